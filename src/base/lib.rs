@@ -1,5 +1,7 @@
-//! Types that every crate shares: deadlines, private values, keys and how they come, languages, codecs, networks.
+//! Types that every crate shares: deadlines, private values, keys and how they come, languages, texts for the
+//! office's people, codecs, networks.
 
+mod bilingual;
 mod codec;
 mod deadline;
 mod dtmf_mode;
@@ -10,6 +12,7 @@ mod network;
 mod private;
 mod srtp_policy;
 
+pub use bilingual::{Bilingual, OfficeLang, padded};
 pub use codec::{Codec, Codecs, CodecsError};
 pub use deadline::{Deadline, earliest};
 pub use dtmf_mode::DtmfMode;

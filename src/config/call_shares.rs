@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::table_reader::Reader;
 use super::values::count;
+use base::Bilingual;
 
 /// Bounds of calls that hold a line and do not inquire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,10 @@ pub(super) fn call_shares(reader: &mut Reader) -> CallShares {
     let media_timeout = reader.seconds("phone.media_timeout_s", 1..=86_400, 60);
     let hold_timeout = reader.seconds("phone.media_hold_timeout_s", 1..=86_400, 600);
     if reader.has("phone.media_hold_timeout_s") && hold_timeout < media_timeout {
-        reader.report("phone.media_hold_timeout_s", "must be at least phone.media_timeout_s");
+        reader.report(
+            "phone.media_hold_timeout_s",
+            Bilingual::fixed("must be at least phone.media_timeout_s", "不得小于 phone.media_timeout_s"),
+        );
     }
     CallShares {
         line_tests_max: count(reader, "phone.line_test_calls_max", 1..=30_000, 4),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::{Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy};
+use base::{Bilingual, Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy, bilingual};
 
 use super::network::Transport;
 use super::overrides::{self, name_trunks, set_all};
@@ -23,6 +23,13 @@ use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 /// # Errors
 /// Every diagnostic at once, also where a part of the file is not TOML.
 pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Diagnostic>> {
+    let (settings, diagnostics) = read_all(text, overrides, base);
+    if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics) }
+}
+
+/// The same with the settings as far as they can be read: defaults stand in the places of those that are wrong. For a check of
+/// what does not depend on these; nothing may be served with them.
+pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec<Diagnostic>) {
     let (mut table, places, mut diagnostics) = places::parse(text);
     let is_whole = diagnostics.is_empty();
     set_all(&mut table, overrides, &mut diagnostics);
@@ -57,7 +64,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         Place::Line(line) => line,
         Place::CommandLine | Place::Unknown => u32::MAX,
     });
-    if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics) }
+    (settings, diagnostics)
 }
 
 fn days(n: i64) -> Duration {
@@ -67,7 +74,7 @@ fn days(n: i64) -> Duration {
 fn path(reader: &mut Reader, base: &Path, key: &str, default: &str) -> PathBuf {
     let written = reader.string(key, default);
     if written.is_empty() {
-        reader.report(key, "must name a file or folder");
+        reader.report(key, Bilingual::fixed("must name a file or folder", "应写明文件或文件夹"));
     }
     base.join(written)
 }
@@ -85,7 +92,13 @@ fn sound_key(reader: &mut Reader, base: &Path) -> Option<SoundKey> {
     let written = reader.optional_string("data.sound_key").filter(|written| !written.is_empty())?;
     let Some(name) = written.strip_prefix("credential:") else { return Some(SoundKey::File(base.join(written))) };
     if name.is_empty() || name.contains('/') {
-        reader.report("data.sound_key", "must be a file, or credential: and a name without a slash");
+        reader.report(
+            "data.sound_key",
+            Bilingual::fixed(
+                "must be a file, or credential: and a name without a slash",
+                "应为文件，或 credential: 加不含斜线的名称",
+            ),
+        );
     }
     Some(SoundKey::Credential(name.to_owned()))
 }
@@ -96,32 +109,56 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     if let Some(desk) = &desk {
         let named = |name: &str| queues.queues.iter().any(|queue| *queue.name == *name);
         if desk.strip_prefix("queue:").is_some_and(|name| !named(name)) {
-            reader.report("phone.desk", "must name a queue that there is in a table [[queue]]");
+            reader.report(
+                "phone.desk",
+                Bilingual::fixed(
+                    "must name a queue that there is in a table [[queue]]",
+                    "应为 [[queue]] 表中已有的队列",
+                ),
+            );
         } else if !["sip:", "sips:", "tel:", "queue:"].iter().any(|scheme| desk.starts_with(scheme)) {
             reader.report(
                 "phone.desk",
-                "must be a SIP or tel URI, as in sip:desk@192.0.2.7, or a queue, as in queue:desk",
+                Bilingual::fixed(
+                    "must be a SIP or tel URI, as in sip:desk@192.0.2.7, or a queue, as in queue:desk",
+                    "应为 SIP 或 tel URI（如 sip:desk@192.0.2.7）或队列（如 queue:desk）",
+                ),
             );
         }
     }
     let desk_number = reader.string("phone.desk_number", "96110110");
     if !desk_number.chars().all(|c| c.is_ascii_digit()) {
-        reader.report("phone.desk_number", "must be digits, since callers hear it digit by digit");
+        reader.report(
+            "phone.desk_number",
+            Bilingual::fixed(
+                "must be digits, since callers hear it digit by digit",
+                "应为数字，因为会向来电人逐位播报",
+            ),
+        );
     }
     let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
     let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
     if session_expires < min_se {
-        reader.report("phone.session_expires_s", "must be at least phone.min_se_s");
+        reader.report(
+            "phone.session_expires_s",
+            Bilingual::fixed("must be at least phone.min_se_s", "不得小于 phone.min_se_s"),
+        );
     }
     let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
     let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
     if drain_least > drain_limit {
-        reader.report("phone.drain_least_s", "must be at most phone.drain_limit_s");
+        reader.report(
+            "phone.drain_least_s",
+            Bilingual::fixed("must be at most phone.drain_limit_s", "不得大于 phone.drain_limit_s"),
+        );
     }
     let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
     let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
     if studio.is_some() && studio == line_test {
-        reader.report("phone.studio", "must differ from phone.line_test");
+        reader.report(
+            "phone.studio",
+            Bilingual::fixed("must differ from phone.line_test", "不得与 phone.line_test 相同"),
+        );
     }
     let listen = phone_listen(reader);
     let mut phone = Phone {
@@ -171,16 +208,18 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
 fn old_keys(reader: &mut Reader) {
     let trunks = reader.old_strings("phone.trunks");
     if let Some(addresses) = trunks {
-        let what = format!(
+        let what = bilingual!(
             "is replaced by tables, one for each trunk: write\n  [[trunk]]\n  name = \"carrier\"\n  addresses = {addresses}\n  \
-             or on the command line --set 'trunk.carrier.addresses={addresses}'"
+             or on the command line --set 'trunk.carrier.addresses={addresses}'",
+            "已改为每条中继一个表，请写\n  [[trunk]]\n  name = \"carrier\"\n  addresses = {addresses}\n  或在命令行写 --set 'trunk.carrier.addresses={addresses}'"
         );
         reader.report_as("trunk.old_key", "phone.trunks", what);
     }
     if let Some(addresses) = reader.old_strings("phone.studio_trunks") {
-        let what = format!(
+        let what = bilingual!(
             "is replaced: write studio = true in the [[trunk]] of {addresses}, or on the command line \
-             --set trunk.NAME.studio=true"
+             --set trunk.NAME.studio=true",
+            "已停用：请在 {addresses} 的 [[trunk]] 中写 studio = true，或在命令行写 --set trunk.NAME.studio=true"
         );
         reader.report_as("trunk.old_key", "phone.studio_trunks", what);
     }
@@ -202,14 +241,14 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
             Ok(address) => listen.extend(transports.iter().map(|transport| (*transport, address))),
             Err(_) => reader.report(
                 KEY,
-                format!(
-                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:127.0.0.1:5061"
+                bilingual!(
+                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:127.0.0.1:5061", "{text} 应为 传输方式:地址:端口，端口不大于 65535，如 udp:127.0.0.1:5060、tcp:[::1]:5060、tls:127.0.0.1:5061"
                 ),
             ),
         }
     }
     if none {
-        reader.report(KEY, "must name at least one address to listen on");
+        reader.report(KEY, Bilingual::fixed("must name at least one address to listen on", "至少应写一个监听地址"));
     }
     listen
 }
@@ -222,7 +261,13 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     match ports {
         Some((first, last)) if (1024..last).contains(&first) => (first, last),
         _ => {
-            reader.report(KEY, "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999");
+            reader.report(
+                KEY,
+                Bilingual::fixed(
+                    "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999",
+                    "应为 起始-结束，端口 1024 至 65535，如 20000-29999",
+                ),
+            );
             (20_000, 29_999)
         }
     }
@@ -242,7 +287,13 @@ fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAdd
     for text in reader.strings(key, default) {
         match text.parse() {
             Ok(address) => listen.push(address),
-            Err(_) => reader.report(key, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
+            Err(_) => reader.report(
+                key,
+                bilingual!(
+                    "{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080",
+                    "{text} 应为 地址:端口，如 127.0.0.1:8080 或 [::1]:8080"
+                ),
+            ),
         }
     }
     listen
@@ -287,7 +338,7 @@ fn web(reader: &mut Reader) -> Web {
 fn characters(reader: &mut Reader, key: &str) -> Characters {
     let written = reader.string(key, Characters::default().code());
     Characters::ALL.into_iter().find(|characters| characters.code() == written).unwrap_or_else(|| {
-        reader.report(key, "must be simplified or traditional");
+        reader.report(key, Bilingual::fixed("must be simplified or traditional", "应为 simplified 或 traditional"));
         Characters::default()
     })
 }
@@ -303,7 +354,13 @@ fn web_hosts(reader: &mut Reader) -> Vec<String> {
             Ok(address) => hosts.push(address.to_string()),
             Err(_) if is_name && !text.is_empty() => hosts.push(text.to_ascii_lowercase()),
             Err(_) => {
-                reader.report(KEY, format!("{text} must be a name or an address without a port, as in kiosk.example"));
+                reader.report(
+                    KEY,
+                    bilingual!(
+                        "{text} must be a name or an address without a port, as in kiosk.example",
+                        "{text} 应为不带端口的主机名或地址，如 kiosk.example"
+                    ),
+                );
             }
         }
     }
@@ -325,7 +382,13 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
 fn inquiry(reader: &mut Reader) -> Inquiry {
     let formats = reader.tables("inquiry.receipt");
     if formats.is_empty() {
-        reader.report("inquiry.receipt", "must describe at least one receipt format, in a table [[inquiry.receipt]]");
+        reader.report(
+            "inquiry.receipt",
+            Bilingual::fixed(
+                "must describe at least one receipt format, in a table [[inquiry.receipt]]",
+                "至少应写明一种回执格式，写在 [[inquiry.receipt]] 表中",
+            ),
+        );
     }
     Inquiry {
         formats,
@@ -346,7 +409,10 @@ fn scanner(reader: &mut Reader) -> Scanner {
     const KEY: &str = "inquiry.scanner.qr_patterns";
     let qr_patterns = reader.strings(KEY, &[]);
     if qr_patterns.iter().any(|pattern| pattern.matches("{receipt}").count() != 1) {
-        reader.report(KEY, "each pattern must contain {receipt} exactly once");
+        reader.report(
+            KEY,
+            Bilingual::fixed("each pattern must contain {receipt} exactly once", "每个模式须恰好包含一次 {receipt}"),
+        );
     }
     Scanner {
         prefixes: reader.strings("inquiry.scanner.prefixes", &[]),
@@ -360,7 +426,7 @@ fn replica(reader: &mut Reader, base: &Path) -> Replica {
         "postgres" => Source::Postgres,
         "spool" => Source::Spool,
         _ => {
-            reader.report("replica.source", "must be spool or postgres");
+            reader.report("replica.source", Bilingual::fixed("must be spool or postgres", "应为 spool 或 postgres"));
             Source::Spool
         }
     };
@@ -389,7 +455,10 @@ fn spool_source(reader: &mut Reader) -> Option<String> {
     if source.len() > 40 || !source.bytes().all(plain) {
         reader.report(
             KEY,
-            "must be 1 to 40 lower-case letters, digits or _, as in the names of the feed files, or empty for any",
+            Bilingual::fixed(
+                "must be 1 to 40 lower-case letters, digits or _, as in the names of the feed files, or empty for any",
+                "应为 1 至 40 个小写字母、数字或 _，与数据文件名中的一致；留空表示不限",
+            ),
         );
     }
     Some(source).filter(|source| !source.is_empty())
@@ -410,15 +479,26 @@ fn keys(reader: &mut Reader) -> GateKeys {
     let mut keys = Vec::new();
     for (n, Key { name, public, first_sequence, last_sequence }) in reader.tables(KEY).into_iter().enumerate() {
         if !is_key_name(&name) {
-            reader.report(&format!("{KEY}[{n}].name"), "must be 1 to 40 lower-case letters, digits, _ or -");
+            reader.report(
+                &format!("{KEY}[{n}].name"),
+                Bilingual::fixed(
+                    "must be 1 to 40 lower-case letters, digits, _ or -",
+                    "应为 1 至 40 个小写字母、数字、_ 或 -",
+                ),
+            );
         }
         let (first_sequence, last_sequence) = (first_sequence.unwrap_or(1), last_sequence.unwrap_or(u64::MAX));
         if first_sequence > last_sequence {
-            reader.report(&format!("{KEY}[{n}].last_sequence"), "must be at least first_sequence");
+            reader.report(
+                &format!("{KEY}[{n}].last_sequence"),
+                Bilingual::fixed("must be at least first_sequence", "不得小于 first_sequence"),
+            );
         }
         match read_public(&public) {
             Ok(public) => keys.push(GateKey { name, public, first_sequence, last_sequence }),
-            Err(error) => reader.report(&format!("{KEY}[{n}].public"), error),
+            Err(error) => {
+                reader.report(&format!("{KEY}[{n}].public"), bilingual!("{error}", "不是可用的公钥：{error}"));
+            }
         }
     }
     GateKeys::new(keys)
@@ -434,7 +514,10 @@ fn journal(reader: &mut Reader) -> Journal {
 fn log(reader: &mut Reader) -> Log {
     let level = reader.string("log.level", "info");
     if !["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-        reader.report("log.level", "must be error, warn, info, debug or trace");
+        reader.report(
+            "log.level",
+            Bilingual::fixed("must be error, warn, info, debug or trace", "应为 error、warn、info、debug 或 trace"),
+        );
     }
     Log {
         level,

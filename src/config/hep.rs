@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::table_reader::Reader;
 use super::values::count;
+use base::Bilingual;
 
 /// Where SIP messages are reported by HEP3, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +27,20 @@ pub(super) fn hep(reader: &mut Reader, base: &Path) -> Option<Hep> {
     let capture_id = count(reader, &key("capture_id"), 0..=i64::from(u32::MAX), 1);
     let password_file = reader.optional_string(&key("password_file")).filter(|path| !path.is_empty());
     if reader.string(&key("transport"), "udp") != "udp" {
-        reader.report_as("hep", &key("transport"), "must be udp: HEP3 is sent by no other transport");
+        reader.report_as(
+            "hep",
+            &key("transport"),
+            Bilingual::fixed("must be udp: HEP3 is sent by no other transport", "应为 udp：HEP3 只用 UDP 发送"),
+        );
     }
     let mask = reader.boolean(&key("mask"), true);
     if written.is_empty() {
         if password_file.is_some() {
-            reader.report_as("hep", &key("password_file"), "has no effect without phone.hep.collector");
+            reader.report_as(
+                "hep",
+                &key("password_file"),
+                Bilingual::fixed("has no effect without phone.hep.collector", "未设 phone.hep.collector 时不起作用"),
+            );
         }
         return None;
     }
@@ -39,7 +48,10 @@ pub(super) fn hep(reader: &mut Reader, base: &Path) -> Option<Hep> {
         address.port() != 0 && !address.ip().is_unspecified() && !address.ip().to_canonical().is_multicast()
     });
     if collector.is_none() {
-        let what = "must be ADDRESS:PORT of the collector, as in 192.0.2.30:9060 or [2001:db8::30]:9060";
+        let what = Bilingual::fixed(
+            "must be ADDRESS:PORT of the collector, as in 192.0.2.30:9060 or [2001:db8::30]:9060",
+            "应为采集服务器的 地址:端口，如 192.0.2.30:9060 或 [2001:db8::30]:9060",
+        );
         reader.report_as("hep", &key("collector"), what);
     }
     Some(Hep { collector: collector?, capture_id, password_file: password_file.map(|path| base.join(path)), mask })
@@ -67,7 +79,7 @@ mod tests {
         assert_eq!((hep.collector.port(), hep.capture_id, hep.mask), (9060, 1, true));
         assert_eq!(hep.password_file.as_deref(), Some(Path::new("/srv/secret/hep")));
         let open = settings("collector = \"192.0.2.3:9060\"\nmask = false\ntransport = \"udp\"").expect("valid");
-        assert!(open.warnings().iter().any(|warning| warning.contains("[hep.mask]")));
+        assert!(open.warnings().iter().any(|warning| warning.en.contains("[hep.mask]")));
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod warnings;
 mod web_shares;
 
 pub use call_shares::CallShares;
-pub use check::read;
+pub use check::{read, read_all};
 pub use hep::Hep;
 pub use messages::Messages;
 pub use network::{Network, Transport};

@@ -3,6 +3,7 @@
 use toml::{Table, Value};
 
 use super::table_reader::{Diagnostic, Place};
+use base::{Bilingual, bilingual};
 
 /// Applies `KEY=VALUE` texts in order.
 pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut Vec<Diagnostic>) {
@@ -18,8 +19,9 @@ pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut
         let name = trunk.get("name").and_then(Value::as_str).unwrap_or_default();
         let is_slip = !known.iter().any(|known| known == name) && set(name) && trunk.get("addresses").is_none();
         if is_slip {
-            let what = format!(
+            let what = bilingual!(
                 "there is no such trunk; the settings have {}. A further one needs --set {TRUNK}.{name}.addresses=…",
+                "没有这条中继；设置中有 {}。新增一条须写 --set {TRUNK}.{name}.addresses=…",
                 known.join(", ")
             );
             let code = Some("trunk.unknown");
@@ -45,27 +47,34 @@ pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
 
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
 fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
-    let wrong = |what: &str| Diagnostic {
-        place: Place::CommandLine,
-        what: what.into(),
-        ..Diagnostic::of(&format!("--set {text}"))
-    };
-    let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
+    let wrong =
+        |what: Bilingual| Diagnostic { place: Place::CommandLine, what, ..Diagnostic::of(&format!("--set {text}")) };
+    let (key, value) = text.split_once('=').ok_or_else(|| {
+        wrong(Bilingual::fixed("must be KEY=VALUE, as in phone.calls_max=500", "应为 键=值，如 phone.calls_max=500"))
+    })?;
     let value = parsed(value.trim());
     let mut parts: Vec<&str> = key.trim().split('.').collect();
-    let last = parts
-        .pop()
-        .filter(|part| !part.is_empty())
-        .ok_or_else(|| wrong("must name a key, as in phone.calls_max=500"))?;
+    let last = parts.pop().filter(|part| !part.is_empty()).ok_or_else(|| {
+        wrong(Bilingual::fixed("must name a key, as in phone.calls_max=500", "应写明键，如 phone.calls_max=500"))
+    })?;
     let mut here = table;
     if parts.first() == Some(&TRUNK) {
-        let name = parts.get(1).ok_or_else(|| wrong("must be trunk.NAME.KEY=VALUE, as in trunk.local.studio=true"))?;
-        here = trunk_table(here, name).ok_or_else(|| wrong("needs trunks that are tables: [[trunk]]"))?;
+        let name = parts.get(1).ok_or_else(|| {
+            wrong(Bilingual::fixed(
+                "must be trunk.NAME.KEY=VALUE, as in trunk.local.studio=true",
+                "应为 trunk.名称.键=值，如 trunk.local.studio=true",
+            ))
+        })?;
+        here = trunk_table(here, name).ok_or_else(|| {
+            wrong(Bilingual::fixed("needs trunks that are tables: [[trunk]]", "要求中继写成表：[[trunk]]"))
+        })?;
         parts.drain(..2);
     }
     for part in parts {
         let inner = here.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        here = inner.as_table_mut().ok_or_else(|| wrong("has a key below one that is not a table"))?;
+        here = inner
+            .as_table_mut()
+            .ok_or_else(|| wrong(Bilingual::fixed("has a key below one that is not a table", "的上级不是表")))?;
     }
     here.insert(last.to_owned(), value);
     Ok(())
@@ -103,8 +112,8 @@ fn default_trunks() -> Value {
 /// Makes tables by name of the array of trunks, `trunk.NAME`, and returns the names in the file's order. A trunk whose
 /// name cannot be used is called `#2`, by its place.
 pub(super) fn name_trunks(table: &mut Table, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
-    let mut report = |code, key: String, value: Option<String>, what: &str| {
-        diagnostics.push(Diagnostic { code: Some(code), value, what: what.into(), ..Diagnostic::of(&key) });
+    let mut report = |code, key: String, value: Option<String>, what: Bilingual| {
+        diagnostics.push(Diagnostic { code: Some(code), value, what, ..Diagnostic::of(&key) });
     };
     let (mut named, mut names) = (Table::new(), Vec::new());
     let written = table.remove(TRUNK).unwrap_or_else(default_trunks);
@@ -113,7 +122,10 @@ pub(super) fn name_trunks(table: &mut Table, diagnostics: &mut Vec<Diagnostic>) 
             "trunk.tables",
             TRUNK.into(),
             None,
-            "must be written as tables: [[trunk]], with name = \"carrier\" in each",
+            Bilingual::fixed(
+                "must be written as tables: [[trunk]], with name = \"carrier\" in each",
+                "应写成表：[[trunk]]，每个表中有 name = \"carrier\"",
+            ),
         );
         return names;
     };
@@ -123,15 +135,28 @@ pub(super) fn name_trunks(table: &mut Table, diagnostics: &mut Vec<Diagnostic>) 
         let usable = is_name(&name) && !named.contains_key(&name);
         let key = if usable { name.clone() } else { place };
         if !trunk.is_table() {
-            report("trunk.tables", format!("{TRUNK}.{key}"), None, "must be a table: [[trunk]]");
+            report(
+                "trunk.tables",
+                format!("{TRUNK}.{key}"),
+                None,
+                Bilingual::fixed("must be a table: [[trunk]]", "应为表：[[trunk]]"),
+            );
             continue;
         }
         if !usable && is_name(&name) {
-            let what = "is the name of an earlier trunk: give each its own";
+            let what = Bilingual::fixed(
+                "is the name of an earlier trunk: give each its own",
+                "与前面的中继重名：请各取不同名称",
+            );
             report("trunk.duplicate_name", format!("{TRUNK}.{key}.name"), Some(name), what);
         } else if !usable {
             let value = Some(name).filter(|name| !name.is_empty());
-            report("trunk.name", format!("{TRUNK}.{key}.name"), value, "must be 1 to 32 of a-z, 0-9 and -");
+            report(
+                "trunk.name",
+                format!("{TRUNK}.{key}.name"),
+                value,
+                Bilingual::fixed("must be 1 to 32 of a-z, 0-9 and -", "应为 1 至 32 个 a-z、0-9 或 -"),
+            );
         }
         named.insert(key.clone(), trunk);
         names.push(key);

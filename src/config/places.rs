@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::bilingual;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 use toml::{Spanned, Table};
 
@@ -31,7 +32,10 @@ fn syntax(lines: &LineStarts, error: &Error) -> Diagnostic {
     Diagnostic {
         code: Some("toml"),
         place: Place::Line(line),
-        what: format!("cannot be read: {}", error.message().trim().replace('\n', "; ")),
+        what: {
+            let error = error.message().trim().replace('\n', "; ");
+            bilingual!("cannot be read: {error}", "无法读取：{error}")
+        },
         ..Diagnostic::of("")
     }
 }
@@ -43,7 +47,7 @@ impl Places {
             return;
         }
         // The error of a table names the field at fault in backticks.
-        let field = diagnostic.key.ends_with(']').then(|| diagnostic.what.split('`').nth(1)).flatten();
+        let field = diagnostic.key.ends_with(']').then(|| diagnostic.what.en.split('`').nth(1)).flatten();
         let exact = field.and_then(|field| self.0.get(&format!("{}.{field}", diagnostic.key)));
         let mut key = diagnostic.key.as_str();
         let mut line = exact.or_else(|| self.0.get(key));

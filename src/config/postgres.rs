@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Value;
 
+use base::{Bilingual, bilingual};
 use inquiry::Stage;
 use replica::upstream::{CaseField, FactorKind, Heartbeat, Mapping, Origin};
 
@@ -103,13 +104,22 @@ pub(super) fn postgres(reader: &mut Reader, base: &Path) -> Postgres {
     let password_file = text(reader, "password_file", "").map(|path| base.join(path));
     let password_env = text(reader, "password_env", "");
     if password_file.is_some() && password_env.is_some() {
-        reader.report(&key("password_env"), "must be empty when password_file is set: give the password once");
+        reader.report(
+            &key("password_env"),
+            Bilingual::fixed(
+                "must be empty when password_file is set: give the password once",
+                "已设 password_file 时应留空：密码只写一处",
+            ),
+        );
     }
     let every = reader.number(&key("heartbeat_every_s"), 0..=3600, 5).unsigned_abs();
     let first = reader.milliseconds(&key("reconnect_first_ms"), 10..=60_000, 200);
     let most = reader.seconds(&key("reconnect_most_s"), 1..=3600, 10);
     if most < first {
-        reader.report(&key("reconnect_most_s"), "must be at least reconnect_first_ms");
+        reader.report(
+            &key("reconnect_most_s"),
+            Bilingual::fixed("must be at least reconnect_first_ms", "不得小于 reconnect_first_ms"),
+        );
     }
     Postgres {
         servers,
@@ -144,7 +154,7 @@ fn text(reader: &mut Reader, name: &str, default: &str) -> Option<String> {
 fn required(reader: &mut Reader, name: &str, default: &str) -> String {
     let found = text(reader, name, default);
     if found.is_none() {
-        reader.report(&key(name), "must not be empty");
+        reader.report(&key(name), Bilingual::fixed("must not be empty", "不得为空"));
     }
     found.unwrap_or_default()
 }
@@ -155,13 +165,17 @@ fn servers(reader: &mut Reader) -> Vec<UpstreamServer> {
     for text in reader.strings(&key, &["127.0.0.1:5432"]) {
         match server(&text) {
             Some(server) => servers.push(server),
-            None => {
-                reader.report(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432"))
-            }
+            None => reader.report(
+                &key,
+                bilingual!(
+                    "{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432",
+                    "{text} 应为 主机:端口，如 db1.example:5432 或 /run/postgresql:5432"
+                ),
+            ),
         }
     }
     if servers.is_empty() {
-        reader.report(&key, "must name at least one server");
+        reader.report(&key, Bilingual::fixed("must name at least one server", "至少应写一台服务器"));
     }
     servers
 }
@@ -187,14 +201,20 @@ fn tls(reader: &mut Reader, base: &Path, local: bool) -> Tls {
             if ca_file.is_some() || name.is_some() {
                 reader.report(
                     &key("tls"),
-                    "must be verify-full when ca_file or tls_name is set: set it, or remove those two",
+                    Bilingual::fixed(
+                        "must be verify-full when ca_file or tls_name is set: set it, or remove those two",
+                        "已设 ca_file 或 tls_name 时应为 verify-full：请改设，或删除那两项",
+                    ),
                 );
             }
             Tls::Off
         }
         "verify-full" => {
             if local {
-                reader.report(&key("tls"), "must be off over a Unix socket");
+                reader.report(
+                    &key("tls"),
+                    Bilingual::fixed("must be off over a Unix socket", "使用 Unix 套接字时应为 off"),
+                );
             }
             Tls::Verify { ca_file, name }
         }
@@ -206,25 +226,37 @@ fn tls(reader: &mut Reader, base: &Path, local: bool) -> Tls {
 }
 
 /// Explains the modes of PostgreSQL's own clients that are not accepted here.
-fn unknown_tls(mode: &str) -> String {
+fn unknown_tls(mode: &str) -> Bilingual {
     match mode {
-        "disable" => "must be verify-full or off: write off for what PostgreSQL's clients call disable".into(),
+        "disable" => Bilingual::fixed(
+            "must be verify-full or off: write off for what PostgreSQL's clients call disable",
+            "应为 verify-full 或 off：PostgreSQL 客户端所称的 disable 请写 off",
+        ),
         "allow" | "prefer" | "require" => {
-            format!("must be verify-full or off: {mode} does not verify the server; name the authority in ca_file")
+            bilingual!(
+                "must be verify-full or off: {mode} does not verify the server; name the authority in ca_file",
+                "应为 verify-full 或 off：{mode} 不核验服务器；请在 ca_file 中写明证书机构"
+            )
         }
-        "verify-ca" => {
+        "verify-ca" => Bilingual::fixed(
             "must be verify-full or off: if the certificate has another name than the host, set tls_name to a name in \
-                        it; jindu upstream check prints the names"
-                .into()
-        }
-        _ => "must be verify-full or off".into(),
+                        it; jindu upstream check prints the names",
+            "应为 verify-full 或 off：证书名称与主机名不同时，请把 tls_name 设为证书中的名称；jindu upstream check 会列出这些名称",
+        ),
+        _ => Bilingual::fixed("must be verify-full or off", "应为 verify-full 或 off"),
     }
 }
 
 fn publication(reader: &mut Reader) -> String {
     let name = required(reader, "publication", "jindu");
     if name.contains([',', ' ', '\'', '"']) {
-        reader.report(&key("publication"), "must be one name, without commas, spaces and quotes");
+        reader.report(
+            &key("publication"),
+            Bilingual::fixed(
+                "must be one name, without commas, spaces and quotes",
+                "应为一个名称，不含逗号、空格和引号",
+            ),
+        );
     }
     name
 }
@@ -233,7 +265,13 @@ fn slot(reader: &mut Reader) -> String {
     let name = required(reader, "slot", "jindu");
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if name.len() > 63 || !name.bytes().all(plain) {
-        reader.report(&key("slot"), "must be 1 to 63 lower-case letters, digits or _, and differ on each node");
+        reader.report(
+            &key("slot"),
+            Bilingual::fixed(
+                "must be 1 to 63 lower-case letters, digits or _, and differ on each node",
+                "应为 1 至 63 个小写字母、数字或 _，且各节点不同",
+            ),
+        );
     }
     name
 }
@@ -241,7 +279,10 @@ fn slot(reader: &mut Reader) -> String {
 fn time_zone(reader: &mut Reader) -> String {
     let name = required(reader, "time_zone", "Asia/Shanghai");
     if jiff::tz::TimeZone::get(&name).is_err() {
-        reader.report(&key("time_zone"), "must be the name of a time zone, as in Asia/Shanghai");
+        reader.report(
+            &key("time_zone"),
+            Bilingual::fixed("must be the name of a time zone, as in Asia/Shanghai", "应为时区名称，如 Asia/Shanghai"),
+        );
     }
     name
 }
@@ -250,7 +291,10 @@ fn time_zone(reader: &mut Reader) -> String {
 fn table(reader: &mut Reader, name: &str, text: &str) -> (String, String) {
     let (schema, table) = text.split_once('.').unwrap_or(("public", text));
     if schema.is_empty() || table.is_empty() || table.contains('.') {
-        reader.report(&key(name), "must be SCHEMA.TABLE, as in public.cases");
+        reader.report(
+            &key(name),
+            Bilingual::fixed("must be SCHEMA.TABLE, as in public.cases", "应为 模式.表，如 public.cases"),
+        );
     }
     (schema.to_owned(), table.to_owned())
 }
@@ -275,12 +319,15 @@ fn mapping(reader: &mut Reader) -> Mapping {
         let key = key(&format!("columns.{name}"));
         match origin(&reader.string(&key, name)) {
             Some(Origin::Fixed(_)) if role == CaseField::Receipt => {
-                reader.report(&key, "must be a column, not a fixed value")
+                reader.report(&key, Bilingual::fixed("must be a column, not a fixed value", "应为列，不能是固定值"))
             }
             Some(origin) => drop(origins.insert(role, origin)),
             None if required => reader.report(
                 &key,
-                "must not be empty: name a column, or a value that is the same for every case, as in \"=new\"",
+                Bilingual::fixed(
+                    "must not be empty: name a column, or a value that is the same for every case, as in \"=new\"",
+                    "不得为空：请写列名，或写所有案件相同的值，如 \"=new\"",
+                ),
             ),
             None => {}
         }
@@ -319,7 +366,10 @@ fn factor(reader: &mut Reader, origins: &mut BTreeMap<CaseField, Origin>) -> Fac
         Ok(_) | Err(_) => {
             reader.report(
                 &key("columns.id_tail"),
-                "exactly one of id_tail, birth_date and verifier must name a column; the others must be \"\"",
+                Bilingual::fixed(
+                    "exactly one of id_tail, birth_date and verifier must name a column; the others must be \"\"",
+                    "id_tail、birth_date、verifier 中须恰有一项写列名，其余写 \"\"",
+                ),
             );
             FactorKind::IdTail
         }
@@ -340,7 +390,10 @@ fn stages(reader: &mut Reader) -> BTreeMap<String, Stage> {
             Some(stage) => drop(stages.insert(code, stage)),
             None => {
                 let known = Stage::ALL.map(Stage::code).join(", ");
-                reader.report(&key(&format!("stages.{code}")), format!("must be one of {known}"));
+                reader.report(
+                    &key(&format!("stages.{code}")),
+                    bilingual!("must be one of {known}", "应为其中之一：{known}"),
+                );
             }
         }
     }
@@ -352,14 +405,21 @@ fn codes(reader: &mut Reader, name: &str) -> BTreeMap<String, String> {
     let key = key(name);
     let Some(value) = reader.value(&key) else { return BTreeMap::new() };
     let Value::Table(table) = value else {
-        reader.report(&key, "must be a table of codes, as in \"10\" = \"accepted\"");
+        reader.report(
+            &key,
+            Bilingual::fixed(
+                "must be a table of codes, as in \"10\" = \"accepted\"",
+                "应为代码表，如 \"10\" = \"accepted\"",
+            ),
+        );
         return BTreeMap::new();
     };
     let mut codes = BTreeMap::new();
     for (code, ours) in table {
         match ours.as_str() {
             Some(ours) if !ours.is_empty() => drop(codes.insert(code, ours.to_owned())),
-            Some(_) | None => reader.report(&format!("{key}.{code}"), "must be a code in quotes"),
+            Some(_) | None => reader
+                .report(&format!("{key}.{code}"), Bilingual::fixed("must be a code in quotes", "应为加引号的代码")),
         }
     }
     codes

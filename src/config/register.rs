@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table_reader::Reader;
+use base::{Bilingual, bilingual};
 
 /// How this node registers with a trunk's carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(super) fn register(reader: &mut Reader, trunk: &str, base: &Path) -> Option<
         return None;
     }
     let key = |setting: &str| format!("{table}.{setting}");
-    let needed = |reader: &mut Reader, setting: &str, what: &str| {
+    let needed = |reader: &mut Reader, setting: &str, what: Bilingual| {
         let text = reader.string(&key(setting), "");
         if text.is_empty() {
             reader.report_as("trunk.register", &key(setting), what);
@@ -49,24 +50,47 @@ pub(super) fn register(reader: &mut Reader, trunk: &str, base: &Path) -> Option<
         reader.report_as(
             "trunk.register",
             &key("registrar"),
-            "must name at least one registrar, as in [\"sip:reg.carrier.example\"]",
+            Bilingual::fixed(
+                "must name at least one registrar, as in [\"sip:reg.carrier.example\"]",
+                "至少应写一个注册服务器，如 [\"sip:reg.carrier.example\"]",
+            ),
         );
     }
     for uri in registrars.iter().filter(|uri| !is_registrar(uri)) {
-        let what = format!("{uri} must be a SIP URI with a host, as in sip:reg.carrier.example;transport=tls");
+        let what = bilingual!(
+            "{uri} must be a SIP URI with a host, as in sip:reg.carrier.example;transport=tls",
+            "{uri} 应为含主机的 SIP URI，如 sip:reg.carrier.example;transport=tls"
+        );
         reader.report_as("trunk.register", &key("registrar"), what);
     }
-    let user = needed(reader, "user", "must be the user that the carrier knows");
-    let realm = needed(reader, "realm", "must be the realm of the carrier's challenges: others get no credentials");
-    let password_file = needed(reader, "password_file", "must name the file with the password");
+    let user =
+        needed(reader, "user", Bilingual::fixed("must be the user that the carrier knows", "应为运营商分配的用户名"));
+    let realm = needed(
+        reader,
+        "realm",
+        Bilingual::fixed(
+            "must be the realm of the carrier's challenges: others get no credentials",
+            "应为运营商质询中的 realm：其他 realm 不予应答",
+        ),
+    );
+    let password_file =
+        needed(reader, "password_file", Bilingual::fixed("must name the file with the password", "应写明密码文件"));
     for (setting, text) in [("user", &user), ("realm", &realm)] {
         if text.bytes().any(|byte| byte.is_ascii_control() || b"\"\\<>@ ".contains(&byte)) {
-            reader.report_as("trunk.register", &key(setting), "must have no spaces, quotes or angle brackets");
+            reader.report_as(
+                "trunk.register",
+                &key(setting),
+                Bilingual::fixed("must have no spaces, quotes or angle brackets", "不得含空格、引号或尖括号"),
+            );
         }
     }
     let domain = reader.optional_string(&key("domain")).filter(|domain| !domain.is_empty());
     if domain.as_deref().is_some_and(|domain| !is_registrar(&format!("sip:{domain}"))) {
-        reader.report_as("trunk.register", &key("domain"), "must be a host name, as in carrier.example");
+        reader.report_as(
+            "trunk.register",
+            &key("domain"),
+            Bilingual::fixed("must be a host name, as in carrier.example", "应为主机名，如 carrier.example"),
+        );
     }
     let expires = reader.seconds(&key("expires_s"), 60..=86_400, 3600);
     Some(Register { registrars, user, realm, domain, password_file: base.join(password_file), expires })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::network::Network;
 use super::table_reader::Reader;
 use super::values::{count, networks};
+use base::Bilingual;
 
 /// The registrar of the desk's telephones; off without a realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +36,22 @@ pub(super) fn phone_registrar(reader: &mut Reader) -> Option<PhoneRegistrar> {
         reader.report_as(
             "registrar",
             "phone.registrar.expires_max_s",
-            "must be at least phone.registrar.expires_min_s",
+            Bilingual::fixed(
+                "must be at least phone.registrar.expires_min_s",
+                "不得小于 phone.registrar.expires_min_s",
+            ),
         );
     }
     if registrar.realm.is_empty() {
         if !registrar.networks.is_empty() {
-            reader.report_as("registrar", "phone.registrar.addresses", "has no effect without phone.registrar.realm");
+            reader.report_as(
+                "registrar",
+                "phone.registrar.addresses",
+                Bilingual::fixed(
+                    "has no effect without phone.registrar.realm",
+                    "未设 phone.registrar.realm 时不起作用",
+                ),
+            );
         }
         return None;
     }
@@ -50,14 +61,20 @@ pub(super) fn phone_registrar(reader: &mut Reader) -> Option<PhoneRegistrar> {
         reader.report_as(
             "registrar",
             "phone.registrar.realm",
-            "must be 1 to 64 letters, digits and signs without quotes or spaces",
+            Bilingual::fixed(
+                "must be 1 to 64 letters, digits and signs without quotes or spaces",
+                "应为 1 至 64 个字母、数字或符号，不含引号和空格",
+            ),
         );
     }
     if registrar.networks.is_empty() {
         reader.report_as(
             "registrar",
             "phone.registrar.addresses",
-            "must name the networks of the telephones, as in [\"10.0.0.0/8\"]",
+            Bilingual::fixed(
+                "must name the networks of the telephones, as in [\"10.0.0.0/8\"]",
+                "应写明话机所在网络，如 [\"10.0.0.0/8\"]",
+            ),
         );
     }
     Some(registrar)

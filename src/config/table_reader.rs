@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
+use base::{Bilingual, bilingual};
+
 /// Where a setting is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
@@ -32,35 +34,42 @@ pub struct Diagnostic {
     /// The value as written; none where the key has none.
     pub value: Option<String>,
     /// What is wrong or what would be accepted; it reads on after the value: `must be 1 to 30000`.
-    pub what: String,
+    pub what: Bilingual,
 }
 
 impl Diagnostic {
     /// A diagnostic of a key, still without a word.
     pub(super) fn of(key: &str) -> Diagnostic {
-        Diagnostic { place: Place::Unknown, code: None, key: key.to_owned(), value: None, what: String::new() }
+        Diagnostic { place: Place::Unknown, code: None, key: key.to_owned(), value: None, what: Bilingual::default() }
     }
 
     /// The diagnostic as it is printed, behind the place in the file of this name: `config/jindu.toml:12: …`.
-    pub fn in_file(&self, file: &str) -> String {
+    pub fn in_file(&self, file: &str) -> Bilingual {
+        let text = self.text();
         match self.place {
-            Place::Line(line) => format!("{file}:{line}: {self}"),
-            Place::CommandLine if self.key.starts_with("--set") => self.to_string(),
-            Place::CommandLine => format!("--set: {self}"),
-            Place::Unknown => format!("{file}: {self}"),
+            Place::Line(line) => bilingual!("{file}:{line}: {text}", "{file}:{line}: {text:#}"),
+            Place::CommandLine if self.key.starts_with("--set") => text,
+            Place::CommandLine => bilingual!("--set: {text}", "--set: {text:#}"),
+            Place::Unknown => bilingual!("{file}: {text}", "{file}: {text:#}"),
         }
+    }
+
+    /// The diagnostic as it is printed, without its place.
+    fn text(&self) -> Bilingual {
+        let Diagnostic { key, what, .. } = self;
+        let text = match &self.value {
+            Some(value) => bilingual!("{key} = {value}: {what}", "{key} = {value}：{what:#}"),
+            None if key.is_empty() => what.clone(),
+            None if what.en.starts_with("is ") => bilingual!("{key} {what}", "{key} {what:#}"),
+            None => bilingual!("{key}: {what}", "{key}：{what:#}"),
+        };
+        self.code.map_or(text.clone(), |code| bilingual!("{text} [{code}]", "{text:#} [{code}]"))
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => write!(f, "{} = {}: {}", self.key, value, self.what)?,
-            None if self.key.is_empty() => f.write_str(&self.what)?,
-            None if self.what.starts_with("is ") => write!(f, "{} {}", self.key, self.what)?,
-            None => write!(f, "{}: {}", self.key, self.what)?,
-        }
-        self.code.map_or(Ok(()), |code| write!(f, " [{code}]"))
+        f.write_str(&self.text().en)
     }
 }
 
@@ -77,13 +86,13 @@ impl Reader {
     }
 
     /// Adds a diagnostic for a key, with its value as written.
-    pub(super) fn report(&mut self, key: &str, what: impl Into<String>) {
+    pub(super) fn report(&mut self, key: &str, what: impl Into<Bilingual>) {
         let value = find(&self.table, key).map(shown);
         self.diagnostics.push(Diagnostic { value, what: what.into(), ..Diagnostic::of(key) });
     }
 
     /// The same under a stable code.
-    pub(super) fn report_as(&mut self, code: &'static str, key: &str, what: impl Into<String>) {
+    pub(super) fn report_as(&mut self, code: &'static str, key: &str, what: impl Into<Bilingual>) {
         let value = find(&self.table, key).map(shown);
         self.diagnostics.push(Diagnostic { code: Some(code), value, what: what.into(), ..Diagnostic::of(key) });
     }
@@ -120,7 +129,7 @@ impl Reader {
             Value::String(text) => Some(text),
             Value::Integer(number) => Some(number.to_string()),
             _ => {
-                self.report(key, "must be a text in quotes");
+                self.report(key, Bilingual::fixed("must be a text in quotes", "应为加引号的文字"));
                 None
             }
         }
@@ -131,7 +140,7 @@ impl Reader {
             None => default,
             Some(Value::Boolean(value)) => value,
             Some(_) => {
-                self.report(key, "must be true or false");
+                self.report(key, Bilingual::fixed("must be true or false", "应为 true 或 false"));
                 default
             }
         }
@@ -142,7 +151,10 @@ impl Reader {
             None => default,
             Some(Value::Integer(number)) if range.contains(&number) => number,
             Some(_) => {
-                self.report(key, format!("must be a number from {} to {}", range.start(), range.end()));
+                self.report(
+                    key,
+                    bilingual!("must be a number from {} to {}", "应为 {} 至 {} 的数字", range.start(), range.end()),
+                );
                 default
             }
         }
@@ -166,7 +178,7 @@ impl Reader {
             Some(Value::Integer(number)) => vec![number.to_string()],
             Some(Value::Array(values)) => self.strings_of(key, &values),
             Some(_) => {
-                self.report(key, "must be a list of texts in quotes");
+                self.report(key, Bilingual::fixed("must be a list of texts in quotes", "应为加引号文字的列表"));
                 Vec::new()
             }
         }
@@ -175,7 +187,7 @@ impl Reader {
     fn strings_of(&mut self, key: &str, values: &[Value]) -> Vec<String> {
         let texts: Vec<String> = values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
         if texts.len() != values.len() {
-            self.report(key, "must be a list of texts in quotes");
+            self.report(key, Bilingual::fixed("must be a list of texts in quotes", "应为加引号文字的列表"));
         }
         texts
     }
@@ -188,7 +200,7 @@ impl Reader {
                 values.into_iter().enumerate().filter_map(|(n, value)| self.table_of(key, n, value)).collect()
             }
             Some(_) => {
-                self.report(key, format!("must be written as tables: [[{key}]]"));
+                self.report(key, bilingual!("must be written as tables: [[{key}]]", "应写成表：[[{key}]]"));
                 Vec::new()
             }
         }
@@ -198,7 +210,7 @@ impl Reader {
         match value.try_into() {
             Ok(read) => Some(read),
             Err(error) => {
-                let what = error.to_string().trim().replace('\n', "; ");
+                let what = field_error(error.to_string().trim().replace('\n', "; "));
                 self.diagnostics.push(Diagnostic { what, ..Diagnostic::of(&format!("{key}[{n}]")) });
                 None
             }
@@ -212,12 +224,29 @@ impl Reader {
         for key in leaves {
             let near = nearest(&key, &self.used);
             let what = match near {
-                Some(near) => format!("is not a setting (did you mean {near}?)"),
-                None => "is not a setting (config/jindu.toml lists them all)".to_owned(),
+                Some(near) => bilingual!("is not a setting (did you mean {near}?)", "不是设置项（是否应为 {near}？）"),
+                None => Bilingual::fixed(
+                    "is not a setting (config/jindu.toml lists them all)",
+                    "不是设置项（config/jindu.toml 列有全部设置项）",
+                ),
             };
             self.diagnostics.push(Diagnostic { what, ..Diagnostic::of(&key) });
         }
     }
+}
+
+/// An error of a table's field: in Chinese too, where the field is missing or unknown.
+fn field_error(en: String) -> Bilingual {
+    let field = en.split('`').nth(1).unwrap_or_default();
+    let zh = if en.starts_with("missing field") {
+        format!("缺少 `{field}`")
+    } else if en.starts_with("unknown field") {
+        let known = en.split_once("expected").map_or("", |(_, known)| known.trim_start_matches(" one of").trim());
+        format!("没有 `{field}` 这一项，可用：{known}")
+    } else {
+        format!("无法读取：{en}")
+    };
+    Bilingual::new(en, zh)
 }
 
 fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {

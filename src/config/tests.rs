@@ -8,7 +8,12 @@ fn errors(text: &str, overrides: &[&str]) -> Vec<String> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     match read(text, &overrides, Path::new("/srv")) {
         Ok(_) => Vec::new(),
-        Err(found) => found.iter().map(ToString::to_string).collect(),
+        Err(found) => {
+            for error in &found {
+                assert_ne!(error.what.en, error.what.zh, "{error} is in Chinese, too");
+            }
+            found.iter().map(ToString::to_string).collect()
+        }
     }
 }
 
@@ -205,7 +210,7 @@ fn a_balancer_without_hosts_is_warned_of() {
     let warned = |set: &[&str]| {
         let set: Vec<String> = set.iter().map(|value| (*value).to_owned()).collect();
         let warnings = read(SHIPPED, &set, Path::new("/srv")).expect("right").warnings();
-        warnings.iter().any(|warning| warning.starts_with("web.hosts"))
+        warnings.iter().any(|warning| warning.en.starts_with("web.hosts"))
     };
     assert!(warned(&["web.proxies=192.0.2.20"]) && warned(&["studio.proxies=192.0.2.20"]));
     assert!(!warned(&[]) && !warned(&["web.proxies=192.0.2.20", "web.hosts=kiosk.example"]));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::network::Transport;
 use super::table_reader::Reader;
 use super::values::is_host_name;
+use base::Bilingual;
 
 /// The files of SIP over TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,28 +34,42 @@ pub(super) fn phone_tls(reader: &mut Reader, base: &Path, listens: impl IntoIter
         ca_file: file("ca_file"),
     };
     match (&tls.certificate, &tls.key) {
-        (Some(_), None) => {
-            reader.report_as("tls", "phone.tls.key", "must name the key's file, as phone.tls.certificate is set")
-        }
+        (Some(_), None) => reader.report_as(
+            "tls",
+            "phone.tls.key",
+            Bilingual::fixed(
+                "must name the key's file, as phone.tls.certificate is set",
+                "已设 phone.tls.certificate，应写明私钥文件",
+            ),
+        ),
         (None, Some(_)) => {
             reader.report_as(
                 "tls",
                 "phone.tls.certificate",
-                "must name the certificate's file, as phone.tls.key is set",
+                Bilingual::fixed(
+                    "must name the certificate's file, as phone.tls.key is set",
+                    "已设 phone.tls.key，应写明证书文件",
+                ),
             );
         }
         (None, None) if listens.into_iter().any(|transport| transport == Transport::Tls) => {
             reader.report_as(
                 "tls",
                 "phone.tls.certificate",
-                "must name a certificate, as phone.listen has a tls address",
+                Bilingual::fixed(
+                    "must name a certificate, as phone.listen has a tls address",
+                    "phone.listen 有 tls 地址，应写明证书",
+                ),
             );
         }
         (None, None) if tls.client_ca.is_some() => {
             reader.report_as(
                 "tls",
                 "phone.tls.client_ca",
-                "has no effect without phone.tls.certificate and phone.tls.key",
+                Bilingual::fixed(
+                    "has no effect without phone.tls.certificate and phone.tls.key",
+                    "未设 phone.tls.certificate 和 phone.tls.key 时不起作用",
+                ),
             );
         }
         (Some(_), Some(_)) | (None, None) => {}
@@ -68,6 +83,13 @@ pub(super) fn certificate_name(reader: &mut Reader, key: &str) -> Option<String>
     if name.parse::<IpAddr>().is_ok() || is_host_name(&name) {
         return Some(name);
     }
-    reader.report_as("trunk.tls", key, "must be a host name or an address, as in sbc.carrier.example");
+    reader.report_as(
+        "trunk.tls",
+        key,
+        Bilingual::fixed(
+            "must be a host name or an address, as in sbc.carrier.example",
+            "应为主机名或地址，如 sbc.carrier.example",
+        ),
+    );
     None
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{DtmfMode, SrtpPolicy};
+use base::{Bilingual, DtmfMode, SrtpPolicy, bilingual};
 use sip::{IdentityHeader, IdentityTrust, NumberPlan};
 
 use super::network::{Network, Transport};
@@ -71,7 +71,10 @@ pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone, base:
         reader.report_as(
             "trunk.none",
             "trunk",
-            "must name at least one trunk, in a table [[trunk]], or no call can come in",
+            Bilingual::fixed(
+                "must name at least one trunk, in a table [[trunk]], or no call can come in",
+                "至少应有一条中继，写在 [[trunk]] 表中，否则无法接入来电",
+            ),
         );
     }
     read
@@ -150,7 +153,7 @@ pub(super) fn dtmf_mode(reader: &mut Reader, key: &str, default: DtmfMode) -> Dt
     let mode = DtmfMode::ALL.into_iter().find(|mode| mode.name() == name);
     mode.unwrap_or_else(|| {
         let names = DtmfMode::ALL.map(DtmfMode::name).join(", ");
-        reader.report_as("trunk.dtmf", key, format!("must be one of {names}"));
+        reader.report_as("trunk.dtmf", key, bilingual!("must be one of {names}", "应为其中之一：{names}"));
         default
     })
 }
@@ -162,7 +165,11 @@ fn identity(reader: &mut Reader, key: &str) -> IdentityTrust {
             Some(header) => trusted.push(header),
             None => {
                 let names = IdentityHeader::ALL.map(IdentityHeader::name).join(", ");
-                reader.report_as("trunk.identity", key, format!("must name headers out of {names}"));
+                reader.report_as(
+                    "trunk.identity",
+                    key,
+                    bilingual!("must name headers out of {names}", "应从下列信头中选择：{names}"),
+                );
             }
         }
     }
@@ -185,7 +192,10 @@ fn digits(reader: &mut Reader, key: &str, default: &str) -> String {
         reader.report_as(
             "phone.number_plan",
             key,
-            "must be digits without + and without a leading 0, as in \"86\" or \"20\"",
+            Bilingual::fixed(
+                "must be digits without + and without a leading 0, as in \"86\" or \"20\"",
+                "应为数字，不带 +，不以 0 开头，如 \"86\" 或 \"20\"",
+            ),
         );
         return default.to_owned();
     }
@@ -197,7 +207,11 @@ fn transport(reader: &mut Reader, key: &str) -> Option<Transport> {
     let transport = Transport::ALL.into_iter().find(|transport| transport.name() == name);
     if transport.is_none() {
         let names = Transport::ALL.map(Transport::name).join(" or ");
-        reader.report_as("trunk.transport", key, format!("must be {names}, or empty for any"));
+        reader.report_as(
+            "trunk.transport",
+            key,
+            bilingual!("must be {names}, or empty for any", "应为 udp、tcp 或 tls，留空表示不限"),
+        );
     }
     transport
 }
@@ -207,7 +221,11 @@ pub(super) fn srtp_policy(reader: &mut Reader, key: &str, default: SrtpPolicy) -
     let Some(name) = reader.optional_string(key) else { return default };
     let policy = SrtpPolicy::ALL.into_iter().find(|policy| policy.name() == name);
     policy.unwrap_or_else(|| {
-        reader.report_as("trunk.srtp", key, "must be off, optional or required");
+        reader.report_as(
+            "trunk.srtp",
+            key,
+            Bilingual::fixed("must be off, optional or required", "应为 off、optional 或 required"),
+        );
         default
     })
 }
@@ -219,25 +237,35 @@ fn report_sources(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
         reader.report_as(
             "trunk.addresses",
             &key("addresses"),
-            "must name the addresses, networks or hosts that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]",
+            Bilingual::fixed("must name the addresses, networks or hosts that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]", "应写明来电的地址、网络或主机，如 [\"192.0.2.10\", \"192.0.2.0/28\"]"),
         );
     } else if !phone.listen.iter().any(|(transport, address)| trunk.reaches((*transport, address.ip()))) {
         let over = trunk.transport.map_or_else(String::new, |transport| format!(" over {}", transport.name()));
         reader.report_as(
             "trunk.no_listener",
             &key("addresses"),
-            format!("phone.listen has no address of this IP version{over}: add one, or none of its calls can come in"),
+            bilingual!(
+                "phone.listen has no address of this IP version{over}: add one, or none of its calls can come in",
+                "phone.listen 没有此 IP 版本的地址{over}：请添加，否则无法接入其来电"
+            ),
         );
     }
     if trunk.ping.is_some() && trunk.peers().next().is_none() && trunk.hosts.is_empty() {
-        let what = "needs a single address or a host in addresses: an OPTIONS cannot be sent to a network";
+        let what = Bilingual::fixed(
+            "needs a single address or a host in addresses: an OPTIONS cannot be sent to a network",
+            "要求 addresses 中有单个地址或主机：OPTIONS 不能发往网络",
+        );
         reader.report_as("trunk.ping", &key("ping_s"), what);
     }
     if let Some(media) = trunk.media_address
         && trunk.hosts.is_empty()
         && !trunk.networks.iter().any(|network| network.address.is_ipv4() == media.is_ipv4())
     {
-        reader.report_as("trunk.media_address", &key("media_address"), "must be of the IP version of its addresses");
+        reader.report_as(
+            "trunk.media_address",
+            &key("media_address"),
+            Bilingual::fixed("must be of the IP version of its addresses", "应与其 addresses 的 IP 版本一致"),
+        );
     }
 }
 
@@ -247,16 +275,28 @@ fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
     if let Some(only) = trunk.transport.filter(|only| *only != Transport::Tls && !registers_over_tls(trunk)) {
         let set = [("ca_file", trunk.ca_file.is_some()), ("tls_name", trunk.tls_name.is_some())];
         for (setting, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
-            let what = format!("has no effect: trunk.{}.transport is {}, not tls", trunk.name, only.name());
+            let what = bilingual!(
+                "has no effect: trunk.{}.transport is {}, not tls",
+                "不起作用：trunk.{}.transport 为 {}，不是 tls",
+                trunk.name,
+                only.name()
+            );
             reader.report_as("trunk.tls", &key(setting), what);
         }
     }
     if trunk.session_expires < trunk.min_se {
-        reader.report_as("trunk.session", &key("session_expires_s"), "must be at least min_se_s");
+        reader.report_as(
+            "trunk.session",
+            &key("session_expires_s"),
+            Bilingual::fixed("must be at least min_se_s", "不得小于 min_se_s"),
+        );
     }
     for (number, service) in [(&phone.line_test, "phone.line_test"), (&phone.studio, "phone.studio")] {
         if let Some(number) = number.as_ref().filter(|number| trunk.numbers.contains(number)) {
-            let what = format!("{number} is {service}, which answers it: take it out of one of them");
+            let what = bilingual!(
+                "{number} is {service}, which answers it: take it out of one of them",
+                "{number} 已用于 {service}：请从其中一处删去"
+            );
             reader.report_as("trunk.number", &key("numbers"), what);
         }
     }
@@ -272,15 +312,17 @@ fn report_overlaps(reader: &mut Reader, trunk: &Trunk, earlier: &[Arc<Trunk>]) {
         for network in
             trunk.networks.iter().filter(|network| other.networks.iter().any(|known| known.same_as(**network)))
         {
-            let what = format!(
+            let what = bilingual!(
                 "{network} is also an address of trunk {}: name it once, or give each trunk its own transport",
+                "{network} 也是中继 {} 的地址：请只写一处，或为各中继设不同的 transport",
                 other.name
             );
             reader.report_as("trunk.overlap", &format!("trunk.{}.addresses", trunk.name), what);
         }
         for host in trunk.hosts.iter().filter(|host| other.hosts.contains(host)) {
-            let what = format!(
+            let what = bilingual!(
                 "{host} is also a host of trunk {}: name it once, or give each trunk its own transport",
+                "{host} 也是中继 {} 的主机：请只写一处，或为各中继设不同的 transport",
                 other.name
             );
             reader.report_as("trunk.overlap", &format!("trunk.{}.addresses", trunk.name), what);
@@ -289,26 +331,27 @@ fn report_overlaps(reader: &mut Reader, trunk: &Trunk, earlier: &[Arc<Trunk>]) {
 }
 
 /// What does not prevent a start, but should be known.
-pub(super) fn warnings(phone: &Phone) -> Vec<String> {
+pub(super) fn warnings(phone: &Phone) -> Vec<Bilingual> {
     let mut warnings = Vec::new();
     for trunk in &phone.trunks {
         for network in trunk.networks.iter().filter(|network| network.is_wide()) {
-            warnings.push(format!(
+            warnings.push(bilingual!(
                 "trunk.{}.addresses = {network}: strangers may call by it; name the peer's own networks [trunk.open]",
+                "trunk.{}.addresses = {network}：任何人都可由此呼入；请写对端自己的网络 [trunk.open]",
                 trunk.name
             ));
         }
         for network in trunk.media_networks.iter().filter(|network| network.is_wide()) {
-            warnings.push(format!(
+            warnings.push(bilingual!(
                 "trunk.{}.media_networks = {network}: a caller may have sound sent to any host; name the networks of the \
-                 media gateways [trunk.open_media]",
+                 media gateways [trunk.open_media]", "trunk.{}.media_networks = {network}：来电人可让语音发往任何主机；请写媒体网关的网络 [trunk.open_media]",
                 trunk.name
             ));
         }
         if trunk.srtp != SrtpPolicy::Off && trunk.transport.is_none_or(|transport| transport.name() != "tls") {
-            warnings.push(format!(
+            warnings.push(bilingual!(
                 "trunk.{}.srtp = {}: the keys of SRTP can be read in SIP over UDP or TCP; protect that way by other means, \
-                 or take calls over TLS alone [trunk.srtp_keys]",
+                 or take calls over TLS alone [trunk.srtp_keys]", "trunk.{}.srtp = {}：UDP 或 TCP 上的 SIP 会泄露 SRTP 密钥；请另行保护该通路，或只用 TLS [trunk.srtp_keys]",
                 trunk.name,
                 trunk.srtp.name()
             ));
@@ -318,9 +361,10 @@ pub(super) fn warnings(phone: &Phone) -> Vec<String> {
         let heard = phone.listen.iter().filter(|(transport, address)| trunk.reaches((*transport, address.ip())));
         let deaf = heard.into_iter().all(|(_, address)| loopback(address.ip()));
         if deaf && !trunk.networks.iter().any(|network| network.is_wide() || loopback(network.address)) {
-            warnings.push(format!(
+            warnings.push(bilingual!(
                 "trunk.{}.addresses: phone.listen has only loopback addresses, where no other machine's call comes in: \
                  listen on an address of the network [trunk.loopback]",
+                "trunk.{}.addresses：phone.listen 只有环回地址，其他机器无法呼入：请监听网络地址 [trunk.loopback]",
                 trunk.name
             ));
         }
@@ -328,29 +372,29 @@ pub(super) fn warnings(phone: &Phone) -> Vec<String> {
     warnings
 }
 
-fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<String> {
+fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<Bilingual> {
     let (name, lines) = (&trunk.name, phone.calls_limit());
     let mut warnings = Vec::new();
     // Its default, the node's own limit, is no promise to this trunk.
     if trunk.calls_max > lines && trunk.calls_max != phone.calls_max {
-        warnings.push(format!(
+        warnings.push(bilingual!(
             "trunk.{name}.calls_max = {}: phone.calls_max and phone.media_ports have room for {lines} calls of all trunks \
-             together [trunk.calls_max]",
+             together [trunk.calls_max]", "trunk.{name}.calls_max = {}：按 phone.calls_max 和 phone.media_ports，所有中继合计只容纳 {lines} 路通话 [trunk.calls_max]",
             trunk.calls_max
         ));
     }
     let loopback = trunk.networks.iter().all(|network| network.address.to_canonical().is_loopback());
     if trunk.calls_per_caller_max.is_none() && !loopback {
-        warnings.push(format!(
+        warnings.push(bilingual!(
             "trunk.{name}.calls_per_caller_max = 0: one caller may take every line; set a few, as 5, unless all callers of \
-             the trunk show one number [trunk.caller_unlimited]"
+             the trunk show one number [trunk.caller_unlimited]", "trunk.{name}.calls_per_caller_max = 0：一个来电人可占满全部线路；请设较小的数，如 5，除非该中继所有来电显示同一号码 [trunk.caller_unlimited]"
         ));
     }
     let per_caller = trunk.calls_per_caller_max.map_or(0, |most| most.get() as usize);
     if per_caller >= trunk.calls_max.min(lines) && per_caller > 1 {
-        warnings.push(format!(
+        warnings.push(bilingual!(
             "trunk.{name}.calls_per_caller_max = {per_caller}: one caller may take every line of the trunk, which has {} \
-             [trunk.caller_share]",
+             [trunk.caller_share]", "trunk.{name}.calls_per_caller_max = {per_caller}：一个来电人可占满该中继的 {} 路线路 [trunk.caller_share]",
             trunk.calls_max.min(lines)
         ));
     }

@@ -137,7 +137,7 @@ fn old_keys_are_refused_with_the_new_spelling() {
     ] {
         let found = settings("", &[set]).expect_err("an old key");
         assert_eq!((found.len(), found[0].code), (1, Some("trunk.old_key")), "{found:?}");
-        assert!(found[0].what.contains(new), "{}", found[0]);
+        assert!(found[0].what.en.contains(new), "{}", found[0]);
     }
 }
 
@@ -190,7 +190,7 @@ fn every_conflict_has_its_code() {
 fn what_is_legal_but_unwise_is_a_warning() {
     let warned = |set: &[&str]| {
         let warnings = valid("", set).warnings();
-        warnings.iter().filter_map(|text| Some(text.rsplit_once('[')?.1.to_owned())).collect::<Vec<String>>()
+        warnings.iter().filter_map(|text| Some(text.en.rsplit_once('[')?.1.to_owned())).collect::<Vec<String>>()
     };
     assert_eq!(warned(&[]), Vec::<String>::new());
     let few = "phone.calls_per_caller_max=5";
@@ -261,7 +261,7 @@ fn codecs_and_packet_time_have_the_defaults_of_the_phone_table() {
 }
 
 fn settings_of_error(trunks: &str, set: &str) -> String {
-    settings(trunks, &[set]).expect_err("an error")[0].what.clone()
+    settings(trunks, &[set]).expect_err("an error")[0].what.to_string()
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn name_servers_are_addresses() {
 fn an_unknown_trunk_on_the_command_line_is_told_the_known_names() {
     let found = settings(TWO, &["trunk.ofice.studio=false"]).expect_err("no such trunk");
     assert_eq!((found.len(), found[0].code, found[0].key.as_str()), (1, Some("trunk.unknown"), "trunk.ofice"));
-    assert!(found[0].what.contains("carrier, office"), "{}", found[0]);
+    assert!(found[0].what.en.contains("carrier, office"), "{}", found[0]);
     let both = ["trunk.desk.studio=false", "trunk.desk.addresses=192.0.2.8"];
     assert_eq!(valid(TWO, &both).phone.trunks.len(), 3, "with addresses it is a further trunk");
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use base::{Codec, Codecs, CodecsError};
+use base::{Bilingual, Codec, Codecs, CodecsError, bilingual};
 
 use super::network::Network;
 use super::table_reader::Reader;
@@ -21,7 +21,13 @@ pub(super) fn reachable_address(reader: &mut Reader, key: &str) -> Option<IpAddr
     let text = reader.optional_string(key).filter(|text| !text.is_empty())?;
     let address = text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
     if address.is_none() {
-        reader.report(key, "must be an IP address that peers can reach, not 0.0.0.0 or [::]");
+        reader.report(
+            key,
+            Bilingual::fixed(
+                "must be an IP address that peers can reach, not 0.0.0.0 or [::]",
+                "应为对端可到达的 IP 地址，不能是 0.0.0.0 或 [::]",
+            ),
+        );
     }
     address
 }
@@ -31,7 +37,13 @@ pub(super) fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<
     for text in reader.strings(key, default) {
         match Network::read(&text) {
             Some(network) => networks.push(network),
-            None => reader.report(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+            None => reader.report(
+                key,
+                bilingual!(
+                    "{text} must be an address or a network, as in 192.0.2.0/24",
+                    "{text} 应为地址或网络，如 192.0.2.0/24"
+                ),
+            ),
         }
     }
     networks
@@ -46,8 +58,11 @@ pub(super) fn sources(reader: &mut Reader, key: &str) -> Option<(Vec<Network>, V
             Some(network) => networks.push(network),
             None if is_host_name(&text) => hosts.push(text.trim_end_matches('.').to_ascii_lowercase()),
             None => {
-                let what = "must be an address, a network or a host name, as in 192.0.2.0/24 or sbc.carrier.example";
-                reader.report(key, format!("{text} {what}"));
+                let what = Bilingual::fixed(
+                    "must be an address, a network or a host name, as in 192.0.2.0/24 or sbc.carrier.example",
+                    "应为地址、网络或主机名，如 192.0.2.0/24 或 sbc.carrier.example",
+                );
+                reader.report(key, bilingual!("{text} {what}", "{text} {what:#}"));
             }
         }
     }
@@ -61,7 +76,13 @@ pub(super) fn name_servers(reader: &mut Reader, key: &str) -> Vec<SocketAddr> {
         let server = text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, 53)));
         match server.filter(|server| !server.ip().is_unspecified() && server.port() != 0) {
             Some(server) => servers.push(server),
-            None => reader.report(key, format!("{text} must be ADDRESS or ADDRESS:PORT, as in 192.0.2.53")),
+            None => reader.report(
+                key,
+                bilingual!(
+                    "{text} must be ADDRESS or ADDRESS:PORT, as in 192.0.2.53",
+                    "{text} 应为 地址 或 地址:端口，如 192.0.2.53"
+                ),
+            ),
         }
     }
     servers
@@ -77,15 +98,20 @@ pub(super) fn codecs(reader: &mut Reader, key: &str, default: Codecs) -> Codecs 
     if known.len() != written.len() {
         let unknown: Vec<&str> =
             written.iter().filter(|name| Codec::named(name).is_none()).map(String::as_str).collect();
-        let what = format!("{} is not supported: name {}", unknown.join(", "), supported());
+        let what = bilingual!("{} is not supported: name {}", "不支持 {}：可用 {}", unknown.join(", "), supported());
         reader.report_as("trunk.codecs", key, what);
         return default;
     }
     Codecs::new(&known).unwrap_or_else(|error| {
         let what = match error {
-            CodecsError::Empty => format!("must name one of {}", supported()),
+            CodecsError::Empty => bilingual!("must name one of {}", "应写其中之一：{}", supported()),
             CodecsError::Repeated(codec) => {
-                format!("names {} twice: name each codec of {} once", codec.name(), supported())
+                bilingual!(
+                    "names {} twice: name each codec of {} once",
+                    "{} 写了两次：{} 中每种编码只写一次",
+                    codec.name(),
+                    supported()
+                )
             }
         };
         reader.report_as("trunk.codecs", key, what);
@@ -105,7 +131,7 @@ pub(super) fn packet_time(reader: &mut Reader, key: &str, default: Duration) -> 
     ms.map_or_else(
         || {
             let all = PACKET_TIMES_MS.map(|ms| ms.to_string()).join(", ");
-            reader.report_as("trunk.ptime", key, format!("must be one of {all}"));
+            reader.report_as("trunk.ptime", key, bilingual!("must be one of {all}", "应为其中之一：{all}"));
             default
         },
         |ms| Duration::from_millis(*ms),

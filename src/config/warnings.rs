@@ -3,24 +3,28 @@
 use super::network::Network;
 use super::settings::Settings;
 use super::trunk_check;
+use base::{Bilingual, bilingual};
 
 impl Settings {
     /// Warnings: what does not prevent a start, but should be known.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Bilingual> {
         let (lines, ports) = (self.phone.calls_limit(), self.phone.media_ports);
         let short = lines < self.phone.calls_max;
         let remark = || {
-            format!(
+            bilingual!(
                 "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each: widen it, \
                  or further calls get 503",
-                self.phone.calls_max, ports.0, ports.1
+                "phone.calls_max = {}：phone.media_ports = {}-{} 只容纳 {lines} 路通话（每路两个端口）：请扩大，否则其余来电收到 503",
+                self.phone.calls_max,
+                ports.0,
+                ports.1
             )
         };
-        let mut warnings: Vec<String> = short.then(remark).into_iter().collect();
+        let mut warnings: Vec<Bilingual> = short.then(remark).into_iter().collect();
         warnings.extend(trunk_check::warnings(&self.phone));
         warnings.extend(self.phone.hep.as_ref().filter(|hep| !hep.mask).map(|hep| {
-            format!(
-                "phone.hep.mask = false: numbers of callers, and receipt numbers keyed by INFO, go to {} in the clear [hep.mask]",
+            bilingual!(
+                "phone.hep.mask = false: numbers of callers, and receipt numbers keyed by INFO, go to {} in the clear [hep.mask]", "phone.hep.mask = false：来电号码和以 INFO 按键输入的回执号以明文发往 {} [hep.mask]",
                 hep.collector
             )
         }));
@@ -29,17 +33,18 @@ impl Settings {
     }
 }
 
-fn web_warnings(Settings { web, studio, .. }: &Settings) -> Vec<String> {
+fn web_warnings(Settings { web, studio, .. }: &Settings) -> Vec<Bilingual> {
     let mut warnings = Vec::new();
     if !(web.proxies.is_empty() && studio.proxies.is_empty()) && web.hosts.is_empty() {
-        warnings.push(String::from(
-            "web.hosts = []: requests that a balancer or a TLS proxy forwards get 421: name the hosts that browsers open, \
-             as in [\"kiosk.example\"]",
-        ));
+        warnings.push(
+            Bilingual::fixed("web.hosts = []: requests that a balancer or a TLS proxy forwards get 421: name the hosts that browsers open, \
+             as in [\"kiosk.example\"]", "web.hosts = []：经负载均衡或 TLS 代理转来的请求会收到 421：请写浏览器打开的主机名，如 [\"kiosk.example\"]"),
+        );
     }
     if web.operations_allow.iter().any(Network::is_wide) {
-        warnings.push(String::from(
+        warnings.push(Bilingual::fixed(
             "web.operations_allow holds a network wider than any owner's: metrics and the calls' paths are then public",
+            "web.operations_allow 中的网络过大，运行指标和通话路径将对外公开",
         ));
     }
     warnings

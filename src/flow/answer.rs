@@ -32,12 +32,33 @@ pub enum ScreenAnswer {
 /// Walks from the first look-up's outcome to the next question and returns what is said on the way, one utterance for
 /// each prompt. `local` is the local time at `now`. Empty if the flow has no look-up.
 pub fn answer(release: &Arc<Release>, lang: Lang, told: ScreenAnswer, local: DateTime, now: Instant) -> Vec<Utterance> {
+    walk(release, lang, told, (local, now), false)
+}
+
+/// The same in the words that a caller hears, where a screen shows others.
+pub fn heard_answer(
+    release: &Arc<Release>,
+    lang: Lang,
+    told: ScreenAnswer,
+    local: DateTime,
+    now: Instant,
+) -> Vec<Utterance> {
+    walk(release, lang, told, (local, now), true)
+}
+
+fn walk(
+    release: &Arc<Release>,
+    lang: Lang,
+    told: ScreenAnswer,
+    (local, now): (DateTime, Instant),
+    for_ears: bool,
+) -> Vec<Utterance> {
     let Some(node) = release.flow.nodes.iter().find(|node| matches!(node.kind, Kind::Lookup(_))) else {
         return Vec::new();
     };
     let clock = WallClock { at: now, civil: local };
     let mut talk = Conversation::new(release.clone(), Caller::default(), clock, false, now);
-    talk.await_answer(now, node, lang);
+    talk.await_answer(now, node, lang, for_ears);
     let mut outputs = talk.handle_input(now, Input::LookedUp(findings(told)));
     let mut said = Vec::new();
     while outputs.iter().all(|output| tells(release, output)) {

@@ -18,7 +18,7 @@ use super::conversation::OPTION_PAUSE;
 use super::exits::{By, Exit};
 use super::model::*;
 use super::release::Release;
-use base::Lang;
+use base::{Bilingual, Lang, bilingual};
 use speech::{Clip, Diagnostic, Piece, SENTENCE_PAUSE, Slot, SlotType, Value};
 
 /// How long a recording plays; `None`: there is none.
@@ -37,10 +37,10 @@ pub struct AnswerTime {
 
 impl AnswerTime {
     /// `33.1 s: welcome 2.1, language 5.2, …`
-    pub fn shown(&self) -> String {
+    pub fn shown(&self) -> Bilingual {
         let heard = self.path.iter().filter(|(_, heard)| !heard.is_zero());
         let steps: Vec<String> = heard.map(|(node, heard)| format!("{node} {:.1}", heard.as_secs_f64())).collect();
-        format!("{:.1} s: {}", self.total.as_secs_f64(), steps.join(", "))
+        bilingual!("{:.1} s: {}", "{:.1} 秒（{}）", self.total.as_secs_f64(), steps.join(", "))
     }
 }
 
@@ -73,10 +73,16 @@ impl Release {
             code: "E43",
             file: file.into(),
             line: limits.line,
-            message: format!("in {} the result ends after {}; the limit is {most} s", time.lang.code(), time.shown()),
-            remedy:
-                "shorten the longest of these sentences, or move options to another menu; recordings count as they are"
-                    .into(),
+            message: bilingual!(
+                "in {} the result ends after {}; the limit is {most} s",
+                "{} 的结果在 {:#} 后播完；上限为 {most} 秒",
+                time.lang.code(),
+                time.shown()
+            ),
+            remedy: Bilingual::fixed(
+                "shorten the longest of these sentences, or move options to another menu; recordings count as they are",
+                "请缩短其中最长的句子，或把选项移到别的菜单；时长按现有录音计算",
+            ),
         };
         slow.map(diagnostic).collect()
     }
@@ -451,7 +457,7 @@ bye    = { zh = "再见", en = "bye" }
             release.too_slow("f", times).iter().map(|diagnostic| diagnostic.code).collect()
         };
         assert_eq!(codes(&times), ["E43", "E43"]);
-        assert!(release.too_slow("f", &times)[1].message.contains("detour 2.0"));
+        assert!(release.too_slow("f", &times)[1].message.en.contains("detour 2.0"));
         let quick = answer_times(&release, &|_| Some(Duration::from_millis(300)));
         assert_eq!(codes(&quick), [""; 0]);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 
+use base::{Bilingual, bilingual};
 use inquiry::WorkingDays;
 
 use super::read::Reader;
@@ -108,12 +109,16 @@ impl Calendar {
                     calendar.desks.insert(name.into(), desk);
                 }
                 (name, _) => {
-                    let what = format!("{name} = {} means nothing here", field.item.kind());
+                    let what =
+                        bilingual!("{name} = {} means nothing here", "{name} = {:#} 在此处无意义", field.item.kind());
                     reader.complain(
                         "E02",
                         field.line,
                         what,
-                        "write `zone = \"…\"`, [working], or a table for each calendar",
+                        Bilingual::fixed(
+                            "write `zone = \"…\"`, [working], or a table for each calendar",
+                            "请写 `zone = \"…\"`、[working]，或每份日历一个表",
+                        ),
                     );
                 }
             }
@@ -199,6 +204,11 @@ impl Desk {
     }
 }
 
+/// A value as it is written, else its kind.
+fn written(item: &Item) -> Bilingual {
+    item.text().map_or_else(|| item.kind(), |text| format!("{text:?}").into())
+}
+
 fn is_within((from, to): &(Time, Time), time: Time) -> bool {
     *from <= time && (time < *to || *to == Time::MAX)
 }
@@ -219,7 +229,12 @@ fn number(day: Weekday) -> u8 {
 impl Reader {
     fn zone(&mut self, line: u32, zone: &str) -> Arc<str> {
         if jiff::tz::TimeZone::get(zone).is_err() {
-            self.complain("E14", line, format!("{zone:?} is no time zone"), "write \"Asia/Shanghai\"");
+            self.complain(
+                "E14",
+                line,
+                bilingual!("{zone:?} is no time zone", "{zone:?} 不是时区"),
+                Bilingual::fixed("write \"Asia/Shanghai\"", "请写 \"Asia/Shanghai\""),
+            );
         }
         zone.into()
     }
@@ -256,25 +271,53 @@ impl Reader {
     fn same_days_as(&mut self, field: &Field) -> Option<Like> {
         let other = field.item.field("same_days_as")?;
         if other.item.text().is_none() {
-            let what = format!("[{}] same_days_as is {}, not a calendar's name", field.key, other.item.kind());
-            self.complain("E14", other.line, what, "write `same_days_as = \"desk\"`");
+            let what = bilingual!(
+                "[{}] same_days_as is {}, not a calendar's name",
+                "[{}] same_days_as 应为日历名称，现为{:#}",
+                field.key,
+                other.item.kind()
+            );
+            self.complain(
+                "E14",
+                other.line,
+                what,
+                Bilingual::fixed("write `same_days_as = \"desk\"`", "请写 `same_days_as = \"desk\"`"),
+            );
         }
         Some(Like { desk: field.key.as_str().into(), of: other.item.text()?.into(), line: other.line })
     }
 
     /// Days are shared with a calendar that has its own.
     fn chained(&mut self, like: &Like, other: &Like) {
-        let what = format!("[{}] has the days of {:?}, which has those of {:?}", like.desk, &*like.of, &*other.of);
-        self.complain("E46", like.line, what, format!("write `same_days_as = {:?}`", &*other.of));
+        let what = bilingual!(
+            "[{}] has the days of {:?}, which has those of {:?}",
+            "[{}] 沿用 {:?} 的日期，而后者又沿用 {:?} 的",
+            like.desk,
+            &*like.of,
+            &*other.of
+        );
+        self.complain(
+            "E46",
+            like.line,
+            what,
+            bilingual!("write `same_days_as = {:?}`", "请写 `same_days_as = {:?}`", &*other.of),
+        );
     }
 
     fn take_days(&mut self, calendar: &mut Calendar, like: &Like) {
         let Some((holiday, make_up)) = calendar.desks.get(&like.of).map(|of| (of.holiday.clone(), of.make_up.clone()))
         else {
             let near = closest_match(&like.of, calendar.desks.keys().map(|key| &**key));
-            let remedy = near
-                .map_or_else(|| format!("add [{}], or name another", like.of), |near| format!("did you mean {near}?"));
-            let what = format!("[{}] has the days of {:?}, and there is no such calendar", like.desk, &*like.of);
+            let remedy = near.map_or_else(
+                || bilingual!("add [{}], or name another", "请加上 [{}]，或改写另一个", like.of),
+                |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
+            );
+            let what = bilingual!(
+                "[{}] has the days of {:?}, and there is no such calendar",
+                "[{}] 沿用 {:?} 的日期，但没有这份日历",
+                like.desk,
+                &*like.of
+            );
             return self.complain("E46", like.line, what, remedy);
         };
         if let Some(desk) = calendar.desks.get_mut(&like.desk) {
@@ -310,22 +353,45 @@ impl Reader {
         let line = field.item.field("make_up").map_or(field.line, |f| f.line);
         for (from, to) in &desk.make_up {
             if desk.hours_on(*from).is_empty() || desk.hours_on(*to).is_empty() {
-                let what = format!("{}: {from} is worked instead of another day, but no hours apply to it", field.key);
-                self.complain("E45", line, what, "give the weekdays hours in `week`");
+                let what = bilingual!(
+                    "{}: {from} is worked instead of another day, but no hours apply to it",
+                    "{}：{from} 为调休上班日，但没有适用的工作时间",
+                    field.key
+                );
+                self.complain(
+                    "E45",
+                    line,
+                    what,
+                    Bilingual::fixed("give the weekdays hours in `week`", "请在 `week` 中写明工作日的时间"),
+                );
             }
             if [from, to].into_iter().any(|day| within(&desk.holiday, *day) || within(&desk.closed, *day)) {
-                let what = format!("{}: {from} is worked instead of another day, and closed as well", field.key);
-                self.complain("E45", line, what, "remove it from `holiday` or `closed`, or from `make_up`");
+                let what = bilingual!(
+                    "{}: {from} is worked instead of another day, and closed as well",
+                    "{}：{from} 既是调休上班日，又写为不办公",
+                    field.key
+                );
+                self.complain(
+                    "E45",
+                    line,
+                    what,
+                    Bilingual::fixed(
+                        "remove it from `holiday` or `closed`, or from `make_up`",
+                        "请从 `holiday`、`closed` 或 `make_up` 中删去",
+                    ),
+                );
             }
         }
     }
 
     fn only(&mut self, at: &str, item: &Item, known: &[&str]) {
         for field in item.fields().iter().filter(|field| !known.contains(&field.key.as_str())) {
-            let what = format!("[{at}] has no {:?}", field.key);
+            let what = bilingual!("[{at}] has no {:?}", "[{at}] 没有 {:?}", field.key);
             let near = closest_match(&field.key, known.iter().copied());
-            let remedy = near
-                .map_or_else(|| format!("it may have {}", known.join(", ")), |near| format!("did you mean {near}?"));
+            let remedy = near.map_or_else(
+                || bilingual!("it may have {}", "可用的键：{}", known.join(", ")),
+                |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
+            );
             self.complain("E02", field.line, what, remedy);
         }
     }
@@ -347,8 +413,16 @@ impl Reader {
             match item.text().and_then(day_or_range) {
                 Some(range) => days.push(range),
                 None => {
-                    let what = format!("{}: {:?} is no day", field.key, item.text().unwrap_or_else(|| item.kind()));
-                    self.complain("E14", item.line, what, "write \"2026-10-01\" or \"2026-10-01..2026-10-07\"");
+                    let what = bilingual!("{}: {} is no day", "{}：{:#} 不是日期", field.key, written(item));
+                    self.complain(
+                        "E14",
+                        item.line,
+                        what,
+                        Bilingual::fixed(
+                            "write \"2026-10-01\" or \"2026-10-01..2026-10-07\"",
+                            "请写 \"2026-10-01\" 或 \"2026-10-01..2026-10-07\"",
+                        ),
+                    );
                 }
             }
         }
@@ -362,8 +436,13 @@ impl Reader {
             match (weekday(from), weekday(to)) {
                 (Some(from), Some(to)) if from <= to => days.extend(from..=to),
                 _ => {
-                    let what = format!("week: {part:?} are no days of the week");
-                    self.complain("E14", field.line, what, "write mon-fri, sat or sun");
+                    let what = bilingual!("week: {part:?} are no days of the week", "week：{part:?} 不是星期");
+                    self.complain(
+                        "E14",
+                        field.line,
+                        what,
+                        Bilingual::fixed("write mon-fri, sat or sun", "请写 mon-fri、sat 或 sun"),
+                    );
                 }
             }
         }
@@ -372,7 +451,12 @@ impl Reader {
 
     fn hours(&mut self, field: &Field) -> Vec<(Time, Time)> {
         let Tree::Array(items) = &field.item.tree else {
-            self.complain("E14", field.line, format!("{}: hours must be a list", field.key), "write [\"09:00-17:00\"]");
+            self.complain(
+                "E14",
+                field.line,
+                bilingual!("{}: hours must be a list", "{}：时间必须为列表", field.key),
+                Bilingual::fixed("write [\"09:00-17:00\"]", "请写 [\"09:00-17:00\"]"),
+            );
             return Vec::new();
         };
         let mut hours = Vec::new();
@@ -380,8 +464,16 @@ impl Reader {
             match item.text().and_then(from_to) {
                 Some(range) => hours.push(range),
                 None => {
-                    let what = format!("{}: {:?} are no hours", field.key, item.text().unwrap_or_else(|| item.kind()));
-                    self.complain("E14", item.line, what, "write \"09:00-12:00\", the earlier time first");
+                    let what = bilingual!("{}: {} are no hours", "{}：{:#} 不是时间段", field.key, written(item));
+                    self.complain(
+                        "E14",
+                        item.line,
+                        what,
+                        Bilingual::fixed(
+                            "write \"09:00-12:00\", the earlier time first",
+                            "请写 \"09:00-12:00\"，早的在前",
+                        ),
+                    );
                 }
             }
         }

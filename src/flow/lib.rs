@@ -29,7 +29,7 @@ mod replay;
 pub mod sheet;
 mod usage;
 
-pub use answer::{ScreenAnswer, answer};
+pub use answer::{ScreenAnswer, answer, heard_answer};
 pub use answer_time::{AnswerTime, ClipLength, answer_times};
 pub use calendar::{Calendar, Opening, Working};
 pub use conversation::{Conversation, PromptId, SpokenLine, joined};

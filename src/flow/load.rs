@@ -8,7 +8,7 @@ use super::hours::{HOURS_NOW, HOURS_NOW_MEMBERS};
 use super::model::*;
 use super::queue_facts;
 use super::read::{Reader, Table};
-use base::{Key, Lang};
+use base::{Bilingual, Key, Lang, bilingual};
 use speech::toml_tree::{Field, Item, Tree, read};
 use speech::{Diagnostic, closest_match};
 
@@ -46,8 +46,16 @@ impl Reader {
             if let Some(rest) = line.strip_prefix('#')
                 && rest.trim_start().starts_with('=')
             {
-                let what = format!("this line is a comment, though it looks like a key: {line}");
-                self.complain("W05", at as u32 + 1, what, "write `pound` for the # key");
+                let what = bilingual!(
+                    "this line is a comment, though it looks like a key: {line}",
+                    "此行看似按键，实为注释：{line}"
+                );
+                self.complain(
+                    "W05",
+                    at as u32 + 1,
+                    what,
+                    Bilingual::fixed("write `pound` for the # key", "# 键请写 `pound`"),
+                );
             }
         }
     }
@@ -56,14 +64,19 @@ impl Reader {
         let top = Table { at: "the flow", line: 1, item: root };
         self.tables(root);
         if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Integer(1))) {
-            self.complain("E14", root.field("schema").map_or(1, |f| f.line), "schema must be 1", "write `schema = 1`");
+            self.complain(
+                "E14",
+                root.field("schema").map_or(1, |f| f.line),
+                Bilingual::fixed("schema must be 1", "schema 必须为 1"),
+                Bilingual::fixed("write `schema = 1`", "请写 `schema = 1`"),
+            );
         }
         let defaults = self.defaults(root);
         let mut flow = Flow {
             name: self.text(top, "flow").unwrap_or_else(|| "hotline".into()),
             langs: self.langs(top),
             start: self.needed_go(top, "start", "E15"),
-            called_back: root.field("called_back").map(|field| self.go("called_back", &field.item)),
+            called_back: root.field("called_back").map(|field| self.go(&"called_back", &field.item)),
             limits: self.limits(root),
             give_up: defaults.give_up.clone(),
             stand_in: defaults.stand_in.clone(),
@@ -101,10 +114,15 @@ impl Reader {
             }
             let known = TOP.into_iter().chain(KINDS);
             let remedy = match closest_match(key, known) {
-                Some(near) if near != key => format!("did you mean {near}?"),
-                _ => format!("kinds of node are {}", KINDS.join(", ")),
+                Some(near) if near != key => bilingual!("did you mean {near}?", "是否应为 {near}？"),
+                _ => bilingual!("kinds of node are {}", "节点种类：{}", KINDS.join(", ")),
             };
-            self.complain("E02", field.line, format!("[{key}] is no table of a flow"), remedy);
+            self.complain(
+                "E02",
+                field.line,
+                bilingual!("[{key}] is no table of a flow", "[{key}] 不是流程文件中的表"),
+                remedy,
+            );
         }
     }
 
@@ -114,17 +132,30 @@ impl Reader {
         for code in self.texts(top, "langs") {
             match Lang::from_code(&code) {
                 Some(lang) if !langs.contains(&lang) => langs.push(lang),
-                Some(_) => self.complain("E14", line, format!("langs names {code} twice"), "name each language once"),
+                Some(_) => self.complain(
+                    "E14",
+                    line,
+                    bilingual!("langs names {code} twice", "langs 中 {code} 写了两次"),
+                    Bilingual::fixed("name each language once", "每种语言只写一次"),
+                ),
                 None => self.complain(
                     "E14",
                     line,
-                    format!("{code:?} is not a language of the hotline"),
-                    "languages are zh, yue, en",
+                    bilingual!("{code:?} is not a language of the hotline", "{code:?} 不是热线的语言"),
+                    Bilingual::fixed("languages are zh, yue, en", "语言为 zh、yue、en"),
                 ),
             }
         }
         if langs.is_empty() {
-            self.complain("E15", line, "the flow names no language", "write `langs = [\"zh\", \"yue\", \"en\"]`");
+            self.complain(
+                "E15",
+                line,
+                Bilingual::fixed("the flow names no language", "流程未写明语言"),
+                Bilingual::fixed(
+                    "write `langs = [\"zh\", \"yue\", \"en\"]`",
+                    "请写 `langs = [\"zh\", \"yue\", \"en\"]`",
+                ),
+            );
             langs.push(Lang::Zh);
         }
         langs
@@ -173,8 +204,8 @@ impl Reader {
             silent: self.prompts(table, "silent").unwrap_or_default(),
             wrong: self.prompts(table, "wrong").unwrap_or_default(),
             stand_in: self.prompts(table, "stand_in").unwrap_or_default().into_iter().next(),
-            give_up: item.field("give_up").map(|field| self.go("defaults: give_up", &field.item)),
-            silent_end: item.field("silent_end").map(|field| self.go("defaults: silent_end", &field.item)),
+            give_up: item.field("give_up").map(|field| self.go(&"defaults: give_up", &field.item)),
+            silent_end: item.field("silent_end").map(|field| self.go(&"defaults: silent_end", &field.item)),
             keys,
         }
     }
@@ -187,7 +218,12 @@ impl Reader {
                 items.iter().filter_map(|item| one(self, Table { at: name, line: item.line, item })).collect()
             }
             Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
-                self.complain("E02", field.line, format!("[{name}] must be a list"), format!("write [[{name}]]"));
+                self.complain(
+                    "E02",
+                    field.line,
+                    bilingual!("[{name}] must be a list", "[{name}] 必须为列表"),
+                    bilingual!("write [[{name}]]", "请写 [[{name}]]"),
+                );
                 Vec::new()
             }
         }
@@ -196,7 +232,12 @@ impl Reader {
     fn entry(&mut self, table: Table<'_>) -> Option<Entry> {
         self.known(table, &["when", "go", "set"]);
         if table.item.field("when").is_none() {
-            self.complain("E15", table.line, "an entry rule has no condition", "write `when = \"caller.senior\"`");
+            self.complain(
+                "E15",
+                table.line,
+                Bilingual::fixed("an entry rule has no condition", "进线规则没有条件"),
+                Bilingual::fixed("write `when = \"caller.senior\"`", "请写 `when = \"caller.senior\"`"),
+            );
         }
         let go = self.needed_go(table, "go", "E04");
         let mut set_last_lang = false;
@@ -204,8 +245,16 @@ impl Reader {
             if field.key == "lang" && field.item.text() == Some("caller.last_lang") {
                 set_last_lang = true;
             } else {
-                let what = format!("an entry rule cannot set {}", field.key);
-                self.complain("E34", field.line, what, "it may set { lang = \"caller.last_lang\" }");
+                let what = bilingual!("an entry rule cannot set {}", "进线规则不能设置 {}", field.key);
+                self.complain(
+                    "E34",
+                    field.line,
+                    what,
+                    Bilingual::fixed(
+                        "it may set { lang = \"caller.last_lang\" }",
+                        "可以设置 { lang = \"caller.last_lang\" }",
+                    ),
+                );
             }
         }
         Some(Entry { when: self.when(table)?, go, set_last_lang, line: table.line })
@@ -215,7 +264,12 @@ impl Reader {
         self.known(table, &["before", "say", "when", "until", "must_hear"]);
         let before = self.texts(table, "before");
         if before.is_empty() {
-            self.complain("E15", table.line, "a notice has no before", "write `before = \"main\"`");
+            self.complain(
+                "E15",
+                table.line,
+                Bilingual::fixed("a notice has no before", "通知缺少 before"),
+                Bilingual::fixed("write `before = \"main\"`", "请写 `before = \"main\"`"),
+            );
         }
         let say = self.say(table).into_iter().next()?;
         let until = match self.text(table, "until") {
@@ -223,8 +277,16 @@ impl Reader {
             Some(text) if &*text == "cleared" => None,
             Some(text) => text.parse().map_or_else(
                 |_| {
-                    let what = format!("notice: until = {text:?} is no day");
-                    self.complain("E14", table.line, what, "write a day, \"2026-12-31\", or \"cleared\"");
+                    let what = bilingual!("notice: until = {text:?} is no day", "通知：until = {text:?} 不是日期");
+                    self.complain(
+                        "E14",
+                        table.line,
+                        what,
+                        Bilingual::fixed(
+                            "write a day, \"2026-12-31\", or \"cleared\"",
+                            "请写日期，如 \"2026-12-31\"，或写 \"cleared\"",
+                        ),
+                    );
                     None
                 },
                 Some,
@@ -246,8 +308,8 @@ impl Reader {
                 self.complain(
                     "E11",
                     field.line,
-                    format!("enum {} names {member} twice", field.key),
-                    "name each value once",
+                    bilingual!("enum {} names {member} twice", "enum {} 中 {member} 写了两次", field.key),
+                    Bilingual::fixed("name each value once", "每个取值只写一次"),
                 );
             }
             enums.insert(field.key.as_str().into(), Enum { members, line: field.line });
@@ -283,22 +345,36 @@ impl Reader {
         let known =
             ["date", "time", "digits", "count", "number", "money"].into_iter().chain(all.iter().map(String::as_str));
         let remedy = match closest_match(written, known) {
-            Some(near) => format!("did you mean {near}?"),
-            None => "types are date, time, digits, count, number, money and enum:…".into(),
+            Some(near) => bilingual!("did you mean {near}?", "是否应为 {near}？"),
+            None => Bilingual::fixed(
+                "types are date, time, digits, count, number, money and enum:…",
+                "类型有 date、time、digits、count、number、money 和 enum:…",
+            ),
         };
-        self.complain("E35", field.line, format!("{}: there is no type {written:?}", field.key), remedy);
+        self.complain(
+            "E35",
+            field.line,
+            bilingual!("{}: there is no type {written:?}", "{}：没有类型 {written:?}", field.key),
+            remedy,
+        );
     }
 
     fn add_node(&mut self, kind: &'static str, field: &Field, defaults: &Defaults, flow: &mut Flow) {
         if let Some(other) = flow.nodes.iter().find(|node| *node.name == *field.key) {
-            let what = format!(
+            let what = bilingual!(
                 "[{kind}.{}]: line {} has a node of that name, [{}.{}]",
+                "[{kind}.{}]：第 {} 行已有同名节点 [{}.{}]",
                 field.key,
                 other.line,
                 other.kind_name(),
                 field.key
             );
-            self.complain("E01", field.line, what, "give one of the two another name");
+            self.complain(
+                "E01",
+                field.line,
+                what,
+                Bilingual::fixed("give one of the two another name", "请将其中一个改名"),
+            );
             return;
         }
         let at = format!("{kind} {}", field.key);
@@ -307,8 +383,8 @@ impl Reader {
             self.complain(
                 "E02",
                 field.line,
-                format!("{kind}.{} is {}", field.key, field.item.kind()),
-                format!("write [{kind}.{}]", field.key),
+                bilingual!("{kind}.{} is {}", "{kind}.{} 现为{:#}", field.key, field.item.kind()),
+                bilingual!("write [{kind}.{}]", "请写 [{kind}.{}]", field.key),
             );
             return;
         }
@@ -320,7 +396,7 @@ impl Reader {
     pub(super) fn choices(&mut self, table: Table<'_>) -> Vec<Choice> {
         let mut choices: Vec<Choice> = Vec::new();
         for field in table.item.field("keys").map_or(&[][..], |keys| keys.item.fields()) {
-            let Some(key) = self.key(table.at, field.line, &field.key) else { continue };
+            let Some(key) = self.key(&table.at, field.line, &field.key) else { continue };
             let alternatives = match &field.item.tree {
                 Tree::Array(items) => items.as_slice(),
                 Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
@@ -339,19 +415,32 @@ impl Reader {
         if let Some((_, before)) = own.split_last()
             && let Some(always) = before.iter().find(|choice| choice.when.is_none())
         {
-            let what = format!("{}, key {}: a choice without `when` hides those after it", table.at, field.key);
-            self.complain("E11", always.line, what, "give all but the last a `when`, or remove those after it");
+            let what = bilingual!(
+                "{}, key {}: a choice without `when` hides those after it",
+                "{} 的按键 {}：没有 `when` 的选项使其后的选项失效",
+                table.at,
+                field.key
+            );
+            self.complain(
+                "E11",
+                always.line,
+                what,
+                Bilingual::fixed(
+                    "give all but the last a `when`, or remove those after it",
+                    "除最后一个外都写上 `when`，或删除其后的选项",
+                ),
+            );
         }
     }
 
     fn choice(&mut self, table: Table<'_>, key: Key, name: &str, item: &Item) -> Option<Choice> {
-        let at = format!("{}, key {name}", table.at);
+        let at = bilingual!("{}, key {name}", "{} 的按键 {name}", table.at);
         let (line, inherited) = (item.line, false);
         if !matches!(item.tree, Tree::Table(_)) {
             let go = self.go(&at, item);
             return Some(Choice { key, opt: None, set: Vec::new(), go, when: None, slow: false, inherited, line });
         }
-        let own = Table { at: &at, line, item };
+        let own = Table { at: &at.en, line, item };
         self.known(own, &["opt", "set", "go", "when", "slow"]);
         let mut set = Vec::new();
         for var in item.field("set").map_or(&[][..], |set| set.item.fields()) {
@@ -360,8 +449,8 @@ impl Reader {
                 None => self.complain(
                     "E14",
                     var.line,
-                    format!("{at}: {} must be a text", var.key),
-                    "put the value in quotes",
+                    bilingual!("{at}: {} must be a text", "{at:#}：{} 必须为文字", var.key),
+                    Bilingual::fixed("put the value in quotes", "请给值加引号"),
                 ),
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::load::Defaults;
 use super::model::*;
 use super::read::{Reader, Table};
-use base::Key;
+use base::{Bilingual, Key, bilingual};
 use speech::toml_tree::Tree;
 
 impl Reader {
@@ -39,8 +39,8 @@ impl Reader {
             self.complain(
                 "E15",
                 table.line,
-                format!("{} has nothing to look up by", table.at),
-                "write `by = [\"receipt\"]`",
+                bilingual!("{} has nothing to look up by", "{} 未写明按什么查询", table.at),
+                Bilingual::fixed("write `by = [\"receipt\"]`", "请写 `by = [\"receipt\"]`"),
             );
         }
         Lookup {
@@ -86,8 +86,8 @@ impl Reader {
             self.complain(
                 "E15",
                 field.line,
-                format!("{at}: tell_after and say belong together"),
-                "write both, or neither",
+                bilingual!("{at}: tell_after and say belong together", "{at}：tell_after 与 say 须同时书写"),
+                Bilingual::fixed("write both, or neither", "两个都写，或都不写"),
             );
         }
         stale
@@ -99,7 +99,12 @@ impl Reader {
         let own = Table { at: &at, line: field.line, item: &field.item };
         self.known(own, &["max", "then"]);
         if field.item.field("max").is_none() {
-            self.complain("E15", field.line, format!("{at} has no max"), "write `max = 3`");
+            self.complain(
+                "E15",
+                field.line,
+                bilingual!("{at} has no max", "{at} 缺少 max"),
+                Bilingual::fixed("write `max = 3`", "请写 `max = 3`"),
+            );
         }
         let max = self.whole(own, "max", 1..=20).unwrap_or(3);
         Some((max, self.needed_go(own, "then", "E04")))

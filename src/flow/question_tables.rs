@@ -3,7 +3,7 @@
 use super::load::Defaults;
 use super::model::*;
 use super::read::{Reader, Table};
-use base::Key;
+use base::{Bilingual, Key, bilingual};
 
 impl Reader {
     /// `silence` is the field that says where the silent go: `give_up`, or a rating's `skip`.
@@ -41,9 +41,16 @@ impl Reader {
             let changed =
                 defaults.keys.iter().find(|d| d.key == choice.key).filter(|d| d.go.target != choice.go.target);
             if let Some(default) = changed {
-                let what = format!("{at}: key {} does something else than everywhere", choice.key.as_char());
-                let remedy =
-                    format!("callers expect what line {} gives it; leave it out unless it must differ", default.line);
+                let what = bilingual!(
+                    "{at}: key {} does something else than everywhere",
+                    "{at}：按键 {} 与别处的作用不同",
+                    choice.key.as_char()
+                );
+                let remedy = bilingual!(
+                    "callers expect what line {} gives it; leave it out unless it must differ",
+                    "来电人习惯第 {} 行的作用；如非必要请删去",
+                    default.line
+                );
                 self.complain("W01", choice.line, what, remedy);
             }
         }
@@ -60,8 +67,11 @@ impl Reader {
             self.complain(
                 "E15",
                 table.line,
-                format!("{} has no key", table.at),
-                "write `keys.1 = { opt = \"…\", go = \"…\" }`",
+                bilingual!("{} has no key", "{} 没有按键", table.at),
+                Bilingual::fixed(
+                    "write `keys.1 = { opt = \"…\", go = \"…\" }`",
+                    "请写 `keys.1 = { opt = \"…\", go = \"…\" }`",
+                ),
             );
         }
         let native = self.text(table, "speak");
@@ -69,8 +79,8 @@ impl Reader {
             self.complain(
                 "E14",
                 table.line,
-                format!("{}: speak may only be \"native\"", table.at),
-                "leave it out, or write \"native\"",
+                bilingual!("{}: speak may only be \"native\"", "{}：speak 只能写 \"native\"", table.at),
+                Bilingual::fixed("leave it out, or write \"native\"", "请删去，或写 \"native\""),
             );
         }
         Menu {
@@ -132,18 +142,43 @@ impl Reader {
         for (at, (key, job)) in jobs.iter().enumerate() {
             let name = key.as_char();
             if let Some((_, other)) = jobs[..at].iter().find(|(other, _)| other == key) {
-                let what = format!("{}: key {name} is both {other} and {job}", table.at);
-                self.complain("E13", table.line, what, "give one of the two another key");
+                let what = bilingual!(
+                    "{}: key {name} is both {other} and {job}",
+                    "{}：按键 {name} 同时用作 {other} 和 {job}",
+                    table.at
+                );
+                self.complain(
+                    "E13",
+                    table.line,
+                    what,
+                    Bilingual::fixed("give one of the two another key", "请将其中一个换成别的按键"),
+                );
             }
             if matches!(key, Key::Digit(_)) {
-                let what = format!("{}: key {name} is both a digit of the entry and {job}", table.at);
-                self.complain("E13", table.line, what, "use star or pound");
+                let what = bilingual!(
+                    "{}: key {name} is both a digit of the entry and {job}",
+                    "{}：按键 {name} 既是输入的数字，又用作 {job}",
+                    table.at
+                );
+                self.complain("E13", table.line, what, Bilingual::fixed("use star or pound", "请用 star 或 pound"));
             }
         }
         for choice in keys.iter().filter(|choice| matches!(choice.key, Key::Digit(_))) {
-            let what =
-                format!("{}: key {} is a digit of the entry and cannot lead elsewhere", table.at, choice.key.as_char());
-            self.complain("E13", choice.line, what, "use keys.star or keys.pound, or a menu before it");
+            let what = bilingual!(
+                "{}: key {} is a digit of the entry and cannot lead elsewhere",
+                "{}：按键 {} 是输入的数字，不能通向别处",
+                table.at,
+                choice.key.as_char()
+            );
+            self.complain(
+                "E13",
+                choice.line,
+                what,
+                Bilingual::fixed(
+                    "use keys.star or keys.pound, or a menu before it",
+                    "请用 keys.star 或 keys.pound，或在其前放一个菜单",
+                ),
+            );
         }
     }
 
@@ -151,7 +186,12 @@ impl Reader {
         let line = table.item.field("star_is")?.line;
         let text = self.text(table, "star_is")?;
         if &*text != "X" {
-            self.complain("E14", line, format!("{}: star can only stand for X", table.at), "write `star_is = \"X\"`");
+            self.complain(
+                "E14",
+                line,
+                bilingual!("{}: star can only stand for X", "{}：星号只能代表 X", table.at),
+                Bilingual::fixed("write `star_is = \"X\"`", "请写 `star_is = \"X\"`"),
+            );
         }
         Some('X')
     }
@@ -161,24 +201,36 @@ impl Reader {
         match (digits, format) {
             (None, Some(format)) if &*format == "receipt" => Length::Receipt,
             (None, Some(format)) => {
-                let what = format!("{}: there is no format {format:?}", table.at);
-                self.complain("E14", table.line, what, "write `format = \"receipt\"`, or `digits = \"4\"`");
+                let what = bilingual!("{}: there is no format {format:?}", "{}：没有格式 {format:?}", table.at);
+                self.complain(
+                    "E14",
+                    table.line,
+                    what,
+                    Bilingual::fixed(
+                        "write `format = \"receipt\"`, or `digits = \"4\"`",
+                        "请写 `format = \"receipt\"` 或 `digits = \"4\"`",
+                    ),
+                );
                 Length::Receipt
             }
             (Some(_), Some(_)) => {
-                let what = format!("{} has both digits and format", table.at);
-                self.complain("E14", table.line, what, "keep one of the two");
+                let what = bilingual!("{} has both digits and format", "{} 同时写了 digits 和 format", table.at);
+                self.complain("E14", table.line, what, Bilingual::fixed("keep one of the two", "只保留其中一个"));
                 Length::Receipt
             }
             (Some(digits), None) => self.digits(table, &digits),
             (None, None) => {
                 if table.item.field("digits").is_none() {
-                    let what = format!("{} does not say how many digits it takes", table.at);
+                    let what =
+                        bilingual!("{} does not say how many digits it takes", "{} 未写明输入几位数字", table.at);
                     self.complain(
                         "E15",
                         table.line,
                         what,
-                        "write `digits = \"4\"`, `digits = \"12..15\"` or `format = \"receipt\"`",
+                        Bilingual::fixed(
+                            "write `digits = \"4\"`, `digits = \"12..15\"` or `format = \"receipt\"`",
+                            "请写 `digits = \"4\"`、`digits = \"12..15\"` 或 `format = \"receipt\"`",
+                        ),
                     );
                 }
                 Length::Digits { min: 1, max: 1 }
@@ -190,8 +242,13 @@ impl Reader {
         match range(text).filter(|(min, max)| 1 <= *min && min <= max && *max <= 32) {
             Some((min, max)) => Length::Digits { min, max },
             None => {
-                let what = format!("{}: digits = {text:?} is no length", table.at);
-                self.complain("E14", table.line, what, "write \"4\" or \"12..15\", at most 32");
+                let what = bilingual!("{}: digits = {text:?} is no length", "{}：digits = {text:?} 不是位数", table.at);
+                self.complain(
+                    "E14",
+                    table.line,
+                    what,
+                    Bilingual::fixed("write \"4\" or \"12..15\", at most 32", "请写 \"4\" 或 \"12..15\"，最多 32 位"),
+                );
                 Length::Digits { min: 1, max: 1 }
             }
         }
@@ -229,8 +286,8 @@ impl Reader {
                 self.complain(
                     "E14",
                     table.line,
-                    format!("{}: scale = {text:?} is no scale", table.at),
-                    "write \"1..3\" or \"1..5\"",
+                    bilingual!("{}: scale = {text:?} is no scale", "{}：scale = {text:?} 不是评分范围", table.at),
+                    Bilingual::fixed("write \"1..3\" or \"1..5\"", "请写 \"1..3\" 或 \"1..5\""),
                 );
             }
             (1, 5)

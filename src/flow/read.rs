@@ -1,10 +1,11 @@
 //! Reading the fields of a table, with a diagnostic for each invalid one.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{Go, Prompt, Target, When};
-use base::Key;
+use base::{Bilingual, Key, bilingual};
 use speech::toml_tree::{Field, Item, Tree};
 use speech::{Diagnostic, closest_match};
 
@@ -27,8 +28,8 @@ impl Reader {
         &mut self,
         code: &'static str,
         line: u32,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
+        what: impl Into<Bilingual>,
+        remedy: impl Into<Bilingual>,
     ) {
         let file = self.file.clone();
         self.diagnostics.push(Diagnostic { code, file, line, message: what.into(), remedy: remedy.into() });
@@ -38,22 +39,30 @@ impl Reader {
     pub(crate) fn known(&mut self, table: Table<'_>, keys: &[&str]) {
         for field in table.item.fields().iter().filter(|field| !keys.contains(&field.key.as_str())) {
             let near = closest_match(&field.key, keys.iter().copied());
-            let remedy =
-                near.map_or_else(|| format!("it may have {}", keys.join(", ")), |near| format!("did you mean {near}?"));
-            self.complain("E02", field.line, format!("{} has no {:?}", table.at, field.key), remedy);
+            let remedy = near.map_or_else(
+                || bilingual!("it may have {}", "可用的键：{}", keys.join(", ")),
+                |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
+            );
+            self.complain("E02", field.line, bilingual!("{} has no {:?}", "{} 没有 {:?}", table.at, field.key), remedy);
         }
     }
 
-    fn wrong(&mut self, table: Table<'_>, field: &Field, wanted: &str) {
-        let what = format!("{}: {} is {}, not {wanted}", table.at, field.key, field.item.kind());
-        self.complain("E14", field.line, what, format!("write {wanted}"));
+    fn wrong(&mut self, table: Table<'_>, field: &Field, wanted: &Bilingual) {
+        let what = bilingual!(
+            "{}: {} is {}, not {wanted}",
+            "{}：{} 现为{:#}，应为{wanted:#}",
+            table.at,
+            field.key,
+            field.item.kind()
+        );
+        self.complain("E14", field.line, what, bilingual!("write {wanted}", "请写{wanted:#}"));
     }
 
     pub(crate) fn text(&mut self, table: Table<'_>, key: &str) -> Option<Arc<str>> {
         let field = table.item.field(key)?;
         let text = field.item.text();
         if text.is_none() {
-            self.wrong(table, field, "a text in quotes");
+            self.wrong(table, field, &Bilingual::fixed("a text in quotes", "加引号的文字"));
         }
         text.map(Into::into)
     }
@@ -63,8 +72,8 @@ impl Reader {
             self.complain(
                 "E15",
                 table.line,
-                format!("{} has no {key}", table.at),
-                format!("write `{key} = {example}`"),
+                bilingual!("{} has no {key}", "{} 缺少 {key}", table.at),
+                bilingual!("write `{key} = {example}`", "请写 `{key} = {example}`"),
             );
         }
         self.text(table, key).unwrap_or_else(|| "".into())
@@ -75,7 +84,7 @@ impl Reader {
             None => default,
             Some(Field { item: Item { tree: Tree::Boolean(flag), .. }, .. }) => *flag,
             Some(field) => {
-                self.wrong(table, field, "true or false");
+                self.wrong(table, field, &Bilingual::fixed("true or false", "true 或 false"));
                 default
             }
         }
@@ -86,7 +95,11 @@ impl Reader {
         match field.item.tree {
             Tree::Integer(n) if range.contains(&n) => Some(n as u32),
             _ => {
-                self.wrong(table, field, &format!("a number from {} to {}", range.start(), range.end()));
+                self.wrong(
+                    table,
+                    field,
+                    &bilingual!("a number from {} to {}", "{} 到 {} 的数字", range.start(), range.end()),
+                );
                 None
             }
         }
@@ -97,7 +110,14 @@ impl Reader {
         let field = table.item.field(key)?;
         let time = field.item.text().and_then(duration).filter(|time| *time <= Duration::from_secs(3650 * 86_400));
         if time.is_none() {
-            self.wrong(table, field, "a time such as \"700ms\", \"6s\", \"3m\", \"24h\" or \"180d\"");
+            self.wrong(
+                table,
+                field,
+                &Bilingual::fixed(
+                    "a time such as \"700ms\", \"6s\", \"3m\", \"24h\" or \"180d\"",
+                    "时间，如 \"700ms\"、\"6s\"、\"3m\"、\"24h\"、\"180d\"",
+                ),
+            );
         }
         time
     }
@@ -124,8 +144,8 @@ impl Reader {
             self.complain(
                 "E15",
                 table.line,
-                format!("{} says nothing", table.at),
-                "write `say = \"…\"` with a prompt's name",
+                bilingual!("{} says nothing", "{} 没有播放内容", table.at),
+                Bilingual::fixed("write `say = \"…\"` with a prompt's name", "请写 `say = \"…\"`，填语句名称"),
             );
         }
         say.unwrap_or_default()
@@ -137,7 +157,7 @@ impl Reader {
             Tree::Array(items) => items.as_slice(),
             Tree::String(_) => std::slice::from_ref(&field.item),
             Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
-                self.wrong(table, field, "a text or a list of texts");
+                self.wrong(table, field, &Bilingual::fixed("a text or a list of texts", "文字或文字列表"));
                 return Some(Vec::new());
             }
         };
@@ -145,14 +165,14 @@ impl Reader {
         for item in items {
             match item.text() {
                 Some(text) => lines.push((text.into(), item.line)),
-                None => self.wrong(table, field, "a list of texts"),
+                None => self.wrong(table, field, &Bilingual::fixed("a list of texts", "文字列表")),
             }
         }
         Some(lines)
     }
 
     /// Where a field leads. A missing node is reported later, when all nodes are known.
-    pub(crate) fn go(&mut self, at: &str, item: &Item) -> Go {
+    pub(crate) fn go(&mut self, at: &dyn fmt::Display, item: &Item) -> Go {
         let target = match item.text() {
             Some("@end") => Target::End,
             Some("@home") => Target::Home,
@@ -161,10 +181,20 @@ impl Reader {
             Some(text) if text.starts_with('@') => {
                 let near = closest_match(text, ["@end", "@home", "@back", "@repeat"]);
                 let remedy = near.map_or_else(
-                    || "targets are @end, @home, @back, @repeat or a node".into(),
-                    |n| format!("did you mean {n}?"),
+                    || {
+                        Bilingual::fixed(
+                            "targets are @end, @home, @back, @repeat or a node",
+                            "去处可写 @end、@home、@back、@repeat 或节点名",
+                        )
+                    },
+                    |n| bilingual!("did you mean {n}?", "是否应为 {n}？"),
                 );
-                self.complain("E03", item.line, format!("{at} leads to {text}, which means nothing"), remedy);
+                self.complain(
+                    "E03",
+                    item.line,
+                    bilingual!("{at} leads to {text}, which means nothing", "{at:#} 通向 {text}，没有这种去处"),
+                    remedy,
+                );
                 Target::End
             }
             Some(text) => Target::Node(text.into()),
@@ -172,8 +202,8 @@ impl Reader {
                 self.complain(
                     "E14",
                     item.line,
-                    format!("{at} is {}, not a node's name", item.kind()),
-                    "write a node's name in quotes",
+                    bilingual!("{at} is {}, not a node's name", "{at:#} 应为节点名，现为{:#}", item.kind()),
+                    Bilingual::fixed("write a node's name in quotes", "请写加引号的节点名"),
                 );
                 Target::End
             }
@@ -184,10 +214,15 @@ impl Reader {
     /// A target that a node must have.
     pub(crate) fn needed_go(&mut self, table: Table<'_>, key: &str, code: &'static str) -> Go {
         match table.item.field(key) {
-            Some(field) => self.go(&format!("{}: {key}", table.at), &field.item),
+            Some(field) => self.go(&bilingual!("{}: {key}", "{}：{key}", table.at), &field.item),
             None => {
-                let what = format!("{}: nothing says where {key} leads", table.at);
-                self.complain(code, table.line, what, format!("write `{key} = \"…\"` with a node's name"));
+                let what = bilingual!("{}: nothing says where {key} leads", "{}：未写明 {key} 通向何处", table.at);
+                self.complain(
+                    code,
+                    table.line,
+                    what,
+                    bilingual!("write `{key} = \"…\"` with a node's name", "请写 `{key} = \"…\"`，填节点名"),
+                );
                 nowhere(table.line)
             }
         }
@@ -200,18 +235,32 @@ impl Reader {
             if !outcomes.contains(&field.key.as_str()) {
                 let near = closest_match(&field.key, outcomes);
                 let remedy = near.map_or_else(
-                    || format!("outcomes are {}", outcomes.join(", ")),
-                    |near| format!("did you mean {near}?"),
+                    || bilingual!("outcomes are {}", "结果有：{}", outcomes.join(", ")),
+                    |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
                 );
-                self.complain("E05", field.line, format!("{} has no outcome {:?}", table.at, field.key), remedy);
+                self.complain(
+                    "E05",
+                    field.line,
+                    bilingual!("{} has no outcome {:?}", "{} 没有结果 {:?}", table.at, field.key),
+                    remedy,
+                );
             }
         }
         outcomes.map(|outcome| match on.and_then(|on| on.item.field(outcome)) {
-            Some(field) => self.go(&format!("{}: {outcome}", table.at), &field.item),
+            Some(field) => self.go(&bilingual!("{}: {outcome}", "{}：{outcome}", table.at), &field.item),
             None => {
                 let line = on.map_or(table.line, |on| on.line);
-                let what = format!("{}: nothing says what happens on {outcome}", table.at);
-                self.complain("E06", line, what, format!("add `{outcome} = \"…\"` to `on`"));
+                let what = bilingual!(
+                    "{}: nothing says what happens on {outcome}",
+                    "{}：未写明 {outcome} 时如何处理",
+                    table.at
+                );
+                self.complain(
+                    "E06",
+                    line,
+                    what,
+                    bilingual!("add `{outcome} = \"…\"` to `on`", "请在 `on` 中加上 `{outcome} = \"…\"`"),
+                );
                 nowhere(line)
             }
         })
@@ -232,10 +281,15 @@ impl Reader {
                 (None, Some(name)) => When::Open(name.into()),
                 (None, None) => {
                     let remedy = match closest_match(other, CONDITIONS) {
-                        Some(near) => format!("did you mean {near}?"),
-                        None => format!("conditions are {}", CONDITIONS.join(", ")),
+                        Some(near) => bilingual!("did you mean {near}?", "是否应为 {near}？"),
+                        None => bilingual!("conditions are {}", "条件有：{}", CONDITIONS.join(", ")),
                     };
-                    self.complain("E14", field.line, format!("{}: {other:?} is no condition", table.at), remedy);
+                    self.complain(
+                        "E14",
+                        field.line,
+                        bilingual!("{}: {other:?} is no condition", "{}：{other:?} 不是条件", table.at),
+                        remedy,
+                    );
                     return None;
                 }
             },
@@ -244,18 +298,23 @@ impl Reader {
     }
 
     /// The field's key of the telephone: 0 to 9, star, pound.
-    pub(crate) fn key(&mut self, at: &str, line: u32, name: &str) -> Option<Key> {
+    pub(crate) fn key(&mut self, at: &dyn fmt::Display, line: u32, name: &str) -> Option<Key> {
         let key = phone_key(name);
         if key.is_none() {
             let remedy = match name {
-                "*" => "write star".to_string(),
-                "#" => "write pound".to_string(),
+                "*" => Bilingual::fixed("write star", "请写 star"),
+                "#" => Bilingual::fixed("write pound", "请写 pound"),
                 _ => match closest_match(name, ["star", "pound"]) {
-                    Some(near) if name.len() > 2 => format!("did you mean {near}?"),
-                    _ => "keys are 0 to 9, star and pound".to_string(),
+                    Some(near) if name.len() > 2 => bilingual!("did you mean {near}?", "是否应为 {near}？"),
+                    _ => Bilingual::fixed("keys are 0 to 9, star and pound", "按键为 0 至 9、star 和 pound"),
                 },
             };
-            self.complain("E10", line, format!("{at}: {name:?} is no key of a telephone"), remedy);
+            self.complain(
+                "E10",
+                line,
+                bilingual!("{at}: {name:?} is no key of a telephone", "{at:#}：{name:?} 不是电话按键"),
+                remedy,
+            );
         }
         key
     }
@@ -263,7 +322,7 @@ impl Reader {
     pub(crate) fn key_field(&mut self, table: Table<'_>, key: &str) -> Option<Key> {
         let line = table.item.field(key)?.line;
         let name = self.text(table, key)?;
-        self.key(table.at, line, &name)
+        self.key(&table.at, line, &name)
     }
 }
 

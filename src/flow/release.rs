@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::check;
 use super::conversation::music_id;
 use super::model::{Flow, Kind};
+use base::{Bilingual, bilingual};
 use inquiry::{AgeLimits, NumberError, ReceiptFormat};
 use speech::{Clip, ClipText, Diagnostic, Piece, Script, closest_match};
 
@@ -174,10 +175,14 @@ impl Release {
             .map(|(node, queue)| {
                 let near = closest_match(queue, known.iter().map(|name| &**name));
                 let remedy = near.map_or_else(
-                    || "add the queue to the settings".to_owned(),
-                    |near| format!("did you mean {near:?}?"),
+                    || Bilingual::fixed("add the queue to the settings", "请在设置中添加该队列"),
+                    |near| bilingual!("did you mean {near:?}?", "是否应为 {near:?}？"),
                 );
-                let message = format!("{} {}: the settings have no queue {queue:?}", node.kind_name(), node.name);
+                let (kind, name) = (node.kind_name(), &node.name);
+                let message = bilingual!(
+                    "{kind} {name}: the settings have no queue {queue:?}",
+                    "{kind} {name}：设置中没有队列 {queue:?}"
+                );
                 Diagnostic { code: "E25", file: file.into(), line: node.line, message, remedy }
             })
             .collect()

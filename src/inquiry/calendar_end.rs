@@ -3,6 +3,8 @@
 
 use jiff::civil::Date;
 
+use base::{Bilingual, bilingual};
+
 /// How many days before its end the calendar is an alarm: the State Council's notice comes about that early.
 pub const CALENDAR_WARNING_DAYS: i32 = 60;
 
@@ -27,13 +29,31 @@ impl CalendarEnd {
     }
 }
 
+impl CalendarEnd {
+    /// The warning, and what to do.
+    pub fn text(&self) -> Bilingual {
+        let (last, days) = (self.last, self.days_left);
+        match days {
+            0.. => bilingual!(
+                "the working calendar ends on {last}, in {days} days: {REMEDY}",
+                "工作日历到 {last} 为止，还有 {days} 天：{REMEDY:#}"
+            ),
+            _ => bilingual!(
+                "the working calendar ended on {last}: time limits past it are not computed; {REMEDY}",
+                "工作日历已于 {last} 用完，此后的时限不再计算；{REMEDY:#}"
+            ),
+        }
+    }
+}
+
+const REMEDY: Bilingual = Bilingual::fixed(
+    "add the State Council's next notice to the calendar and publish it (config/examples/calendar.md)",
+    "请按国务院办公厅新的放假通知补充日历并发布（config/examples/calendar.md）",
+);
+
 impl std::fmt::Display for CalendarEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (last, remedy) = (self.last, "add the State Council's next notice to the calendar and publish it");
-        match self.days_left {
-            0.. => write!(f, "the working calendar ends on {last}, in {} days: {remedy}", self.days_left),
-            _ => write!(f, "the working calendar ended on {last}: time limits past it are not computed; {remedy}"),
-        }
+        f.write_str(&self.text().en)
     }
 }
 

@@ -1,8 +1,7 @@
 //! What proves that a client may hear about a case.
 
-use base::Private;
-
 use super::receipt::SecondFactor;
+use base::{Bilingual, Private, bilingual};
 
 /// A second factor in its normal form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,13 +9,27 @@ pub struct Factor(Private<String>);
 
 /// Why an entry cannot be a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum FactorError {
     /// Not the last four of an identity number.
-    #[error("the end of an identity number has 4 characters: digits, and perhaps X at the end")]
     IdTail,
     /// Not a day.
-    #[error("a date of birth has 8 digits: year, month, day")]
     BirthDate,
+}
+
+impl FactorError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            FactorError::IdTail => bilingual!(
+                "the end of an identity number has 4 characters: digits, and perhaps X at the end",
+                "身份证号末四位为 4 个字符：数字，末位可为 X"
+            ),
+            FactorError::BirthDate => {
+                bilingual!("a date of birth has 8 digits: year, month, day", "出生日期为 8 位数字：年、月、日")
+            }
+        }
+    }
 }
 
 /// What entitles a client to hear about a case.

@@ -3,9 +3,8 @@
 //! There is no single receipt format; an office lists its own. A set is sound when every number fits at most one
 //! format, so that a number alone says how it is grouped, checked and proven.
 
-use base::Private;
-
 use super::receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat};
+use base::{Bilingual, Private, bilingual};
 
 /// A sound set of receipt formats.
 #[derive(Clone, Debug)]
@@ -13,15 +12,13 @@ pub struct Formats(Vec<ReceiptFormat>);
 
 /// Why a list of formats cannot be used. `format` is the place in the list, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum FormatError {
     /// The list is empty.
-    #[error("no receipt format: give at least one")]
     Empty,
     /// The list is too long; how many it has.
-    #[error("{0} receipt formats: give at most {FORMATS_MAX}")]
     TooMany(usize),
     /// The length is out of bounds.
-    #[error("format {format} ({name}): length = {length}: must be {LENGTH_MIN} to {LENGTH_MAX}")]
     Length {
         /// Its place.
         format: usize,
@@ -31,7 +28,6 @@ pub enum FormatError {
         length: u8,
     },
     /// The prefix cannot be keyed in, or is the whole number.
-    #[error("format {format} ({name}): prefix: must be digits, and shorter than the number; keypads have no letters")]
     Prefix {
         /// Its place.
         format: usize,
@@ -39,7 +35,6 @@ pub enum FormatError {
         name: String,
     },
     /// The groups do not make up the number.
-    #[error("format {format} ({name}): groups add up to {sum}: must be {length}, and no group may be 0")]
     Groups {
         /// Its place.
         format: usize,
@@ -51,7 +46,6 @@ pub enum FormatError {
         length: u8,
     },
     /// The name is empty or not unique.
-    #[error("format {format}: the name {name:?} is empty or taken: give each format a name of its own")]
     Name {
         /// Its place.
         format: usize,
@@ -59,15 +53,45 @@ pub enum FormatError {
         name: String,
     },
     /// A number could fit both.
-    #[error(
-        "formats {first} and {second} are ambiguous: same length, and one prefix begins like the other; change a prefix"
-    )]
     Ambiguous {
         /// The place of the earlier one.
         first: usize,
         /// The place of the later one.
         second: usize,
     },
+}
+
+impl FormatError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            FormatError::Empty => bilingual!("no receipt format: give at least one", "没有回执格式：请至少写一种"),
+            FormatError::TooMany(count) => bilingual!(
+                "{count} receipt formats: give at most {FORMATS_MAX}",
+                "有 {count} 种回执格式：最多 {FORMATS_MAX} 种"
+            ),
+            FormatError::Length { format, name, length } => bilingual!(
+                "format {format} ({name}): length = {length}: must be {LENGTH_MIN} to {LENGTH_MAX}",
+                "第 {format} 种格式（{name}）：length = {length}：应为 {LENGTH_MIN} 至 {LENGTH_MAX}"
+            ),
+            FormatError::Prefix { format, name } => bilingual!(
+                "format {format} ({name}): prefix: must be digits, and shorter than the number; keypads have no letters",
+                "第 {format} 种格式（{name}）：prefix 应为数字，且短于回执号；电话键盘没有字母"
+            ),
+            FormatError::Groups { format, name, sum, length } => bilingual!(
+                "format {format} ({name}): groups add up to {sum}: must be {length}, and no group may be 0",
+                "第 {format} 种格式（{name}）：各组合计 {sum} 位，应为 {length} 位，且不得有 0 位的组"
+            ),
+            FormatError::Name { format, name } => bilingual!(
+                "format {format}: the name {name:?} is empty or taken: give each format a name of its own",
+                "第 {format} 种格式：名称 {name:?} 为空或已被使用：请各取不同名称"
+            ),
+            FormatError::Ambiguous { first, second } => bilingual!(
+                "formats {first} and {second} are ambiguous: same length, and one prefix begins like the other; change a prefix",
+                "第 {first} 种与第 {second} 种格式无法区分：长度相同，且一个前缀是另一个的开头；请更改前缀"
+            ),
+        }
+    }
 }
 
 impl Formats {

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use super::case::{Case, Document, ItemCode, Stage, TimeLimit, Unit};
 use super::working_days::WorkingDays;
+use base::{Bilingual, bilingual};
 
 /// The time limits, document × case type.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +24,9 @@ struct Limits {
 
 /// Why a table of limits cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum TimeLimitError {
     /// Two rows for one document and case type.
-    #[error("two limits for {document} {case_type}: keep one")]
     Twice {
         /// The document's code.
         document: String,
@@ -33,13 +34,28 @@ pub enum TimeLimitError {
         case_type: String,
     },
     /// The number of days is out of bounds.
-    #[error("limit of {document}: n = {n}: must be 1 to {LIMIT_MAX}")]
     Range {
         /// The document's code.
         document: String,
         /// The number as written.
         n: u32,
     },
+}
+
+impl TimeLimitError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            TimeLimitError::Twice { document, case_type } => bilingual!(
+                "two limits for {document} {case_type}: keep one",
+                "{document} {case_type} 有两个时限：只保留一个"
+            ),
+            TimeLimitError::Range { document, n } => bilingual!(
+                "limit of {document}: n = {n}: must be 1 to {LIMIT_MAX}",
+                "{document} 的时限：n = {n}：应为 1 至 {LIMIT_MAX}"
+            ),
+        }
+    }
 }
 
 /// What is disclosed of a case.

@@ -1,7 +1,8 @@
 //! Receipt numbers: formats are configuration.
 
-use base::Private;
 use serde::{Deserialize, Serialize};
+
+use base::{Bilingual, Private, bilingual};
 
 /// One format of receipt number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +61,9 @@ pub struct Receipt {
 
 /// Why some digits are not a receipt number. The flow has words for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum NumberError {
     /// Too few or too many digits: the caller probably stopped early.
-    #[error("a receipt number has {expected} digits, not {got}")]
     Length {
         /// The nearest length that a format has.
         expected: u8,
@@ -70,9 +71,21 @@ pub enum NumberError {
         got: usize,
     },
     /// No format begins like that.
-    #[error("no receipt number begins like that")]
     Prefix,
     /// The digits do not add up: a wrong key, or a smudged label.
-    #[error("the check digit does not match")]
     CheckDigit,
+}
+
+impl NumberError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            NumberError::Length { expected, got } => bilingual!(
+                "a receipt number has {expected} digits, not {got}",
+                "回执号应为 {expected} 位数字，现为 {got} 位"
+            ),
+            NumberError::Prefix => bilingual!("no receipt number begins like that", "没有这样开头的回执号"),
+            NumberError::CheckDigit => bilingual!("the check digit does not match", "校验位不符"),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::format::{FormatError, Formats};
 use super::progress::{Progress, TimeLimitError, TimeLimits};
 use super::receipt::ReceiptFormat;
 use super::working_days::WorkingDays;
+use base::Bilingual;
 
 /// The office's rules, checked.
 #[derive(Clone, Debug)]
@@ -19,13 +20,22 @@ pub struct Rules {
 
 /// Why rules cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum RulesError {
     /// A receipt format is wrong.
-    #[error("{0}")]
     Format(#[from] FormatError),
     /// A time limit is wrong.
-    #[error("{0}")]
     Limit(#[from] TimeLimitError),
+}
+
+impl RulesError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            RulesError::Format(error) => error.text(),
+            RulesError::Limit(error) => error.text(),
+        }
+    }
 }
 
 impl Rules {

@@ -7,6 +7,7 @@
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 
+use base::Bilingual;
 use inquiry::{CheckDigit, Pause, ReceiptFormat, SecondFactor, Stage, WorkingDays};
 
 use super::feed::{BatchHeader, CaseRecord, SAMPLE};
@@ -64,6 +65,26 @@ pub struct Example {
     pub shows: &'static str,
     /// The case.
     pub case: CaseRecord,
+}
+
+impl Example {
+    /// What it shows, for a person: the code, and what a window calls it.
+    pub fn name(&self) -> Bilingual {
+        let zh = match self.shows {
+            "accepted" => "已受理",
+            "review" => "审核中",
+            "supplement" => "待补材料",
+            "production" => "制证中",
+            "ready" => "可领取",
+            "posted" => "已寄出",
+            "collected" => "已领取",
+            "contact" => "请联系窗口",
+            "minor" => "未满 14 周岁",
+            "overdue" => "已超期",
+            other => other,
+        };
+        Bilingual::fixed(self.shows, zh)
+    }
 }
 
 /// One case for each stage, one of a minor and one overdue.
@@ -351,6 +372,8 @@ mod tests {
         for n in 0..330 {
             let today = date(2026, 1, 15).saturating_add(Span::new().days(n));
             for Example { shows, case } in examples(1, today, &calendar) {
+                let shown = Example { shows, case: case.clone() }.name();
+                assert_ne!(shown.en, shown.zh, "{shows} has a Chinese name");
                 assert!(case.accepted_on <= case.stage_on && case.stage_on <= today, "{shows} on {today}");
                 let row = case.to_row(&Keys::new(&[1; 32])).unwrap();
                 let promise = Progress::of(&row.case, today, &limits, &calendar).promise;

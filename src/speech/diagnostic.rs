@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base::{Bilingual, bilingual};
+
 /// One fault of a file: where it is, what is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -13,9 +15,9 @@ pub struct Diagnostic {
     /// Counted from 1.
     pub line: u32,
     /// What is wrong, with the key or value that was found.
-    pub message: String,
+    pub message: Bilingual,
     /// What to do about it; empty where the fault says it all.
-    pub remedy: String,
+    pub remedy: Bilingual,
 }
 
 impl Diagnostic {
@@ -23,12 +25,21 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.code.starts_with('E')
     }
+
+    /// The line that is printed: place, code, what is wrong, what to do.
+    pub fn line(&self) -> Bilingual {
+        let Diagnostic { code, file, line, message, remedy } = self;
+        if remedy.is_empty() {
+            bilingual!("{file}:{line}: {code} {message}", "{file}:{line}: {code} {message:#}")
+        } else {
+            bilingual!("{file}:{line}: {code} {message}; {remedy}", "{file}:{line}: {code} {message:#}；{remedy:#}")
+        }
+    }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {} {}", self.file, self.line, self.code, self.message)?;
-        if self.remedy.is_empty() { Ok(()) } else { write!(f, "; {}", self.remedy) }
+        f.write_str(&self.line().en)
     }
 }
 

@@ -8,7 +8,7 @@ use super::Diagnostic;
 use super::diagnostic::closest_match;
 use super::sentence::{Sentence, Slot, SlotError, SlotType};
 use super::toml_tree::{self, Field, Item, Tree};
-use base::Lang;
+use base::{Bilingual, Lang, bilingual};
 
 /// The words of a release: `menu_line`, `opt.*` and `prompt.*`; `screen.*` for what a screen shows in place of them.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn report(&mut self, code: &'static str, line: u32, what: String, remedy: impl Into<String>) {
+    fn report(&mut self, code: &'static str, line: u32, what: Bilingual, remedy: impl Into<Bilingual>) {
         let file = self.script.file.clone();
         self.diagnostics.push(Diagnostic { code, file, line, message: what, remedy: remedy.into() });
     }
@@ -103,25 +103,45 @@ impl Reader {
         match field.key.as_str() {
             "schema" => {
                 if !matches!(field.item.tree, Tree::Integer(1)) {
-                    self.report("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
+                    self.report(
+                        "E14",
+                        field.line,
+                        Bilingual::fixed("schema must be 1", "schema 必须为 1"),
+                        Bilingual::fixed("write `schema = 1`", "请写 `schema = 1`"),
+                    );
                 }
             }
             "menu_line" | "opt" | "prompt" | "screen" => self.branch(&field.key, field.line, &field.item),
             other => {
                 let known = closest_match(other, ["menu_line", "opt", "prompt", "schema", "screen"]);
                 let remedy = known.map_or_else(
-                    || "use [prompt.…], [opt], [screen] or [menu_line]".to_string(),
-                    |k| format!("did you mean [{k}]?"),
+                    || {
+                        Bilingual::fixed(
+                            "use [prompt.…], [opt], [screen] or [menu_line]",
+                            "请使用 [prompt.…]、[opt]、[screen] 或 [menu_line]",
+                        )
+                    },
+                    |k| bilingual!("did you mean [{k}]?", "是否应为 [{k}]？"),
                 );
-                self.report("E02", field.line, format!("[{other}] is not a table of a script"), remedy);
+                self.report(
+                    "E02",
+                    field.line,
+                    bilingual!("[{other}] is not a table of a script", "[{other}] 不是文案文件中的表"),
+                    remedy,
+                );
             }
         }
     }
 
     fn branch(&mut self, path: &str, line: u32, item: &Item) {
         if item.fields().is_empty() {
-            let what = format!("{path} is {}, not sentences", item.kind());
-            self.report("E14", line, what, "write one text for each language: zh, yue, en");
+            let what = bilingual!("{path} is {}, not sentences", "{path} 应为各语言的句子，现为{:#}", item.kind());
+            self.report(
+                "E14",
+                line,
+                what,
+                Bilingual::fixed("write one text for each language: zh, yue, en", "请为 zh、yue、en 各写一句"),
+            );
         } else if item.fields().iter().any(|field| !matches!(field.item.tree, Tree::Table(_))) {
             self.leaf(path, line, item);
         } else {
@@ -135,8 +155,17 @@ impl Reader {
         let mut texts = [None, None, None];
         for field in item.fields() {
             let Some(lang) = Lang::ALL.into_iter().find(|lang| lang.code() == field.key) else {
-                let what = format!("{path}: {:?} is not a language of the hotline", field.key);
-                self.report("E02", field.line, what, "languages are zh, yue and en");
+                let what = bilingual!(
+                    "{path}: {:?} is not a language of the hotline",
+                    "{path}：{:?} 不是热线的语言",
+                    field.key
+                );
+                self.report(
+                    "E02",
+                    field.line,
+                    what,
+                    Bilingual::fixed("languages are zh, yue and en", "语言为 zh、yue、en"),
+                );
                 continue;
             };
             match field.item.text() {
@@ -146,12 +175,22 @@ impl Reader {
                 Some(_) => self.report(
                     "E32",
                     field.line,
-                    format!("{path}: the sentence in {} is empty", field.key),
-                    "write the sentence",
+                    bilingual!("{path}: the sentence in {} is empty", "{path}：{} 的句子为空", field.key),
+                    Bilingual::fixed("write the sentence", "请写出句子"),
                 ),
                 None => {
-                    let what = format!("{path}: {} is {}, not a text", field.key, field.item.kind());
-                    self.report("E14", field.line, what, "put the sentence in quotes");
+                    let what = bilingual!(
+                        "{path}: {} is {}, not a text",
+                        "{path}：{} 应为文字，现为{:#}",
+                        field.key,
+                        field.item.kind()
+                    );
+                    self.report(
+                        "E14",
+                        field.line,
+                        what,
+                        Bilingual::fixed("put the sentence in quotes", "请给句子加引号"),
+                    );
                 }
             }
         }
@@ -167,18 +206,28 @@ impl Reader {
                     SlotError::UnknownType { kind, .. } => (
                         "E35",
                         match closest_match(kind, SlotType::NAMES) {
-                            Some(near) => format!("did you mean {near}?"),
-                            None => format!("types are {}", SlotType::NAMES.join(", ")),
+                            Some(near) => bilingual!("did you mean {near}?", "是否应为 {near}？"),
+                            None => bilingual!("types are {}", "可用类型：{}", SlotType::NAMES.join(", ")),
                         },
                     ),
-                    SlotError::NoType(name) => {
-                        ("E35", format!("write {{{name}:word}}, with one of {}", SlotType::NAMES.join(", ")))
-                    }
+                    SlotError::NoType(name) => (
+                        "E35",
+                        bilingual!(
+                            "write {{{name}:word}}, with one of {}",
+                            "请写 {{{name}:word}}，类型可用：{}",
+                            SlotType::NAMES.join(", ")
+                        ),
+                    ),
                     SlotError::Open | SlotError::Close | SlotError::NoName => {
-                        ("E34", "a slot is written {name:type}".to_string())
+                        ("E34", Bilingual::fixed("a slot is written {name:type}", "空位的写法为 {name:type}"))
                     }
                 };
-                self.report(code, line, format!("{path}: {error}"), remedy);
+                self.report(
+                    code,
+                    line,
+                    bilingual!("{path}: {error}", "{path}：{error:#}", error = error.text()),
+                    remedy,
+                );
                 None
             }
         }
@@ -190,17 +239,28 @@ impl Reader {
             .filter_map(|lang| texts[lang_index(lang)].as_ref().map(|sentence| (lang, sentence.slots().collect())))
             .collect();
         let Some((first, slots)) = sets.first() else { return };
-        let differing: Vec<String> = sets
+        let differing: Vec<Bilingual> = sets
             .iter()
             .filter(|(_, other)| other != slots)
             .map(|(lang, other)| {
                 let names: Vec<String> =
                     slots.symmetric_difference(other).map(|s| format!("{{{}:{}}}", s.name, s.kind.name())).collect();
-                format!("{} and {} differ in {}", first.code(), lang.code(), names.join(" and "))
+                bilingual!(
+                    "{} and {} differ in {}",
+                    "{} 与 {} 的空位不同：{}",
+                    first.code(),
+                    lang.code(),
+                    names.join(" and ")
+                )
             })
             .collect();
         for what in differing {
-            self.report("E33", line, format!("{path}: {what}"), "use the same slots in every language");
+            self.report(
+                "E33",
+                line,
+                bilingual!("{path}: {what}", "{path}：{what:#}"),
+                Bilingual::fixed("use the same slots in every language", "各语言请使用相同的空位"),
+            );
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base::{Bilingual, bilingual};
+
 /// What a slot may be filled with, as written after its colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SlotType {
@@ -97,18 +99,15 @@ pub struct Sentence {
 
 /// Why a sentence cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum SlotError {
     /// An opening brace is never closed.
-    #[error("{{ is not closed by }}")]
     Open,
     /// A closing brace was never opened.
-    #[error("}} has no {{ before it")]
     Close,
     /// The slot, by its name, has no `:type`.
-    #[error("the slot {{{0}}} has no type")]
     NoType(String),
     /// No slot type has this name.
-    #[error("the slot {{{name}}} has the unknown type {kind:?}")]
     UnknownType {
         /// The slot's name.
         name: String,
@@ -116,8 +115,25 @@ pub enum SlotError {
         kind: String,
     },
     /// Nothing stands before the colon.
-    #[error("a slot has no name")]
     NoName,
+}
+
+impl SlotError {
+    /// What is wrong.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            SlotError::Open => Bilingual::fixed("{ is not closed by }", "{ 没有对应的 }"),
+            SlotError::Close => Bilingual::fixed("} has no { before it", "} 之前没有 {"),
+            SlotError::NoType(name) => bilingual!("the slot {{{name}}} has no type", "空位 {{{name}}} 没有类型"),
+            SlotError::UnknownType { name, kind } => {
+                bilingual!(
+                    "the slot {{{name}}} has the unknown type {kind:?}",
+                    "空位 {{{name}}} 的类型 {kind:?} 不存在"
+                )
+            }
+            SlotError::NoName => Bilingual::fixed("a slot has no name", "空位没有名称"),
+        }
+    }
 }
 
 impl Sentence {

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Diagnostic;
+use base::{Bilingual, bilingual};
 
 /// A value and the line it stands on.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub enum Tree {
     /// In the order written.
     Table(Vec<Field>),
     /// A float or a date, which no file of a release uses; with its noun.
-    Other(&'static str),
+    Other(Bilingual),
 }
 
 /// One `key = value`.
@@ -67,14 +68,14 @@ impl Item {
     }
 
     /// What kind of value it is, with its article, for a diagnostic.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> Bilingual {
         match &self.tree {
-            Tree::String(_) => "a text",
-            Tree::Integer(_) => "a number",
-            Tree::Boolean(_) => "true or false",
-            Tree::Array(_) => "a list",
-            Tree::Table(_) => "a table",
-            Tree::Other(noun) => noun,
+            Tree::String(_) => Bilingual::fixed("a text", "文字"),
+            Tree::Integer(_) => Bilingual::fixed("a number", "数字"),
+            Tree::Boolean(_) => Bilingual::fixed("true or false", "true 或 false"),
+            Tree::Array(_) => Bilingual::fixed("a list", "列表"),
+            Tree::Table(_) => Bilingual::fixed("a table", "表"),
+            Tree::Other(noun) => noun.clone(),
         }
     }
 }
@@ -92,31 +93,53 @@ fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -
     let written = text.lines().nth(line as usize - 1).unwrap_or("").trim();
     let twice = error.message().contains("duplicate key");
     let (code, what, remedy) = if twice && written.starts_with('[') {
-        ("E01", format!("{written} is written a second time"), "give one of the two another name")
+        (
+            "E01",
+            bilingual!("{written} is written a second time", "{written} 重复书写"),
+            Bilingual::fixed("give one of the two another name", "请将其中一个改名"),
+        )
     } else if twice && (written.starts_with("keys") || written.contains("keys")) {
-        ("E11", "the same phone key is given twice".to_string(), "give each key one target in a node")
+        (
+            "E11",
+            Bilingual::fixed("the same phone key is given twice", "同一按键写了两次"),
+            Bilingual::fixed("give each key one target in a node", "一个节点内每个按键只能通向一处"),
+        )
     } else if twice {
-        ("E11", "the same name is given twice".to_string(), "remove one of the two")
+        (
+            "E11",
+            Bilingual::fixed("the same name is given twice", "同一名称写了两次"),
+            Bilingual::fixed("remove one of the two", "请删除其中一个"),
+        )
     } else if written.starts_with("keys.*") || written.starts_with("keys.#") || written.starts_with('*') {
-        ("E10", "TOML cannot read * and # as names".to_string(), "write `keys.star` for * and `keys.pound` for #")
+        (
+            "E10",
+            Bilingual::fixed("TOML cannot read * and # as names", "TOML 不能以 * 和 # 作名称"),
+            Bilingual::fixed(
+                "write `keys.star` for * and `keys.pound` for #",
+                "* 请写 `keys.star`，# 请写 `keys.pound`",
+            ),
+        )
     } else {
         (
             "E00",
-            format!("this line cannot be read: {}", error.message()),
-            "compare it with its neighbours: quotes, brackets, =",
+            bilingual!("this line cannot be read: {}", "此行无法读取：{}", error.message()),
+            Bilingual::fixed(
+                "compare it with its neighbours: quotes, brackets, =",
+                "请与上下行对照，检查引号、括号和 =",
+            ),
         )
     };
-    Diagnostic { code, file: file.clone(), line, message: what, remedy: remedy.into() }
+    Diagnostic { code, file: file.clone(), line, message: what, remedy }
 }
 
 fn value_tree(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Item {
     let tree = match value.get_ref() {
         DeValue::String(text) => Tree::String(text.to_string()),
         DeValue::Integer(whole) => i64::from_str_radix(whole.as_str(), whole.radix())
-            .map_or(Tree::Other("a number out of range"), Tree::Integer),
+            .map_or(Tree::Other(Bilingual::fixed("a number out of range", "超出范围的数字")), Tree::Integer),
         DeValue::Boolean(flag) => Tree::Boolean(*flag),
-        DeValue::Float(_) => Tree::Other("a number with a point"),
-        DeValue::Datetime(_) => Tree::Other("a date without quotes"),
+        DeValue::Float(_) => Tree::Other(Bilingual::fixed("a number with a point", "带小数点的数字")),
+        DeValue::Datetime(_) => Tree::Other(Bilingual::fixed("a date without quotes", "未加引号的日期")),
         DeValue::Array(list) => Tree::Array(list.iter().map(|item| value_tree(lines, item)).collect()),
         DeValue::Table(table) => table_tree(lines, table),
     };
@@ -174,6 +197,6 @@ mod tests {
     fn a_bare_star_is_an_error_with_a_remedy() {
         let (_, diagnostics) = read(&"f.toml".into(), "[menu.a]\nkeys.* = \"x\"\n");
         assert_eq!(diagnostics[0].code, "E10");
-        assert!(diagnostics[0].remedy.contains("star"));
+        assert!(diagnostics[0].remedy.en.contains("star"));
     }
 }

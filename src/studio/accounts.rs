@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use base::{Bilingual, bilingual};
+
 /// An account of the studio.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operator {
@@ -60,34 +62,61 @@ impl Role {
 
 /// Why a name, number, password or PIN is refused. The text says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum RuleError {
     /// Empty, too long, or with other characters.
-    #[error("a name has 1 to {NAME_CHARS_MAX} letters, digits, '.', '-' or '_'")]
     Name,
     /// Not 2 to 6 digits.
-    #[error("an operator number has 2 to 6 digits")]
     Number,
     /// Fewer than 10 characters.
-    #[error("a password has at least {PASSWORD_CHARS_MIN} characters: several words are long and easy to remember")]
     PasswordShort,
     /// More than [`PASSWORD_BYTES_MAX`] bytes.
-    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
     PasswordLong,
     /// On the list of common passwords, a run of keys, or of fewer than five different characters.
-    #[error("this password is too common: choose several unrelated words")]
     PasswordCommon,
     /// The account's name is part of it.
-    #[error("a password must not contain the name of its account")]
     PasswordName,
     /// The password that it replaces.
-    #[error("the new password is the old one: choose another")]
     PasswordSame,
     /// Not 6 to 8 digits.
-    #[error("a PIN has 6 to 8 digits")]
     PinDigits,
     /// A run, a repetition, a year, or the operator number.
-    #[error("this PIN is too easy to guess: avoid runs, repeats, years and the operator number")]
     PinCommon,
+}
+
+impl RuleError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            RuleError::Name => bilingual!(
+                "a name has 1 to {NAME_CHARS_MAX} letters, digits, '.', '-' or '_'",
+                "账号名为 1 到 {NAME_CHARS_MAX} 个字母、数字或 . - _"
+            ),
+            RuleError::Number => bilingual!("an operator number has 2 to 6 digits", "操作员编号为 2 到 6 位数字"),
+            RuleError::PasswordShort => bilingual!(
+                "a password has at least {PASSWORD_CHARS_MIN} characters: several words are long and easy to remember",
+                "密码至少 {PASSWORD_CHARS_MIN} 个字符：几个不相干的词最好记"
+            ),
+            RuleError::PasswordLong => {
+                bilingual!("a password has at most {PASSWORD_BYTES_MAX} bytes", "密码最多 {PASSWORD_BYTES_MAX} 字节")
+            }
+            RuleError::PasswordCommon => bilingual!(
+                "this password is too common: choose several unrelated words",
+                "这个密码太常见，请换几个不相干的词"
+            ),
+            RuleError::PasswordName => {
+                bilingual!("a password must not contain the name of its account", "密码里不能有账号名")
+            }
+            RuleError::PasswordSame => {
+                bilingual!("the new password is the old one: choose another", "新密码不能与原密码相同")
+            }
+            RuleError::PinDigits => bilingual!("a PIN has 6 to 8 digits", "PIN 为 6 到 8 位数字"),
+            RuleError::PinCommon => bilingual!(
+                "this PIN is too easy to guess: avoid runs, repeats, years and the operator number",
+                "这个 PIN 太容易猜到：不要用连号、重复、年份和操作员编号"
+            ),
+        }
+    }
 }
 
 /// Normalizes a name: trimmed, full-width forms made narrow, lower case.

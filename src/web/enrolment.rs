@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Kiosk;
-use base::Network;
+use base::{Bilingual, Network, bilingual};
 use inquiry::Keys;
 
 /// The kiosks of an office.
@@ -75,25 +75,48 @@ pub struct NewKiosk {
 
 /// Why a register cannot be read or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum EnrolmentError {
     /// The file is no register of this version.
-    #[error("it is no register of kiosks that this version reads")]
     Format,
     /// A name that records could not hold.
-    #[error("{0} must be 1 to 32 of A-Z a-z 0-9 . _ - with at most six digits")]
     Name(&'static str),
     /// A kiosk has this name.
-    #[error("there is a kiosk of this name: revoke it, or give it another browser with --renew")]
     Taken,
     /// No kiosk has this name.
-    #[error("there is no kiosk of this name; see jindu kiosk list")]
     Unknown,
     /// There are as many kiosks as metrics may name.
-    #[error("there are {KIOSKS_MAX} kiosks: revoke those that are gone")]
     Full,
     /// No open code is this one: mistyped, used, expired, or sent from another address.
-    #[error("the code is not valid")]
     Code,
+}
+
+impl EnrolmentError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            EnrolmentError::Format => {
+                bilingual!("it is no register of kiosks that this version reads", "不是本版本可读的终端登记册")
+            }
+            EnrolmentError::Name(what) => bilingual!(
+                "{what} must be 1 to 32 of A-Z a-z 0-9 . _ - with at most six digits",
+                "{what} 应为 1 至 32 个 A-Z a-z 0-9 . _ -，数字最多六位"
+            ),
+            EnrolmentError::Taken => bilingual!(
+                "there is a kiosk of this name: revoke it, or give it another browser with --renew",
+                "已有同名终端：请先撤销，或用 --renew 换浏览器"
+            ),
+            EnrolmentError::Unknown => bilingual!(
+                "there is no kiosk of this name; see jindu kiosk list",
+                "没有这个名称的终端；见 jindu kiosk list"
+            ),
+            EnrolmentError::Full => bilingual!(
+                "there are {KIOSKS_MAX} kiosks: revoke those that are gone",
+                "已有 {KIOSKS_MAX} 台终端：请撤销不再使用的"
+            ),
+            EnrolmentError::Code => bilingual!("the code is not valid", "代码无效"),
+        }
+    }
 }
 
 impl KioskRegister {

@@ -38,6 +38,8 @@ fn caught(text: &str, good: &str, bad: &str, code: &str, words: &[&str]) {
         .find(|diagnostic| diagnostic.code == code && words.iter().all(|word| diagnostic.to_string().contains(word)));
     let found = found.unwrap_or_else(|| panic!("no {code} with {words:?} among\n{}", all.join("\n")));
     assert!(!found.remedy.is_empty(), "{found}");
+    let line = found.line();
+    assert_ne!((&found.message.en, &found.remedy.en), (&found.message.zh, &found.remedy.zh), "{line:#} is in Chinese");
     let lines = broken.lines().count() as u32;
     assert!((1..=lines).contains(&found.line), "{found}");
 }

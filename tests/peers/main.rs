@@ -8,6 +8,7 @@ mod follow;
 mod front;
 mod kiosk;
 mod kiosk_layout;
+mod linphone;
 mod nodes;
 mod nodes_postgres;
 mod postgres;

@@ -1,5 +1,5 @@
-//! linphonec, the softphone of Linphone, without sound hardware: it dials over TLS with SRTP, presses keys, and keeps what
-//! it hears. Its SIP stack is belle-sip, its RTP oRTP, its SRTP that of Cisco, its TLS Mbed TLS.
+//! linphonec, the softphone of Linphone, without sound hardware: it dials, also over TLS with SRTP, presses keys, and keeps
+//! what it hears. Its SIP stack is belle-sip, its RTP oRTP, its SRTP that of Cisco, its TLS Mbed TLS.
 
 use std::fs;
 use std::io::Write;
@@ -25,9 +25,13 @@ pub struct Linphone {
 impl Linphone {
     /// Starts one that trusts one certificate authority and calls with SRTP alone, in A-law.
     pub fn start(authority: &Path) -> Linphone {
+        Linphone::with_settings(&SETTINGS.replace("AUTHORITY", &authority.display().to_string()))
+    }
+
+    /// Starts one that was never used, with these settings alone, in A-law.
+    pub fn with_settings(text: &str) -> Linphone {
         let folder = temporary_folder("linphone");
         let settings = folder.join("settings");
-        let text = SETTINGS.replace("AUTHORITY", &authority.display().to_string());
         fs::write(&settings, text).expect("a file can be written");
         // Without its database it opens no transport.
         fs::create_dir_all(folder.join(".local/share/linphone")).expect("a folder can be made");

@@ -53,9 +53,15 @@ pub fn request(to: SocketAddr, method: &str, path: &str, lines: &[String], body:
     Reply { status, head, body: reply[end + 4..].to_vec() }
 }
 
-/// The file of the first start's passwords.
+/// The first start's passwords, noted at the first look: the program removes those that are changed.
 fn initial_passwords(gateway: &Gateway) -> String {
-    std::fs::read_to_string(gateway.folder.join("studio/initial-passwords")).expect("the first start wrote it")
+    let noted = gateway.folder.join("initial-passwords.noted");
+    std::fs::read_to_string(&noted).unwrap_or_else(|_| {
+        let file = gateway.folder.join("studio/initial-passwords");
+        let text = std::fs::read_to_string(file).expect("the first start wrote it");
+        std::fs::write(noted, &text).expect("noted");
+        text
+    })
 }
 
 /// The password of a name: its own, where it was changed by [`Person::of`] or noted by [`chosen`], else the first one.

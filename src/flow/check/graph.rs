@@ -6,15 +6,20 @@ use std::sync::Arc;
 use super::subject::Subject;
 use crate::exits::{By, Exit};
 use crate::model::*;
-use base::Key;
+use base::{Bilingual, Key, bilingual};
 use speech::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let reached = reached(subject.flow);
     for node in subject.flow.nodes.iter().filter(|node| !reached.contains(&node.name)) {
-        let what = format!("{} {} can never be reached", node.kind_name(), node.name);
-        diagnostics.push(subject.diagnostic("E20", node.line, what, "lead somewhere to it, or remove it"));
+        let what = bilingual!("{} {} can never be reached", "{} {} 永远无法到达", node.kind_name(), node.name);
+        diagnostics.push(subject.diagnostic(
+            "E20",
+            node.line,
+            what,
+            Bilingual::fixed("lead somewhere to it, or remove it", "请从别处通向它，或将其删除"),
+        ));
     }
     ends(subject, &reached, &mut diagnostics);
     loops(subject, &mut diagnostics);
@@ -74,8 +79,18 @@ fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, diagnostics: &mut V
         }
     }
     for node in flow.nodes.iter().filter(|node| reached.contains(&node.name) && !ending.contains(&node.name)) {
-        let what = format!("from {} {} no path ends the call", node.kind_name(), node.name);
-        diagnostics.push(subject.diagnostic("E21", node.line, what, "lead somewhere on to @end"));
+        let what = bilingual!(
+            "from {} {} no path ends the call",
+            "从 {} {} 出发，没有路径能结束通话",
+            node.kind_name(),
+            node.name
+        );
+        diagnostics.push(subject.diagnostic(
+            "E21",
+            node.line,
+            what,
+            Bilingual::fixed("lead somewhere on to @end", "请设法通向 @end"),
+        ));
     }
 }
 
@@ -121,8 +136,17 @@ fn loops(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     });
     for cycle in cycles(flow, &edges.collect()) {
         let line = flow.node(&cycle[0]).map_or(1, |node| node.line);
-        let what = format!("{} form a loop that never asks the caller anything", cycle.join(", "));
-        diagnostics.push(subject.diagnostic("E22", line, what, "put a menu between them, or lead on elsewhere"));
+        let what = bilingual!(
+            "{} form a loop that never asks the caller anything",
+            "{} 形成循环，其间从不向来电人提问",
+            cycle.join(", ")
+        );
+        diagnostics.push(subject.diagnostic(
+            "E22",
+            line,
+            what,
+            Bilingual::fixed("put a menu between them, or lead on elsewhere", "请在其间放一个菜单，或通向别处"),
+        ));
     }
 }
 
@@ -145,8 +169,17 @@ fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, diagnostics
     });
     for cycle in cycles(flow, &edges.collect()) {
         let Some(asking) = cycle.iter().filter_map(|name| flow.node(name)).find(|node| node.asks()) else { continue };
-        let what = format!("a caller who presses no key never leaves this loop: {}", cycle.join(", "));
-        diagnostics.push(subject.diagnostic("E23", asking.line, what, "let one give_up lead to a person or to @end"));
+        let what = bilingual!(
+            "a caller who presses no key never leaves this loop: {}",
+            "不按键的来电人无法离开此循环：{}",
+            cycle.join(", ")
+        );
+        diagnostics.push(subject.diagnostic(
+            "E23",
+            asking.line,
+            what,
+            Bilingual::fixed("let one give_up lead to a person or to @end", "请让其中一个 give_up 通向人工或 @end"),
+        ));
     }
 }
 
@@ -159,19 +192,32 @@ enum State {
 
 fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(most) = subject.flow.limits.keys_to_human else { return };
-    for (state, word) in [(State::Open, "open"), (State::Closed, "closed"), (State::Holiday, "a holiday")] {
+    for (state, word) in [
+        (State::Open, Bilingual::fixed("open", "工作时间内")),
+        (State::Closed, Bilingual::fixed("closed", "工作时间外")),
+        (State::Holiday, Bilingual::fixed("a holiday", "节假日")),
+    ] {
         let keys = keys_to_human(subject.flow, state);
         for node in subject.flow.nodes.iter().filter(|node| reached.contains(&node.name)) {
             let far = keys.get(&node.name).copied();
             if !matches!(node.kind, Kind::Menu(_)) || far.is_some_and(|keys| keys <= most) {
                 continue;
             }
-            let how = far.map_or_else(|| "no keys lead".to_string(), |keys| format!("it takes {keys} keys"));
-            let what = format!(
+            let how = far.map_or_else(
+                || Bilingual::fixed("no keys lead", "按任何键都不能"),
+                |keys| bilingual!("it takes {keys} keys", "要按 {keys} 次键才能"),
+            );
+            let what = bilingual!(
                 "menu {}: when the desk is {word}, {how} to a person or a message box; the limit is {most}",
+                "menu {}：{word:#}{how:#}转到人工或留言；上限为 {most} 次",
                 node.name
             );
-            diagnostics.push(subject.diagnostic("E40", node.line, what, "give the menu a key that leads there"));
+            diagnostics.push(subject.diagnostic(
+                "E40",
+                node.line,
+                what,
+                Bilingual::fixed("give the menu a key that leads there", "请给该菜单加一个通向那里的按键"),
+            ));
         }
     }
 }

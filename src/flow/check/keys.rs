@@ -6,7 +6,7 @@
 use super::subject::Subject;
 use super::words::expanded;
 use crate::model::*;
-use base::{Key, Lang};
+use base::{Bilingual, Key, Lang, bilingual};
 use speech::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -25,15 +25,21 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 fn jobs(subject: &Subject<'_>, node: &Node, ask: &Ask, diagnostics: &mut Vec<Diagnostic>) {
     let leads = ask.choices.iter().any(|choice| choice.key == Key::Star);
     let jobs = [
-        (ask.star_is.is_some(), "is X"),
-        (ask.erase == Some(Key::Star), "erases"),
-        (ask.end == Some(Key::Star), "ends the entry"),
-        (leads, "leads elsewhere"),
+        (ask.star_is.is_some(), Bilingual::fixed("is X", "代表 X")),
+        (ask.erase == Some(Key::Star), Bilingual::fixed("erases", "用于删除")),
+        (ask.end == Some(Key::Star), Bilingual::fixed("ends the entry", "用于结束输入")),
+        (leads, Bilingual::fixed("leads elsewhere", "通向别处")),
     ];
-    let held: Vec<&str> = jobs.iter().filter(|(held, _)| *held).map(|(_, job)| *job).collect();
+    let held: Vec<Bilingual> = jobs.into_iter().filter(|(held, _)| *held).map(|(_, job)| job).collect();
     if held.len() > 1 {
-        let what = format!("ask {}: star {}", node.name, held.join(" and "));
-        diagnostics.push(subject.diagnostic("E16", node.line, what, "give all but one of them another key"));
+        let what =
+            bilingual!("ask {}: star {}", "ask {}：星号{:#}", node.name, Bilingual::list(&held, " and ", "，又"));
+        diagnostics.push(subject.diagnostic(
+            "E16",
+            node.line,
+            what,
+            Bilingual::fixed("give all but one of them another key", "只保留一个，其余换成别的按键"),
+        ));
     }
 }
 
@@ -56,12 +62,13 @@ fn named_twice(subject: &Subject<'_>, node: &Node, lang: Lang, diagnostics: &mut
     };
     let named: usize = together.iter().map(most).sum();
     let alone = node.prompts().into_iter().find(|prompt| most(prompt) > 1);
-    let at = format!("{} {}: in {}", node.kind_name(), node.name, lang.code());
+    let at = bilingual!("{} {}: in {}", "{} {}：{} 中", node.kind_name(), node.name, lang.code());
     if let Some(prompt) = alone {
-        let what = format!("{at} {} names star more than once", prompt.name);
+        let what = bilingual!("{at} {} names star more than once", "{at:#} {} 多次提到星号", prompt.name);
         diagnostics.push(subject.diagnostic("E16", prompt.line, what, REMEDY));
     } else if named > 1 {
-        let what = format!("{at} what is said at once names star {named} times");
+        let what =
+            bilingual!("{at} what is said at once names star {named} times", "{at:#}连续播放的内容 {named} 次提到星号");
         diagnostics.push(subject.diagnostic("E16", together[0].line, what, REMEDY));
     }
 }
@@ -77,4 +84,5 @@ fn stars(subject: &Subject<'_>, entry: &str, lang: Lang) -> usize {
     }
 }
 
-const REMEDY: &str = "let star mean one thing here, and name it once";
+const REMEDY: Bilingual =
+    Bilingual::fixed("let star mean one thing here, and name it once", "此处星号只应有一种含义，且只提一次");

@@ -8,6 +8,7 @@ use super::subject::Subject;
 use crate::exits::{By, Exit};
 use crate::hours::PREFIX;
 use crate::model::*;
+use base::{Bilingual, bilingual};
 use speech::Diagnostic;
 
 type Known = BTreeSet<Arc<str>>;
@@ -19,12 +20,18 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let Some(known) = known.get(&node.name) else { continue };
         for (var, line, at) in uses(subject, node) {
             if !is_known(&var, known, node) {
-                let what = format!(
+                let what = bilingual!(
                     "{} {}: {at} uses {var}, which is not known on every path to it",
+                    "{} {}：{at:#}用到 {var}，但并非每条路径上都已取得",
                     node.kind_name(),
                     node.name
                 );
-                diagnostics.push(subject.diagnostic("E41", line, what, "ask for it, look it up or set it before"));
+                diagnostics.push(subject.diagnostic(
+                    "E41",
+                    line,
+                    what,
+                    Bilingual::fixed("ask for it, look it up or set it before", "请在此前询问、查询或设置"),
+                ));
             }
         }
     }
@@ -85,10 +92,10 @@ fn is_known(var: &str, known: &Known, node: &Node) -> bool {
 }
 
 /// The variables that a node uses, with the line and the words of the use.
-fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, String)> {
+fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, Bilingual)> {
     let mut uses = Vec::new();
     for prompt in node.prompts() {
-        let at = format!("prompt {}", prompt.name);
+        let at = bilingual!("prompt {}", "语句 {} ", prompt.name);
         uses.extend(prompt.var().map(|var| (Arc::from(var), prompt.line, at.clone())));
         let members = prompt
             .var()
@@ -99,12 +106,14 @@ fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, String)> {
         }
     }
     if let Kind::Switch(switch) = &node.kind {
-        uses.push((switch.of.clone(), node.line, "the switch".into()));
+        uses.push((switch.of.clone(), node.line, Bilingual::fixed("the switch", "switch ")));
     }
     if let Kind::Hours(hours) = &node.kind {
-        uses.extend(hours.calendar.var().map(|var| (var.into(), hours.calendar.line, "the calendar".into())));
+        uses.extend(
+            hours.calendar.var().map(|var| (var.into(), hours.calendar.line, Bilingual::fixed("the calendar", "日历"))),
+        );
     }
     let by = node.lookup().map_or(&[][..], |lookup| &lookup.by);
-    uses.extend(by.iter().map(|var| (var.clone(), node.line, "the look-up".into())));
+    uses.extend(by.iter().map(|var| (var.clone(), node.line, Bilingual::fixed("the look-up", "查询"))));
     uses
 }

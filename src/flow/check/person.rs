@@ -10,6 +10,7 @@ use super::graph::{nexts, roots};
 use super::subject::Subject;
 use super::words::expanded;
 use crate::model::*;
+use base::{Bilingual, bilingual};
 use speech::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -24,15 +25,20 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let unchecked = unchecked(subject.flow);
     for node in subject.flow.nodes.iter().filter(|node| unchecked.contains(&node.name)) {
         if let Kind::Transfer(_) | Kind::Queue(_) = node.kind {
-            let what = format!("{} {}: a path leads here without a look at the hours", node.kind_name(), node.name);
+            let what = bilingual!(
+                "{} {}: a path leads here without a look at the hours",
+                "{} {}：有路径未查看工作时间就到达这里",
+                node.kind_name(),
+                node.name
+            );
             diagnostics.push(subject.diagnostic("E24", node.line, what, REMEDY));
         }
         for prompt in node.prompts() {
-            promise(subject, prompt, &format!("{} {}", node.kind_name(), node.name), &mut diagnostics);
+            promise(subject, prompt, &format!("{} {}", node.kind_name(), node.name).into(), &mut diagnostics);
         }
     }
     for notice in &subject.flow.notices {
-        promise(subject, &notice.say, "a notice", &mut diagnostics);
+        promise(subject, &notice.say, &Bilingual::fixed("a notice", "通知"), &mut diagnostics);
     }
     for node in &subject.flow.nodes {
         options(subject, node, &mut diagnostics);
@@ -60,7 +66,7 @@ fn unchecked(flow: &Flow) -> BTreeSet<Arc<str>> {
     seen
 }
 
-fn promise(subject: &Subject<'_>, prompt: &Prompt, at: &str, diagnostics: &mut Vec<Diagnostic>) {
+fn promise(subject: &Subject<'_>, prompt: &Prompt, at: &Bilingual, diagnostics: &mut Vec<Diagnostic>) {
     for entry in expanded(subject.flow, prompt).unwrap_or_default() {
         let Some(written) = subject.script.entry(&entry) else { continue };
         let said = subject.flow.langs.iter().filter_map(|lang| written.sentence(*lang));
@@ -68,8 +74,10 @@ fn promise(subject: &Subject<'_>, prompt: &Prompt, at: &str, diagnostics: &mut V
             subject.flow.limits.promise_words.iter().filter(|word| sentence.text.contains(&***word))
         });
         if let Some(word) = promised.into_iter().next() {
-            let what =
-                format!("{at}: {entry} promises a person ({word:?}), and a path to it has not looked at the hours");
+            let what = bilingual!(
+                "{at}: {entry} promises a person ({word:?}), and a path to it has not looked at the hours",
+                "{at:#}：{entry} 承诺转人工（{word:?}），但有路径未查看工作时间"
+            );
             diagnostics.push(subject.diagnostic("E24", prompt.line, what, REMEDY));
         }
     }
@@ -85,9 +93,13 @@ fn options(subject: &Subject<'_>, node: &Node, diagnostics: &mut Vec<Diagnostic>
         let first = node.choices().iter().find(|other| other.key == choice.key).is_some_and(looked);
         if to_a_person && !first {
             let (at, key) = (format!("{} {}", node.kind_name(), node.name), choice.key.as_char());
-            let what = format!("{at}, key {key} offers a person at every hour");
-            let remedy =
-                format!("add `when = \"open.{}\"`, and a second choice for the other hours", hours.calendar.name);
+            let what =
+                bilingual!("{at}, key {key} offers a person at every hour", "{at} 的按键 {key} 在任何时间都提供人工");
+            let remedy = bilingual!(
+                "add `when = \"open.{}\"`, and a second choice for the other hours",
+                "请加上 `when = \"open.{}\"`，并为其余时间另写一个选项",
+                hours.calendar.name
+            );
             diagnostics.push(subject.diagnostic("E24", choice.line, what, remedy));
         }
     }
@@ -119,8 +131,15 @@ fn missed(subject: &Subject<'_>, notice: &Notice, diagnostics: &mut Vec<Diagnost
             continue;
         };
         if let Kind::Lookup(_) | Kind::Transfer(_) | Kind::Queue(_) | Kind::Record(_) = node.kind {
-            let what = format!("a call can come to {name} without hearing {}, which must be heard", notice.say.name);
-            let remedy = "add a node of that path to the notice's `before`";
+            let what = bilingual!(
+                "a call can come to {name} without hearing {}, which must be heard",
+                "来电可以到达 {name} 而听不到必须播放的 {}",
+                notice.say.name
+            );
+            let remedy = Bilingual::fixed(
+                "add a node of that path to the notice's `before`",
+                "请把该路径上的节点写入通知的 `before`",
+            );
             diagnostics.push(subject.diagnostic("W15", notice.line, what, remedy));
             return;
         }
@@ -128,4 +147,7 @@ fn missed(subject: &Subject<'_>, notice: &Notice, diagnostics: &mut Vec<Diagnost
     }
 }
 
-const REMEDY: &str = "put an hours node before it, and lead its `open` here";
+const REMEDY: Bilingual = Bilingual::fixed(
+    "put an hours node before it, and lead its `open` here",
+    "请在其前放一个 hours 节点，由它的 `open` 通向这里",
+);

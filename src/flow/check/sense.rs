@@ -6,6 +6,7 @@ use jiff::civil::{Date, Weekday};
 use super::subject::Subject;
 use crate::calendar::{Days, Desk};
 use crate::model::*;
+use base::{Bilingual, bilingual};
 use speech::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -19,12 +20,19 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             }
             Kind::Transfer(transfer) => address(subject, node, transfer, &mut diagnostics),
             Kind::Record(record) if record.say.is_empty() => {
-                let what = format!("record {}: nothing is said before the beep", node.name);
+                let what = bilingual!(
+                    "record {}: nothing is said before the beep",
+                    "record {}：提示音之前没有播放内容",
+                    node.name
+                );
                 diagnostics.push(subject.diagnostic(
                     "W11",
                     node.line,
                     what,
-                    "add `say = \"…\"`, which asks for a message",
+                    Bilingual::fixed(
+                        "add `say = \"…\"`, which asks for a message",
+                        "请加上 `say = \"…\"`，请来电人留言",
+                    ),
                 ));
             }
             Kind::Menu(menu) => tongues(subject, node, menu, &mut diagnostics),
@@ -49,18 +57,34 @@ fn limits(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let limits = &subject.flow.limits;
     let has = |is: fn(&Kind) -> bool| subject.flow.nodes.iter().any(|node| is(&node.kind));
     let missing = [
-        (limits.keys_to_human.is_none(), "keys_to_human = 3", "how far callers are from a person"),
-        (limits.menu_seconds.is_none(), "menu_seconds = 30", "how long a menu takes to hear"),
-        (limits.options.is_none(), "options = 6", "how many options a menu has"),
+        (
+            limits.keys_to_human.is_none(),
+            "keys_to_human = 3",
+            Bilingual::fixed("how far callers are from a person", "转人工所需按键数"),
+        ),
+        (
+            limits.menu_seconds.is_none(),
+            "menu_seconds = 30",
+            Bilingual::fixed("how long a menu takes to hear", "菜单播放时长"),
+        ),
+        (limits.options.is_none(), "options = 6", Bilingual::fixed("how many options a menu has", "菜单选项数")),
         (
             limits.answer_seconds.is_none() && has(|kind| matches!(kind, Kind::Lookup(_))),
             "answer_seconds = 35",
-            "how long a caller waits for the result",
+            Bilingual::fixed("how long a caller waits for the result", "来电人听到结果的时间"),
         ),
     ];
     for (_, write, proof) in missing.into_iter().filter(|(missing, ..)| *missing) {
-        let what = format!("[limits] has no limit for {proof}, so it is not checked");
-        diagnostics.push(subject.diagnostic("W10", limits.line.max(1), what, format!("add `{write}`")));
+        let what = bilingual!(
+            "[limits] has no limit for {proof}, so it is not checked",
+            "[limits] 未规定{proof:#}的上限，因此不作检查"
+        );
+        diagnostics.push(subject.diagnostic(
+            "W10",
+            limits.line.max(1),
+            what,
+            bilingual!("add `{write}`", "请加上 `{write}`"),
+        ));
     }
 }
 
@@ -68,8 +92,17 @@ fn limits(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Vec<Diagnostic>) {
     let chooses = |choice: &&Choice| choice.set.iter().any(|(var, _)| &**var == "lang");
     if !menu.native && menu.choices.iter().filter(chooses).count() > 1 {
-        let what = format!("menu {}: its options choose a language, and all are read in the same one", node.name);
-        diagnostics.push(subject.diagnostic("W13", node.line, what, "add `speak = \"native\"`"));
+        let what = bilingual!(
+            "menu {}: its options choose a language, and all are read in the same one",
+            "menu {}：选项用于选择语言，却都用同一种语言播放",
+            node.name
+        );
+        diagnostics.push(subject.diagnostic(
+            "W13",
+            node.line,
+            what,
+            Bilingual::fixed("add `speak = \"native\"`", "请加上 `speak = \"native\"`"),
+        ));
     }
 }
 
@@ -78,28 +111,52 @@ fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics:
     for var in lookup.by.iter().skip(1) {
         let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var && !ask.secret);
         for ask in subject.flow.nodes.iter().filter(asks) {
-            let what = format!("ask {}: lookup {} takes {var} as a proof, and it is not secret", ask.name, node.name);
-            diagnostics.push(subject.diagnostic("E42", ask.line, what, "add `secret = true`"));
+            let what = bilingual!(
+                "ask {}: lookup {} takes {var} as a proof, and it is not secret",
+                "ask {}：lookup {} 以 {var} 作核验，但它不是保密内容",
+                ask.name,
+                node.name
+            );
+            diagnostics.push(subject.diagnostic(
+                "E42",
+                ask.line,
+                what,
+                Bilingual::fixed("add `secret = true`", "请加上 `secret = true`"),
+            ));
         }
     }
 }
 
 fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics: &mut Vec<Diagnostic>) {
     if &*lookup.source != SOURCE {
-        let what =
-            format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
-        diagnostics.push(subject.diagnostic("W12", node.line, what, format!("write `source = \"{SOURCE}\"`")));
+        let what = bilingual!(
+            "lookup {}: a node has no source {:?}; on a call it asks {SOURCE}",
+            "lookup {}：没有数据来源 {:?}；实际通话中查询 {SOURCE}",
+            node.name,
+            lookup.source
+        );
+        diagnostics.push(subject.diagnostic(
+            "W12",
+            node.line,
+            what,
+            bilingual!("write `source = \"{SOURCE}\"`", "请写 `source = \"{SOURCE}\"`"),
+        ));
     }
 }
 
 fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, diagnostics: &mut Vec<Diagnostic>) {
     if &*transfer.to != DESK {
-        let what = format!("transfer {}: a node has no address {:?}; on a call this fails", node.name, transfer.to);
+        let what = bilingual!(
+            "transfer {}: a node has no address {:?}; on a call this fails",
+            "transfer {}：没有转接地址 {:?}；实际通话中会失败",
+            node.name,
+            transfer.to
+        );
         diagnostics.push(subject.diagnostic(
             "W12",
             node.line,
             what,
-            format!("write `to = \"{DESK}\"`, which is phone.desk"),
+            bilingual!("write `to = \"{DESK}\"`, which is phone.desk", "请写 `to = \"{DESK}\"`，即 phone.desk"),
         ));
     }
 }
@@ -113,8 +170,16 @@ fn seasons(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (when, line) in conditions {
         let When::Calendar(name) = when else { continue };
         if subject.calendar.desks.get(name).is_some_and(|desk| desk.days.is_empty()) {
-            let what = format!("calendar.{name} has no days, so this never holds");
-            diagnostics.push(subject.diagnostic("W09", line, what, format!("add `days = [\"…\"]` to [{name}]")));
+            let what = bilingual!(
+                "calendar.{name} has no days, so this never holds",
+                "calendar.{name} 没有日期，因此永不成立"
+            );
+            diagnostics.push(subject.diagnostic(
+                "W09",
+                line,
+                what,
+                bilingual!("add `days = [\"…\"]` to [{name}]", "请在 [{name}] 中加上 `days = [\"…\"]`"),
+            ));
         }
     }
 }
@@ -123,7 +188,7 @@ fn seasons(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn calendars(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let calendar = subject.calendar;
     let working = &calendar.working;
-    let mut report = |line, what: String, remedy: String| {
+    let mut report = |line, what: Bilingual, remedy: Bilingual| {
         let file = calendar.file.clone();
         diagnostics.push(Diagnostic { code: "W09", file, line, message: what, remedy });
     };
@@ -136,43 +201,76 @@ fn calendars(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     });
     for (name, line, days, key) in lists.into_iter().chain(desks) {
         if let Some(day) = twice(days) {
-            report(line, format!("[{name}] {key} names {day} twice"), "name each day once".into());
+            report(
+                line,
+                bilingual!("[{name}] {key} names {day} twice", "[{name}] {key} 中 {day} 写了两次"),
+                Bilingual::fixed("name each day once", "每天只写一次"),
+            );
         }
     }
     if working.published_to.is_none() && !(working.off.is_empty() && working.work.is_empty()) {
-        let what = "[working] has no published_to, so no date is promised".into();
-        report(working.line, what, "add `published_to = \"2026-12-31\"`, the last day of the last notice".into());
+        let what = Bilingual::fixed(
+            "[working] has no published_to, so no date is promised",
+            "[working] 缺少 published_to，因此不告知预计日期",
+        );
+        report(
+            working.line,
+            what,
+            Bilingual::fixed(
+                "add `published_to = \"2026-12-31\"`, the last day of the last notice",
+                "请加上 `published_to = \"2026-12-31\"`，即最近一次放假通知的最后一天",
+            ),
+        );
     }
     for (name, desk) in &calendar.desks {
         for (day, what, remedy) in contradictions(working, desk) {
-            report(desk.line, format!("[{name}] {day} {what}"), remedy.into());
+            report(desk.line, bilingual!("[{name}] {day} {what}", "[{name}] {day} {what:#}"), remedy);
         }
     }
 }
 
 /// The days that a desk and the working calendar both cover and judge differently.
-fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
+fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date, Bilingual, Bilingual)> {
     let weekday = |day: Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
     let mut found = Vec::new();
     if working.off.is_empty() && working.work.is_empty() {
         return found;
     }
     for day in each(&desk.holiday).filter(|day| weekday(*day) && !holds(&working.off, *day)) {
-        found.push((day, "is a holiday, and [working] counts it", "add it to `off` of [working], or remove it"));
+        found.push((
+            day,
+            Bilingual::fixed("is a holiday, and [working] counts it", "写为节假日，而 [working] 计为工作日"),
+            Bilingual::fixed("add it to `off` of [working], or remove it", "请加入 [working] 的 `off`，或将其删除"),
+        ));
     }
     for day in each(&desk.make_up).filter(|day| !weekday(*day) && !holds(&working.work, *day)) {
-        found.push((day, "is worked, and [working] does not count it", "add it to `work` of [working], or remove it"));
+        found.push((
+            day,
+            Bilingual::fixed("is worked, and [working] does not count it", "写为上班日，而 [working] 不计为工作日"),
+            Bilingual::fixed("add it to `work` of [working], or remove it", "请加入 [working] 的 `work`，或将其删除"),
+        ));
     }
     let years: Vec<i16> = each(&desk.holiday).map(Date::year).collect();
     let known = |day: &Date| years.contains(&day.year());
     let unheard =
         |day: &Date| !holds(&desk.make_up, *day) && desk.hours_on(*day).is_empty() && !holds(&desk.closed, *day);
     for day in each(&working.work).filter(|day| known(day) && unheard(day)) {
-        found.push((day, "is worked by [working], and the desk has no hours", "add it to `make_up`, or to `closed`"));
+        found.push((
+            day,
+            Bilingual::fixed(
+                "is worked by [working], and the desk has no hours",
+                "在 [working] 中为上班日，而窗口没有工作时间",
+            ),
+            Bilingual::fixed("add it to `make_up`, or to `closed`", "请加入 `make_up` 或 `closed`"),
+        ));
     }
     for day in each(&working.off).filter(|day| known(day) && weekday(*day) && !desk.hours_on(*day).is_empty()) {
         if !holds(&desk.holiday, day) && !holds(&desk.closed, day) {
-            found.push((day, "is off by [working], and the desk is open", "add it to `holiday`, or to `closed`"));
+            found.push((
+                day,
+                Bilingual::fixed("is off by [working], and the desk is open", "在 [working] 中为休息日，而窗口开放"),
+                Bilingual::fixed("add it to `holiday`, or to `closed`", "请加入 `holiday` 或 `closed`"),
+            ));
         }
     }
     found

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base::Bilingual;
+
 use crate::calendar::Calendar;
 use crate::model::Flow;
 use speech::{Diagnostic, Script};
@@ -19,8 +21,8 @@ impl Subject<'_> {
         &self,
         code: &'static str,
         line: u32,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
+        what: impl Into<Bilingual>,
+        remedy: impl Into<Bilingual>,
     ) -> Diagnostic {
         Diagnostic { code, file: self.file.clone(), line, message: what.into(), remedy: remedy.into() }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::subject::Subject;
 use crate::model::*;
+use base::{Bilingual, bilingual};
 use speech::{Diagnostic, Script, SlotType, closest_match, estimated_length};
 
 /// The script's entries that a flow can play.
@@ -96,12 +97,12 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 fn exists(subject: &Subject<'_>, prompt: &Prompt, diagnostics: &mut Vec<Diagnostic>) {
     let Some(entries) = expanded(subject.flow, prompt) else {
         let var = prompt.var().unwrap_or_default();
-        let what = format!("{}: {var} is no set of values", prompt.name);
+        let what = bilingual!("{}: {var} is no set of values", "{}：{var} 没有取值范围", prompt.name);
         diagnostics.push(subject.diagnostic(
             "E34",
             prompt.line,
             what,
-            format!("add {var} to [enum], or its type to [type]"),
+            bilingual!("add {var} to [enum], or its type to [type]", "请把 {var} 加入 [enum]，或在 [type] 中写明类型"),
         ));
         return;
     };
@@ -110,12 +111,12 @@ fn exists(subject: &Subject<'_>, prompt: &Prompt, diagnostics: &mut Vec<Diagnost
         let known = subject.script.entries().map(|(path, _)| &**path);
         let near = closest_match(entry, known).filter(|_| !family).and_then(|near| near.strip_prefix("prompt."));
         let remedy = match near {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("write it in {} as {entry}", subject.script.file()),
+            Some(near) => bilingual!("did you mean {near:?}?", "是否应为 {near:?}？"),
+            None => bilingual!("write it in {} as {entry}", "请在 {} 中写入 {entry}", subject.script.file()),
         };
         let (code, what) = match family {
-            true => ("E31", format!("{}: there are no words for {entry}", prompt.name)),
-            false => ("E30", format!("there is no prompt {:?}", prompt.name)),
+            true => ("E31", bilingual!("{}: there are no words for {entry}", "{}：{entry} 没有文案", prompt.name)),
+            false => ("E30", bilingual!("there is no prompt {:?}", "没有语句 {:?}", prompt.name)),
         };
         diagnostics.push(subject.diagnostic(code, prompt.line, what, remedy));
     }
@@ -129,10 +130,14 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Ve
         if subject.script.entry(&format!("opt.{opt}")).is_none() {
             let known = subject.script.entries().filter_map(|(path, _)| path.strip_prefix("opt."));
             let remedy = closest_match(opt, known).map_or_else(
-                || format!("write it in {} as opt.{opt}", subject.script.file()),
-                |near| format!("did you mean {near:?}?"),
+                || bilingual!("write it in {} as opt.{opt}", "请在 {} 中写入 opt.{opt}", subject.script.file()),
+                |near| bilingual!("did you mean {near:?}?", "是否应为 {near:?}？"),
             );
-            let what = format!("menu {}: there are no words for the option {opt:?}", node.name);
+            let what = bilingual!(
+                "menu {}: there are no words for the option {opt:?}",
+                "menu {}：选项 {opt:?} 没有文案",
+                node.name
+            );
             diagnostics.push(subject.diagnostic("E37", choice.line, what, remedy));
         }
     }
@@ -140,8 +145,18 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Ve
         menu_line(subject, diagnostics);
     }
     if let Some(most) = subject.flow.limits.options.filter(|most| keys.len() > *most as usize) {
-        let what = format!("menu {} offers {} options, more than {most}", node.name, keys.len());
-        diagnostics.push(subject.diagnostic("W03", node.line, what, "callers forget the first ones: split the menu"));
+        let what = bilingual!(
+            "menu {} offers {} options, more than {most}",
+            "menu {} 有 {} 个选项，多于 {most} 个",
+            node.name,
+            keys.len()
+        );
+        diagnostics.push(subject.diagnostic(
+            "W03",
+            node.line,
+            what,
+            Bilingual::fixed("callers forget the first ones: split the menu", "来电人会忘记前面的选项：请拆分菜单"),
+        ));
     }
     seconds(subject, node, menu, diagnostics);
 }
@@ -150,14 +165,17 @@ fn menu_line(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let file = subject.script.file().clone();
     let has = |entry: &speech::Entry, kind| entry.slots().iter().any(|slot| slot.kind == kind);
     let (line, what) = match subject.script.entry("menu_line") {
-        None => (1, "the script has no menu_line"),
+        None => (1, Bilingual::fixed("the script has no menu_line", "文案缺少 menu_line")),
         Some(entry) if !has(entry, SlotType::Opt) || !has(entry, SlotType::Key) => {
-            (entry.line, "menu_line needs {opt} and {key}")
+            (entry.line, Bilingual::fixed("menu_line needs {opt} and {key}", "menu_line 必须有 {opt} 和 {key}"))
         }
         Some(_) => return,
     };
-    let remedy = "write [menu_line] with zh = \"{opt}，请按{key}。\" and the other languages".into();
-    diagnostics.push(Diagnostic { code: "E38", file, line, message: what.into(), remedy });
+    let remedy = Bilingual::fixed(
+        "write [menu_line] with zh = \"{opt}，请按{key}。\" and the other languages",
+        "请写 [menu_line]：zh = \"{opt}，请按{key}。\" 以及其他语言",
+    );
+    diagnostics.push(Diagnostic { code: "E38", file, line, message: what, remedy });
 }
 
 fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Vec<Diagnostic>) {
@@ -172,35 +190,66 @@ fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Ve
         });
         let length = (head + lines.sum::<std::time::Duration>()).as_secs();
         if length > u64::from(most) {
-            let what =
-                format!("menu {} takes about {length} s to hear in {}, more than {most}", node.name, lang.code());
-            diagnostics.push(subject.diagnostic("W04", node.line, what, "shorten the options, or split the menu"));
+            let what = bilingual!(
+                "menu {} takes about {length} s to hear in {}, more than {most}",
+                "menu {} 播放约需 {length} 秒（{}），超过 {most} 秒",
+                node.name,
+                lang.code()
+            );
+            diagnostics.push(subject.diagnostic(
+                "W04",
+                node.line,
+                what,
+                Bilingual::fixed("shorten the options, or split the menu", "请缩短选项，或拆分菜单"),
+            ));
         }
     }
 }
 
 fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
     let Some(entry) = subject.script.entry(path) else { return };
-    let mut complain = |code, what: String, remedy: String| {
+    let mut complain = |code, what: Bilingual, remedy: Bilingual| {
         let file = subject.script.file().clone();
         diagnostics.push(Diagnostic { code, file, line: entry.line, message: what, remedy });
     };
     for slot in entry.slots().iter().filter(|slot| !matches!(slot.kind, SlotType::Opt | SlotType::Key)) {
         let name = &slot.name;
         if subject.flow.is_secret(name) {
-            complain("E42", format!("{path}: {{{name}}} is secret and must never be spoken"), "remove the slot".into());
+            complain(
+                "E42",
+                bilingual!(
+                    "{path}: {{{name}}} is secret and must never be spoken",
+                    "{path}：{{{name}}} 为保密内容，不得播放"
+                ),
+                Bilingual::fixed("remove the slot", "请删除该空位"),
+            );
             continue;
         }
         let Some(kind) = subject.flow.type_of(name) else {
             let known = subject.flow.types.keys().map(|key| &**key).chain(["receipt.length", "desk.number"]);
-            let remedy = closest_match(name, known)
-                .map_or_else(|| format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
-            complain("E34", format!("{path}: nothing is called {{{name}}}"), remedy);
+            let remedy = closest_match(name, known).map_or_else(
+                || bilingual!("add \"{name}\" to [type]", "请在 [type] 中加上 \"{name}\""),
+                |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
+            );
+            complain(
+                "E34",
+                bilingual!("{path}: nothing is called {{{name}}}", "{path}：没有名为 {{{name}}} 的内容"),
+                remedy,
+            );
             continue;
         };
         if !fits(slot.kind, &kind) {
-            let remedy = format!("write {{{name}:{}}}", slot_for(&kind));
-            complain("E35", format!("{path}: {{{name}}} is {}, not {}", noun(&kind), slot.kind.name()), remedy);
+            let remedy = bilingual!("write {{{name}:{}}}", "请写 {{{name}:{}}}", slot_for(&kind));
+            complain(
+                "E35",
+                bilingual!(
+                    "{path}: {{{name}}} is {}, not {}",
+                    "{path}：{{{name}}} 的类型为 {:#}，不是 {}",
+                    noun(&kind),
+                    slot.kind.name()
+                ),
+                remedy,
+            );
             continue;
         }
         for (set, member) in
@@ -208,7 +257,11 @@ fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
         {
             let word = format!("opt.{set}.{member}");
             if subject.script.entry(&word).is_none() {
-                complain("E36", format!("{path}: there is no word for {member} of {set}"), format!("write {word}"));
+                complain(
+                    "E36",
+                    bilingual!("{path}: there is no word for {member} of {set}", "{path}：{set} 的 {member} 没有文案"),
+                    bilingual!("write {word}", "请写 {word}"),
+                );
             }
         }
     }
@@ -237,9 +290,9 @@ fn slot_for(kind: &Type) -> &'static str {
     }
 }
 
-fn noun(kind: &Type) -> String {
+fn noun(kind: &Type) -> Bilingual {
     match kind {
-        Type::Enum(set) => format!("a word of {set}"),
+        Type::Enum(set) => bilingual!("a word of {set}", "{set} 的词语"),
         Type::Date | Type::Time | Type::Digits | Type::Count | Type::Number | Type::Money => slot_for(kind).into(),
     }
 }
@@ -248,8 +301,8 @@ fn languages(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries() {
         for lang in subject.flow.langs.iter().filter(|lang| entry.sentence(**lang).is_none()) {
             let file = subject.script.file().clone();
-            let what = format!("{path} has no words in {}", lang.code());
-            let remedy = format!("add `{} = \"…\"`", lang.code());
+            let what = bilingual!("{path} has no words in {}", "{path} 缺少 {} 的文案", lang.code());
+            let remedy = bilingual!("add `{} = \"…\"`", "请加上 `{} = \"…\"`", lang.code());
             diagnostics.push(Diagnostic { code: "E32", file, line: entry.line, message: what, remedy });
         }
     }
@@ -258,13 +311,13 @@ fn languages(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, diagnostics: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries().filter(|(path, _)| !used.contains(&***path)) {
         let file = subject.script.file().clone();
-        let what = format!("no node uses {path}");
+        let what = bilingual!("no node uses {path}", "没有节点用到 {path}");
         diagnostics.push(Diagnostic {
             code: "W02",
             file,
             line: entry.line,
             message: what,
-            remedy: "remove it, or use it in the flow".into(),
+            remedy: Bilingual::fixed("remove it, or use it in the flow", "请将其删除，或在流程中使用"),
         });
     }
 }

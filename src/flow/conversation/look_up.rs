@@ -13,10 +13,10 @@ use speech::Value;
 
 impl Conversation {
     /// Enters a look-up that is already made: a kiosk needs only what follows from its answer.
-    pub(crate) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang) {
+    pub(crate) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang, for_ears: bool) {
         let Kind::Lookup(lookup) = &node.kind else { return };
         self.lang = lang;
-        self.for_ears = false;
+        self.for_ears = for_ears;
         self.node = node.name.clone();
         let until = now + lookup.give_up_after;
         self.state = State::Looking(Looking { lookup: lookup.clone(), filler_at: None, until, answer: None });

@@ -8,7 +8,7 @@ use super::parse::Expected;
 use crate::conversation::{PromptId, SpokenLine, pause_before};
 use crate::io::PlayId;
 use crate::model::Type;
-use base::Lang;
+use base::{Bilingual, Lang, bilingual};
 use speech::{Clip, Piece, Value, estimated_length};
 
 /// How long each recording plays.
@@ -86,11 +86,12 @@ pub(super) fn is(event: &Event, said: &Expected) -> bool {
         && said.words.iter().all(|word| text.contains(word.as_str()))
 }
 
-pub(super) fn shown(said: &Expected) -> String {
+pub(super) fn shown(said: &Expected) -> Bilingual {
     let menu = if said.menu { "menu " } else { "" };
-    let lang = said.lang.map(|lang| format!(" in {}", lang.code())).unwrap_or_default();
+    let lang = said.lang.map(|lang| bilingual!(" in {}", "（{}）", lang.code())).unwrap_or_default();
     let words: String = said.words.iter().map(|word| format!(" {word:?}")).collect();
-    format!("to hear {menu}{}{lang}{words}", said.name)
+    let name = &said.name;
+    bilingual!("to hear {menu}{name}{lang}{words}", "听到 {menu}{name}{lang:#}{words}")
 }
 
 pub(super) fn describe(event: &Event) -> String {

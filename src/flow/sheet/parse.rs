@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 
 use crate::io::TransferOutcome;
 use crate::read::duration as written;
-use base::{Key, Lang};
+use base::{Bilingual, Key, Lang, bilingual};
 use speech::{Diagnostic, closest_match};
 
 /// The tests of one file.
@@ -168,11 +168,14 @@ pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Diagnostic>> {
                 sheet.tests.push(SheetTest { name, line, acts: Vec::new() });
                 Ok(())
             }
-            (_, None) => Err("no test has begun; write `test \"name\"` above it".to_string()),
+            (_, None) => Err(Bilingual::fixed(
+                "no test has begun; write `test \"name\"` above it",
+                "尚未开始测试；请在其上写 `test \"名称\"`",
+            )),
             (_, Some(test)) => act(&words).map(|act| test.acts.push((line, act))),
         };
         if let Err(remedy) = read {
-            let what = format!("this line cannot be read: {trimmed}");
+            let what = bilingual!("this line cannot be read: {trimmed}", "此行无法读取：{trimmed}");
             diagnostics.push(Diagnostic { code: "E50", file: file.clone(), line, message: what, remedy });
         }
     }
@@ -201,66 +204,67 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// One act as it is written; an error says what to write.
-pub(super) fn act_of(line: &str) -> Result<Act, String> {
+pub(super) fn act_of(line: &str) -> Result<Act, Bilingual> {
     act(&words(line))
 }
 
-fn act(words: &[String]) -> Result<Act, String> {
+fn act(words: &[String]) -> Result<Act, Bilingual> {
     let rest = &words[1..];
     let first = rest.first().map(String::as_str);
     match words[0].as_str() {
-        "at" => moment(rest).map(Act::At).ok_or_else(|| "write `at 2026-11-24 10:00`".into()),
+        "at" => moment(rest).map(Act::At).ok_or_else(|| write("`at 2026-11-24 10:00`")),
         "db" => db(rest).map(Act::Db),
         "caller" if first.is_some() => Ok(Act::Caller(rest.to_vec())),
         "emergency" => match first {
             Some("on") | None => Ok(Act::Emergency(true)),
             Some("off") => Ok(Act::Emergency(false)),
-            Some(_) => Err("write `emergency on` or `emergency off`".into()),
+            Some(_) => Err(write("`emergency on|off`")),
         },
-        "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or_else(|| "write `lang zh`, `yue` or `en`".into()),
+        "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or_else(|| write("`lang zh|yue|en`")),
         "transfer" => match first {
             Some("done") => Ok(Act::Transfer(TransferOutcome::Done)),
             Some("busy") => Ok(Act::Transfer(TransferOutcome::Busy)),
             Some("failed") => Ok(Act::Transfer(TransferOutcome::Failed)),
-            Some(_) | None => Err("write `transfer done`, `busy` or `failed`".into()),
+            Some(_) | None => Err(write("`transfer done|busy|failed`")),
         },
-        "agent" => {
-            agent(rest).ok_or_else(|| "write `agent amy ready`, `leaves`, `answers`, `fails` or `hangs_up`".into())
-        }
-        "position" => position(rest).ok_or_else(|| "write `position 3`, or `position 3 5m` with the wait".into()),
+        "agent" => agent(rest).ok_or_else(|| write("`agent amy ready|leaves|answers|fails|hangs_up`")),
+        "position" => position(rest).ok_or_else(|| write("`position 3`, `position 3 5m`")),
         "queue" => match first {
             Some("open") => Ok(Act::Queue(QueueAct::Open)),
             Some("full") => Ok(Act::Queue(QueueAct::Full)),
             Some("closed") => Ok(Act::Queue(QueueAct::Closed)),
             Some("late") => Ok(Act::Queue(QueueAct::Late)),
             Some("drains") => Ok(Act::Queue(QueueAct::Drains)),
-            Some(_) | None => Err("write `queue open`, `full`, `closed`, `late` or `drains`".into()),
+            Some(_) | None => Err(write("`queue open|full|closed|late|drains`")),
         },
         "call_backs" => match first {
             Some("on") => Ok(Act::CallBacks(true)),
             Some("off") => Ok(Act::CallBacks(false)),
-            Some(_) | None => Err("write `call_backs on` or `call_backs off`".into()),
+            Some(_) | None => Err(write("`call_backs on|off`")),
         },
         "called_back" => Ok(Act::CalledBack),
-        "press" => {
-            let keys: Option<Vec<Key>> = rest.concat().chars().map(Key::from_char).collect();
-            keys.filter(|keys| !keys.is_empty()).map(Act::Press).ok_or_else(|| "write keys: 0 to 9, * and #".into())
-        }
+        "press" => keys(&rest.concat())
+            .filter(|keys| !keys.is_empty())
+            .map(Act::Press)
+            .ok_or_else(|| Bilingual::fixed("write keys: 0 to 9, * and #", "请写按键：0 至 9、* 和 #")),
         "silence" => match first.map_or(Ok(1), str::parse) {
             Ok(n) => Ok(Act::Silence(n)),
-            Err(_) => Err("write `silence 2`".into()),
+            Err(_) => Err(write("`silence 2`")),
         },
-        "talk" => first.and_then(duration).map(Act::Talk).ok_or_else(|| "write `talk 20s`".into()),
-        "wait" => first.and_then(duration).map(Act::Wait).ok_or_else(|| "write `wait 10s`".into()),
+        "talk" => first.and_then(duration).map(Act::Talk).ok_or_else(|| write("`talk 20s`")),
+        "wait" => first.and_then(duration).map(Act::Wait).ok_or_else(|| write("`wait 10s`")),
         "hear" => said(rest).map(Act::Hear),
         "never" => said(rest).map(Act::Never),
-        "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or_else(|| "write `at_node agent`".into()),
+        "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or_else(|| write("`at_node agent`")),
         "listen" => Ok(Act::Listen),
-        "within" => first.and_then(duration).map(Act::Within).ok_or_else(|| "write `within 35s`".into()),
+        "within" => first.and_then(duration).map(Act::Within).ok_or_else(|| write("`within 35s`")),
         "ended" => Ok(Act::Ended),
         other => {
             let near = closest_match(other, ACTS);
-            Err(near.map_or_else(|| format!("acts are {}", ACTS.join(", ")), |near| format!("did you mean {near}?")))
+            Err(near.map_or_else(
+                || bilingual!("acts are {}", "可用的动作：{}", ACTS.join(", ")),
+                |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
+            ))
         }
     }
 }
@@ -287,6 +291,16 @@ fn position(rest: &[String]) -> Option<Act> {
     Some(Act::Position(position, minutes))
 }
 
+/// The keys of a text: `123#`. X is the star key, which stands for it on a telephone.
+pub(super) fn keys(text: &str) -> Option<Vec<Key>> {
+    let key = |c| if matches!(c, 'X' | 'x') { Some(Key::Star) } else { Key::from_char(c) };
+    text.chars().map(key).collect()
+}
+
+fn write(example: &str) -> Bilingual {
+    bilingual!("write {example}", "请写 {example}")
+}
+
 /// A time within a day: no sheet needs more, and virtual time has an end.
 fn duration(text: &str) -> Option<Duration> {
     written(text).filter(|time| *time <= Duration::from_secs(86_400))
@@ -299,34 +313,39 @@ fn moment(rest: &[String]) -> Option<DateTime> {
     Some(date.to_datetime(time))
 }
 
-fn db(rest: &[String]) -> Result<Db, String> {
-    let usage = "write `db progress receipt=… id_tail=… -> status=… age=2m`, `db down`, `db up` or `db slow 20s`";
+fn db(rest: &[String]) -> Result<Db, Bilingual> {
+    let usage = || write("`db progress receipt=… id_tail=… -> status=… age=2m`, `db down|up` / `db slow 20s`");
     let plain: Vec<&str> = rest.iter().map(String::as_str).collect();
     match plain[..] {
         ["down"] | [_, "down"] => return Ok(Db::Down),
         ["up"] | [_, "up"] => return Ok(Db::Up),
-        ["slow", time] | [_, "slow", time] => return duration(time).map(Db::Slow).ok_or_else(|| usage.into()),
+        ["slow", time] | [_, "slow", time] => return duration(time).map(Db::Slow).ok_or_else(usage),
         _ => {}
     }
-    let arrow = plain.iter().position(|word| *word == "->").filter(|at| *at > 0).ok_or(usage)?;
+    let arrow = plain.iter().position(|word| *word == "->").filter(|at| *at > 0).ok_or_else(usage)?;
     let pairs = |words: &[&str]| -> Option<BTreeMap<String, String>> {
         words.iter().map(|word| word.split_once('=').map(|(k, v)| (k.to_string(), v.to_string()))).collect()
     };
     let many = plain[arrow + 1..] == ["many"];
-    let by = pairs(&plain[1..arrow]).ok_or(usage)?;
-    let mut gives = if many { BTreeMap::new() } else { pairs(&plain[arrow + 1..]).ok_or(usage)? };
+    let by = pairs(&plain[1..arrow]).ok_or_else(usage)?;
+    let mut gives = if many { BTreeMap::new() } else { pairs(&plain[arrow + 1..]).ok_or_else(usage)? };
     let age = match gives.remove("age") {
         None => Duration::from_secs(60),
-        Some(age) => written(&age).filter(|age| *age <= OLDEST).ok_or(usage)?,
+        Some(age) => written(&age).filter(|age| *age <= OLDEST).ok_or_else(usage)?,
     };
     Ok(Db::Row(Row { source: plain[0].into(), by, gives, age, many }))
 }
 
-fn said(rest: &[String]) -> Result<Expected, String> {
-    let usage = "write `hear welcome`, `hear menu main`, and a language and words if they matter";
+fn said(rest: &[String]) -> Result<Expected, Bilingual> {
+    let usage = || {
+        Bilingual::fixed(
+            "write `hear welcome`, `hear menu main`, and a language and words if they matter",
+            "请写 `hear welcome`、`hear menu main`，必要时加上语言和词语",
+        )
+    };
     let menu = rest.first().is_some_and(|word| word == "menu") && rest.len() > 1;
     let rest = if menu { &rest[1..] } else { rest };
-    let name = rest.first().ok_or(usage)?.clone();
+    let name = rest.first().ok_or_else(usage)?.clone();
     let lang = rest.get(1).and_then(|word| Lang::from_code(word));
     let words = rest[if lang.is_some() { 2 } else { 1 }..].to_vec();
     Ok(Expected { name, menu, lang, words })
@@ -376,6 +395,6 @@ mod tests {
         let diagnostics = parse("press 1\ntest \"a\"\n  pres 1\n  press a\n  db x\n", "a.call").unwrap_err();
         let lines: Vec<u32> = diagnostics.iter().map(|c| c.line).collect();
         assert_eq!(lines, [1, 3, 4, 5]);
-        assert_eq!(diagnostics[1].remedy, "did you mean press?");
+        assert_eq!(diagnostics[1].remedy.en, "did you mean press?");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::parse::{AgentAct, QueueAct};
 use super::run::Call;
 use crate::io::{Input, QueueEvent, QueueOutcome};
+use base::{Bilingual, bilingual};
 
 /// The office behind a call.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ impl Office {
 }
 
 impl Call {
-    pub(super) fn agent(&mut self, name: &str, act: AgentAct) -> Result<(), String> {
+    pub(super) fn agent(&mut self, name: &str, act: AgentAct) -> Result<(), Bilingual> {
         match act {
             AgentAct::Ready => {
                 self.office.ready.insert(name.to_owned());
@@ -59,7 +60,10 @@ impl Call {
             AgentAct::Answers => {
                 self.wait_in_queue()?;
                 if !self.office.ready.contains(name) {
-                    return Err(format!("{name} takes no callers; write `agent {name} ready` before"));
+                    return Err(bilingual!(
+                        "{name} takes no callers; write `agent {name} ready` before",
+                        "{name} 未接听来电；请先写 `agent {name} ready`"
+                    ));
                 }
                 self.office.caller = Caller::Connected;
                 self.feed(Input::Queue(QueueEvent::Connected));
@@ -78,13 +82,13 @@ impl Call {
         Ok(())
     }
 
-    pub(super) fn position(&mut self, position: u32, minutes: Option<u32>) -> Result<(), String> {
+    pub(super) fn position(&mut self, position: u32, minutes: Option<u32>) -> Result<(), Bilingual> {
         self.wait_in_queue()?;
         self.feed(Input::Queue(QueueEvent::Position { position, minutes }));
         Ok(())
     }
 
-    pub(super) fn queue(&mut self, act: QueueAct) -> Result<(), String> {
+    pub(super) fn queue(&mut self, act: QueueAct) -> Result<(), Bilingual> {
         match act {
             QueueAct::Open => self.office.refuses = None,
             QueueAct::Full => self.office.refuses = Some(QueueOutcome::Full),
@@ -107,13 +111,17 @@ impl Call {
     }
 
     /// Lets time pass until the caller waits in a queue, and has heard what is said on entering.
-    fn wait_in_queue(&mut self) -> Result<(), String> {
+    fn wait_in_queue(&mut self) -> Result<(), Bilingual> {
         self.dial();
         let mut steps = 0;
         while !self.waits_in_queue() && steps < STEPS && self.step_on() {
             steps += 1;
         }
-        if self.waits_in_queue() { Ok(()) } else { Err("the caller does not wait in a queue".into()) }
+        if self.waits_in_queue() {
+            Ok(())
+        } else {
+            Err(Bilingual::fixed("the caller does not wait in a queue", "来电人不在队列中等候"))
+        }
     }
 
     fn waits_in_queue(&self) -> bool {
@@ -121,8 +129,12 @@ impl Call {
             && self.conversation.as_ref().is_some_and(|conversation| conversation.waits_in_queue())
     }
 
-    fn connected(&self) -> Result<(), String> {
-        if self.office.caller == Caller::Connected { Ok(()) } else { Err("no agent talks to the caller".into()) }
+    fn connected(&self) -> Result<(), Bilingual> {
+        if self.office.caller == Caller::Connected {
+            Ok(())
+        } else {
+            Err(Bilingual::fixed("no agent talks to the caller", "没有坐席与来电人通话"))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::records::Records;
 use crate::conversation::{Conversation, Mode};
 use crate::io::*;
 use crate::release::Release;
-use base::{Lang, Private};
+use base::{Bilingual, Lang, Private, bilingual};
 
 /// How one call of a sheet went.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Failure {
     /// The act's line.
     pub line: u32,
     /// What was expected, and what came instead.
-    pub what: String,
+    pub what: Bilingual,
 }
 
 /// Runs every test of a sheet. `base` is any instant: virtual time counts from there.
@@ -126,7 +126,7 @@ impl Call {
     }
 
     /// Acts as one line of a sheet says.
-    pub(super) fn act(&mut self, act: &Act) -> Result<(), String> {
+    pub(super) fn act(&mut self, act: &Act) -> Result<(), Bilingual> {
         match act {
             Act::At(civil) => self.before_the_call("at").map(|()| self.civil = *civil),
             Act::Caller(traits) => self.before_the_call("caller").and_then(|()| self.caller_is(traits)),
@@ -168,7 +168,7 @@ impl Call {
         }
     }
 
-    fn in_call(&mut self, act: &Act) -> Result<(), String> {
+    fn in_call(&mut self, act: &Act) -> Result<(), Bilingual> {
         match act {
             Act::Press(keys) => {
                 for key in keys {
@@ -189,20 +189,25 @@ impl Call {
             }
             Act::Hear(said) => self.hear(said),
             Act::Never(said) => match self.events.iter().find(|event| is(event, said)) {
-                Some(_) => Err(format!("{} was heard", shown(said))),
+                Some(_) => Err(bilingual!("{} was heard", "不应{:#}", shown(said))),
                 None => Ok(()),
             },
-            Act::AtNode(name) => {
-                self.wait_for(&format!("to be at {name}"), |event| matches!(event, Event::Node(node) if node == name))
-            }
+            Act::AtNode(name) => self.wait_for(
+                &bilingual!("to be at {name}", "到达 {name}"),
+                |event| matches!(event, Event::Node(node) if node == name),
+            ),
             Act::Listen => self.listen(),
             Act::Within(most) => match self.taken() {
-                taken if self.clips.is_some() && taken > *most => {
-                    Err(format!("{:.1} s have passed, more than {:.1} s", taken.as_secs_f64(), most.as_secs_f64()))
-                }
+                taken if self.clips.is_some() && taken > *most => Err(bilingual!(
+                    "{:.1} s have passed, more than {:.1} s",
+                    "已过 {:.1} 秒，超过 {:.1} 秒",
+                    taken.as_secs_f64(),
+                    most.as_secs_f64()
+                )),
                 _ => Ok(()),
             },
-            Act::Ended => self.wait_for("the call to end", |event| matches!(event, Event::Ended)),
+            Act::Ended => self
+                .wait_for(&Bilingual::fixed("the call to end", "通话结束"), |event| matches!(event, Event::Ended)),
             Act::At(_)
             | Act::Caller(_)
             | Act::Db(_)
@@ -216,11 +221,15 @@ impl Call {
         }
     }
 
-    fn before_the_call(&self, act: &str) -> Result<(), String> {
-        if self.conversation.is_some() { Err(format!("`{act}` must stand before the call begins")) } else { Ok(()) }
+    fn before_the_call(&self, act: &str) -> Result<(), Bilingual> {
+        if self.conversation.is_some() {
+            Err(bilingual!("`{act}` must stand before the call begins", "`{act}` 必须写在通话开始之前"))
+        } else {
+            Ok(())
+        }
     }
 
-    fn caller_is(&mut self, traits: &[String]) -> Result<(), String> {
+    fn caller_is(&mut self, traits: &[String]) -> Result<(), Bilingual> {
         for one in traits {
             match one.as_str() {
                 "senior" => self.caller.senior = true,
@@ -230,8 +239,9 @@ impl Call {
                 other => match Lang::from_code(other.rsplit('=').next().unwrap_or(other)) {
                     Some(lang) => self.caller.last_lang = Some(lang),
                     None => {
-                        return Err(format!(
-                            "a caller is senior, blocked, mobile, number or a language, not {other:?}"
+                        return Err(bilingual!(
+                            "a caller is senior, blocked, mobile, number or a language, not {other:?}",
+                            "来电人可写 senior、blocked、mobile、number 或语言，不能写 {other:?}"
                         ));
                     }
                 },
@@ -251,7 +261,7 @@ impl Call {
     }
 
     /// Lets what plays, and what follows it by itself, end: until it is the caller's turn.
-    fn listen(&mut self) -> Result<(), String> {
+    fn listen(&mut self) -> Result<(), Bilingual> {
         let until = self.now + PATIENCE;
         while !self.is_callers_turn() {
             match self.next_at().filter(|at| *at <= until) {
@@ -388,23 +398,23 @@ impl Call {
         }
     }
 
-    fn keep_silent(&mut self, n: u32) -> Result<(), String> {
+    fn keep_silent(&mut self, n: u32) -> Result<(), Bilingual> {
         let (wanted, until) = (self.silences.saturating_add(n), self.now + PATIENCE);
         while self.silences < wanted {
             match self.next_at().filter(|at| *at <= until) {
                 Some(at) => self.step(at),
-                None => return Err(format!("nothing waited for a key {n} times")),
+                None => return Err(bilingual!("nothing waited for a key {n} times", "等待按键未满 {n} 次")),
             }
         }
         Ok(())
     }
 
-    fn speak(&mut self, time: Duration) -> Result<(), String> {
+    fn speak(&mut self, time: Duration) -> Result<(), Bilingual> {
         let until = self.now + PATIENCE;
         while self.recording.is_none() {
             match self.next_at().filter(|at| *at <= until) {
                 Some(at) => self.step(at),
-                None => return Err("nothing is being recorded".into()),
+                None => return Err(Bilingual::fixed("nothing is being recorded", "当前没有在录音")),
             }
         }
         if let Some(take) = &mut self.recording {
@@ -414,14 +424,14 @@ impl Call {
         Ok(())
     }
 
-    fn hear(&mut self, said: &Expected) -> Result<(), String> {
+    fn hear(&mut self, said: &Expected) -> Result<(), Bilingual> {
         self.wait_for(&shown(said), |event| is(event, said))?;
         self.pass(TAKING_IN);
         Ok(())
     }
 
     /// Looks for an event forward from the last one asked for, letting time pass until it comes.
-    fn wait_for(&mut self, wanted: &str, fits: impl Fn(&Event) -> bool) -> Result<(), String> {
+    fn wait_for(&mut self, wanted: &Bilingual, fits: impl Fn(&Event) -> bool) -> Result<(), Bilingual> {
         let (from, until) = (self.cursor, self.now + PATIENCE);
         loop {
             if let Some(at) = self.events[self.cursor..].iter().position(&fits) {
@@ -436,9 +446,15 @@ impl Call {
         }
         self.cursor = from;
         let since: Vec<String> = self.events[from..].iter().take(12).map(describe).collect();
-        let since = if since.is_empty() { "nothing".into() } else { since.join("; ") };
+        let since = match since.as_slice() {
+            [] => Bilingual::fixed("nothing", "没有任何内容"),
+            some => some.join("; ").into(),
+        };
         let faults: String = self.faults.iter().map(|fault| format!(" ({fault})")).collect();
-        Err(format!("expected {wanted}; from there on: {since}{faults}"))
+        Err(bilingual!(
+            "expected {wanted}; from there on: {since}{faults}",
+            "应为：{wanted:#}；此后实际为：{since:#}{faults}"
+        ))
     }
 
     fn transcript(&self) -> Vec<String> {

@@ -11,21 +11,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::events::Event;
-use super::parse::{Act, Db, Expected, Row, act_of};
+use super::parse::{Act, Db, Expected, Row, act_of, keys};
 use super::records::Records;
 use super::run::Call;
 use crate::conversation::PromptId;
 use crate::model::{Kind, Target};
 use crate::release::Release;
-use base::{Key, Lang};
+use base::{Bilingual, Key, Lang, bilingual};
 
 /// What one line of a session led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// What was heard and what can be done next, a line each.
-    pub lines: Vec<String>,
+    pub lines: Vec<Bilingual>,
     /// Why the line could not be read or done.
-    pub error: Option<String>,
+    pub error: Option<Bilingual>,
 }
 
 /// A caller at a keyboard.
@@ -75,14 +75,15 @@ impl Session {
         text
     }
 
-    fn act(&self, line: &str) -> Result<Act, String> {
+    fn act(&self, line: &str) -> Result<Act, Bilingual> {
         if line.is_empty() {
             return Ok(Act::Wait(Duration::ZERO));
         }
-        if let Some(keys) = line.chars().map(Key::from_char).collect::<Option<Vec<Key>>>() {
+        if let Some(keys) = keys(line) {
             return Ok(Act::Press(keys));
         }
-        act_of(&self.with_names(line)).map_err(|remedy| format!("{line}: cannot be done; {remedy}"))
+        act_of(&self.with_names(line))
+            .map_err(|remedy| bilingual!("{line}: cannot be done; {remedy}", "{line}：无法执行；{remedy:#}"))
     }
 
     /// `db 4401… 123X -> …` names the source and its keys by their order.
@@ -105,10 +106,10 @@ impl Session {
         if begun && (matches!(act, Act::At(_) | Act::Caller(_) | Act::CalledBack) || self.is_over() && is_callers(act))
         {
             self.begin_again();
-            lines.push("-- a new call".to_owned());
+            lines.push(Bilingual::fixed("-- a new call", "-- 新的来电"));
         }
         if let Err(wrong) = self.call.act(act) {
-            return Reply { lines, error: Some(format!("{line}: {wrong}")) };
+            return Reply { lines, error: Some(bilingual!("{line}: {wrong}", "{line}：{wrong:#}")) };
         }
         match act {
             Act::Press(keys) => {
@@ -118,7 +119,7 @@ impl Session {
             Act::Listen => {}
             Act::Db(Db::Row(row)) => self.note(row_line(row)),
             Act::Hear(_) | Act::Never(_) | Act::AtNode(_) | Act::Within(_) | Act::Ended => {
-                lines.push("-- so it is".to_owned());
+                lines.push(Bilingual::fixed("-- so it is", "-- 确认如此"));
                 self.note(line.to_owned());
             }
             Act::At(_)
@@ -163,7 +164,7 @@ impl Session {
     }
 
     /// Lets time pass until it is the caller's turn, and lists what was heard.
-    fn listen(&mut self, lines: &mut Vec<String>) {
+    fn listen(&mut self, lines: &mut Vec<Bilingual>) {
         let mut since = self.call.now;
         for _ in 0..EVENTS {
             if let Some((said, shown)) = self.next_heard() {
@@ -196,22 +197,33 @@ impl Session {
     }
 
     /// The next thing heard: as a sheet writes it, and as the session shows it.
-    fn next_heard(&mut self) -> Option<(Option<Expected>, String)> {
+    fn next_heard(&mut self) -> Option<(Option<Expected>, Bilingual)> {
         while let Some(event) = self.call.events.get(self.call.cursor) {
             match event {
                 Event::Node(_) => self.call.cursor += 1,
                 Event::Heard { heard, lang, text, .. } => {
-                    let shown = format!("{:<4}{text}", lang.code());
+                    let shown = match text.is_empty() {
+                        true => Bilingual::fixed("    (a sound)", "    （提示音）"),
+                        false => format!("{:<4}{text}", lang.code()).into(),
+                    };
                     return Some((said(heard, *lang, text), shown));
                 }
-                Event::Ended => return Some((Some(ended()), "-- the call is over; a key begins another".into())),
+                Event::Ended => {
+                    return Some((
+                        Some(ended()),
+                        Bilingual::fixed(
+                            "-- the call is over; a key begins another",
+                            "-- 通话已结束；再按键即为新的来电",
+                        ),
+                    ));
+                }
             }
         }
         None
     }
 
     /// Where the caller is, and what can be done there.
-    fn prompt(&self) -> Vec<String> {
+    fn prompt(&self) -> Vec<Bilingual> {
         let Some(conversation) = self.call.conversation.as_ref().filter(|conversation| !conversation.is_over()) else {
             return Vec::new();
         };
@@ -223,13 +235,16 @@ impl Session {
             let entry = opt.as_ref().and_then(|opt| self.release.script.entry(&format!("opt.{opt}")));
             let words = entry.and_then(|entry| entry.plain(conversation.lang())).unwrap_or_default();
             let space = if words.is_empty() { "" } else { " " };
-            format!("{}{space}{words} → {}", key.as_char(), go.unwrap_or_default())
+            let (key, go) = (key.as_char(), go.unwrap_or_default());
+            bilingual!("{key}{space}{words} → {go}", "{key}{space}{words} → {go:#}")
         });
-        let keys: Vec<String> = keys.collect();
-        let keys = if keys.is_empty() { String::new() } else { format!("  {}", keys.join("  ")) };
-        let typed = self.release.flow.node(node).map_or("", |node| match &node.kind {
-            Kind::Ask(ask) if ask.end == Some(Key::Pound) => "  digits, then #",
-            Kind::Ask(_) => "  digits",
+        let keys = Bilingual::list(&keys.collect::<Vec<_>>(), "  ", "  ");
+        let space = if keys.is_empty() { "" } else { "  " };
+        let typed = self.release.flow.node(node).map_or(Bilingual::default(), |node| match &node.kind {
+            Kind::Ask(ask) if ask.end == Some(Key::Pound) => {
+                Bilingual::fixed("  digits, then #", "  输入数字，以 # 结束")
+            }
+            Kind::Ask(_) => Bilingual::fixed("  digits", "  输入数字"),
             Kind::Menu(_)
             | Kind::Say(_)
             | Kind::Lookup(_)
@@ -240,10 +255,10 @@ impl Session {
             | Kind::Record(_)
             | Kind::Rate(_)
             | Kind::Sms(_)
-            | Kind::Callback(_) => "",
+            | Kind::Callback(_) => Bilingual::default(),
         });
         let speak = if conversation.is_recording() { "  talk 20s" } else { "" };
-        vec![format!("[{node}]{typed}{speak}{keys}")]
+        vec![bilingual!("[{node}]{typed}{speak}{space}{keys}", "[{node}]{typed:#}{speak}{space}{keys:#}")]
     }
 }
 
@@ -281,13 +296,13 @@ fn is_of_the_office(act: &Act) -> bool {
     matches!(act, Act::Agent(..) | Act::Position(..) | Act::Queue(_))
 }
 
-fn leads(target: &Target) -> String {
+fn leads(target: &Target) -> Bilingual {
     match target {
-        Target::Node(name) => name.to_string(),
-        Target::End => "the end".into(),
-        Target::Home => "the menu before".into(),
-        Target::Back => "one step back".into(),
-        Target::Repeat => "once more".into(),
+        Target::Node(name) => name.to_string().into(),
+        Target::End => Bilingual::fixed("the end", "结束"),
+        Target::Home => Bilingual::fixed("the menu before", "上一个菜单"),
+        Target::Back => Bilingual::fixed("one step back", "返回一步"),
+        Target::Repeat => Bilingual::fixed("once more", "重复一遍"),
     }
 }
 

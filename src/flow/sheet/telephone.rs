@@ -19,7 +19,7 @@ use crate::conversation::{PromptId, SpokenLine};
 use crate::io::Caller;
 use crate::model::Kind;
 use crate::release::Release;
-use base::Lang;
+use base::{Bilingual, Lang};
 
 /// What a call needs that no caller can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub enum Requirement {
     Switch,
     /// `lang`: a language that no key chose.
     Language,
+    /// `talk`: a message, which has another number in each gateway and would stay in one that serves.
+    Message,
     /// Agents, a text message or a call-back, which are simulated in text only.
     ActedOut,
 }
@@ -131,7 +133,7 @@ impl Writing {
         self.begun.get_or_insert_with(|| (call.civil, call.caller.clone(), call.emergency));
     }
 
-    fn act(&mut self, line: u32, act: &Act) -> Result<(), String> {
+    fn act(&mut self, line: u32, act: &Act) -> Result<(), Bilingual> {
         self.needs.extend(need(act));
         let began = self.call.now;
         if is_in_call(act) {
@@ -257,11 +259,11 @@ fn sound(event: &Event) -> Option<Sound> {
 
 impl Sound {
     /// As a sheet would ask for it.
-    pub fn name(&self) -> String {
+    pub fn name(&self) -> Bilingual {
         let (name, menu) = match &self.heard {
             PromptId::Prompt(name) => (name.to_string(), false),
             PromptId::Menu(name) => (name.to_string(), true),
-            PromptId::Sound => return "the beep".into(),
+            PromptId::Sound => return Bilingual::fixed("the beep", "提示音"),
         };
         shown(&Expected { name, menu, lang: Some(self.lang), words: Vec::new() })
     }
@@ -277,10 +279,10 @@ fn need(act: &Act) -> Option<Requirement> {
         Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
             Some(Requirement::ActedOut)
         }
+        Act::Talk(_) => Some(Requirement::Message),
         Act::Transfer(_)
         | Act::Press(_)
         | Act::Silence(_)
-        | Act::Talk(_)
         | Act::Wait(_)
         | Act::Hear(_)
         | Act::Never(_)

@@ -1,16 +1,22 @@
 //! `jindu studio account …`: accounts from the command line. Passwords and PINs come from the terminal without
 //! echo, or from the standard input, a line each; never from the command line, which other users of the machine can read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use jiff::tz::TimeZone;
+
+use base::{Bilingual, bilingual, padded};
 use config::Settings;
 use os::folder;
+use os::language::current;
 use studio::accounts::{self as rules, Role};
 use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, initial};
 
 use crate::args::account::AccountCommand;
 use crate::exit::{Errors, print};
+use crate::local_time::{shown, zone};
+use crate::say::text;
 use crate::secrets::{ask, ask_new, read_file};
 
 /// Runs the command, with a serving node or without one.
@@ -18,43 +24,54 @@ use crate::secrets::{ask, ask_new, read_file};
 /// # Errors
 /// What is wrong with the command, a line each.
 pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitCode, Errors> {
-    let lines = |error: AccountError| vec![error.to_string()];
+    let lines = |error: AccountError| vec![error.text()];
     folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let accounts = initial::open(settings).map_err(lines)?;
     let text = match command {
         AccountCommand::Add { name, role, number } => {
             add(&accounts, name, *role, number.as_ref()).map_err(|error| vec![error])?
         }
-        AccountCommand::List => table(&accounts.list().map_err(lines)?),
+        AccountCommand::List => table(&accounts.list().map_err(lines)?, &zone(settings)),
         AccountCommand::Password { name } => {
-            let password = ask_new("first password", true).map_err(|error| vec![error])?;
+            let password = ask_new(&FIRST_PASSWORD, true).map_err(|error| vec![error])?;
+            let initial = accounts.initial_password_file(name);
             accounts.reset_password(name, &password, COMMAND_LINE).map_err(lines)?;
-            format!("{name} has a first password, and must change it; its sessions have ended\n")
+            let done = text!(
+                "{name} has a first password, and must change it; its sessions have ended",
+                "已为 {name} 设定初始密码，本人须更改；其登录已结束"
+            );
+            done + &forgotten(&accounts, name, initial)
         }
         AccountCommand::Pin { name } => {
-            let pin = ask_new("PIN for the telephone", true).map_err(|error| vec![error])?;
+            let pin =
+                ask_new(&Bilingual::fixed("PIN for the telephone", "电话 PIN"), true).map_err(|error| vec![error])?;
             accounts.set_pin(name, &pin, COMMAND_LINE).map_err(lines)?;
-            format!("{name} has a new PIN\n")
+            text!("{name} has a new PIN", "{name} 的 PIN 已更新")
         }
         AccountCommand::Sip { name, remove: true } => {
             accounts.remove_sip_password(name, COMMAND_LINE).map_err(lines)?;
-            format!("{name}'s telephones register no more\n")
+            text!("{name}'s telephones register no more", "{name} 的话机不再注册")
         }
         AccountCommand::Sip { name, remove: false } => sip(settings, &accounts, name).map_err(|error| vec![error])?,
         AccountCommand::Role { name, role } => {
             accounts.set_role(name, *role, COMMAND_LINE).map_err(lines)?;
-            format!("{name} is an {}\n", role.code())
+            text!("{name} is an {}", "{name} 现为{}", role_name(*role).of(current()))
         }
         AccountCommand::Remove { name } => {
+            let initial = accounts.initial_password_file(name);
             accounts.remove(name, COMMAND_LINE).map_err(lines)?;
-            format!("{name} is removed; its takes and its entries in the audit log stay\n")
+            let done = text!(
+                "{name} is removed; its takes and its entries in the audit log stay",
+                "{name} 已删除；其录音和审计记录保留"
+            );
+            done + &forgotten(&accounts, name, initial)
         }
         AccountCommand::Unlock { name } => {
             accounts.unlock(name, COMMAND_LINE).map_err(lines)?;
-            format!("{name} may sign in again\n")
+            text!("{name} may sign in again", "{name} 可以重新登录")
         }
     };
-    print(&text);
+    print(format!("{}\n", text.trim_end()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,60 +85,114 @@ pub(crate) fn change_own(
     old: Option<&Path>,
     new: Option<&Path>,
 ) -> Result<ExitCode, Errors> {
-    let one = |error: String| vec![error];
-    let accounts = initial::open(settings).map_err(|error| one(error.to_string()))?;
-    let old = ask(&format!("present password of {name}"), old).map_err(one)?;
+    let one = |error: Bilingual| vec![error];
+    let accounts = initial::open(settings).map_err(|error| one(error.text()))?;
+    let old = ask(&bilingual!("present password of {name}", "{name} 的现密码"), old).map_err(one)?;
     let new = match new {
-        Some(path) => read_file("new password", path),
-        None => ask_new("new password", true),
+        Some(path) => read_file(&NEW_PASSWORD, path),
+        None => ask_new(&NEW_PASSWORD, true),
     };
-    accounts.replace_password(name, &old, &new.map_err(one)?).map_err(|error| one(error.to_string()))?;
-    print(format!("{name} has a new password; its sessions have ended\n"));
+    let initial = accounts.initial_password_file(name);
+    accounts.replace_password(name, &old, &new.map_err(one)?).map_err(|error| one(error.text()))?;
+    let done = text!("{name} has a new password; its sessions have ended", "{name} 的密码已更新；其登录已结束");
+    print(format!("{done}{}\n", forgotten(&accounts, name, initial)));
     Ok(ExitCode::SUCCESS)
 }
 
-fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> Result<String, String> {
-    let line = |error: AccountError| error.to_string();
+fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> Result<String, Bilingual> {
+    let line = |error: AccountError| error.text();
     // Before the secrets are asked for.
-    rules::normalized_name(name).map_err(|error| error.to_string())?;
-    let password = ask_new("first password", true)?;
-    let pin = ask_new("PIN for the telephone (empty: none)", false)?;
+    rules::normalized_name(name).map_err(|error| error.text())?;
+    let password = ask_new(&FIRST_PASSWORD, true)?;
+    let pin = ask_new(&Bilingual::fixed("PIN for the telephone (empty: none)", "电话 PIN（留空则没有）"), false)?;
     let pin = Some(pin).filter(|pin| !pin.expose().is_empty());
     let new = NewAccount { name: name.to_owned(), role, number: number.cloned(), password, pin };
     let operator = accounts.add(&new, COMMAND_LINE).map_err(line)?;
-    let phone = if new.pin.is_some() { "with a PIN" } else { "without a PIN: no telephone" };
-    Ok(format!(
-        "{} may sign in, and must change the password first: {}, operator number {}, {phone}\n",
-        operator.name,
-        role.code(),
-        operator.number
+    let phone = match new.pin {
+        Some(_) => Bilingual::fixed("with a PIN", "有 PIN"),
+        None => Bilingual::fixed("without a PIN: no telephone", "没有 PIN：不能用电话录音"),
+    };
+    let (name, number, role) = (&operator.name, &operator.number, role_name(role));
+    Ok(text!(
+        "{name} may sign in, and must change the password first: {role}, operator number {number}, {phone}",
+        "{name} 可以登录，须先更改密码：{role:#}，操作员编号 {number}，{phone:#}"
     ))
 }
 
 /// Sets the password of an account's telephones.
-fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, String> {
+fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, Bilingual> {
     let registrar = settings.phone.registrar.as_ref();
-    let realm = &registrar.ok_or("no telephone may register: set phone.registrar.realm first")?.realm;
-    let password = ask_new("password for the telephone", true)?;
+    let realm = &registrar
+        .ok_or(Bilingual::fixed(
+            "no telephone may register: set phone.registrar.realm first",
+            "尚不允许话机注册：请先设 phone.registrar.realm",
+        ))?
+        .realm;
+    let password = ask_new(&Bilingual::fixed("password for the telephone", "话机密码"), true)?;
     let set = accounts.set_sip_password(name, &password, realm, COMMAND_LINE);
-    let user = set.map_err(|error| error.to_string())?;
-    Ok(format!("{name}'s telephones register as {user} in the realm {realm}\n"))
+    let user = set.map_err(|error| error.text())?;
+    Ok(text!(
+        "{name}'s telephones register as {user} in the realm {realm}",
+        "{name} 的话机以 {user} 注册，realm 为 {realm}"
+    ))
 }
 
-fn table(rows: &[AccountRow]) -> String {
-    let mut text = format!(
-        "{:<24} {:<10} {:<8} {:<9} {:<4} {:<4} last signed in\n",
-        "name", "role", "number", "password", "PIN", "SIP"
-    );
+fn table(rows: &[AccountRow], zone: &TimeZone) -> String {
+    let row = |cells: [&str; 7]| {
+        let widths = [24, 10, 8, 9, 4, 4, 0];
+        let cells = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width));
+        format!("{}\n", cells.collect::<Vec<_>>().join(" ").trim_end())
+    };
+    let lang = current();
+    let mut text = row(lang.choose(
+        ["name", "role", "number", "password", "PIN", "SIP", "last signed in"],
+        ["姓名", "角色", "编号", "密码", "PIN", "SIP", "最近登录"],
+    ));
+    let yes = |is: bool| if is { lang.choose("yes", "有") } else { lang.choose("no", "无") };
     for AccountRow { operator, has_pin, must_change, sip_realm, signed_in } in rows {
-        let password = if *must_change { "to change" } else { "own" };
-        let pin = if *has_pin { "yes" } else { "no" };
-        let sip = if sip_realm.is_some() { "yes" } else { "no" };
-        let signed_in = signed_in.map_or_else(|| "never".into(), |at| at.to_string());
-        let (name, role, number) = (&operator.name, operator.role.code(), &operator.number);
-        text.push_str(&format!("{name:<24} {role:<10} {number:<8} {password:<9} {pin:<4} {sip:<4} {signed_in}\n"));
+        let password =
+            if *must_change { lang.choose("to change", "待更改") } else { lang.choose("own", "已自设") };
+        let signed_in = signed_in.map_or_else(|| lang.choose("never", "从未").to_owned(), |at| shown(at, zone));
+        let role = role_name(operator.role);
+        let (name, role) = (operator.name.as_str(), role.of(lang));
+        text.push_str(&row([
+            name,
+            role,
+            &operator.number,
+            password,
+            yes(*has_pin),
+            yes(sip_realm.is_some()),
+            &signed_in,
+        ]));
     }
     text
 }
 
+fn role_name(role: Role) -> Bilingual {
+    Bilingual::fixed(
+        role.code(),
+        match role {
+            Role::Operator => "操作员",
+            Role::Approver => "审核员",
+            Role::Agent => "坐席",
+        },
+    )
+}
+
+/// A further line where the first password of the account is no longer in its file.
+fn forgotten(accounts: &Accounts, name: &str, file: Option<PathBuf>) -> String {
+    match file.filter(|_| accounts.initial_password_file(name).is_none()) {
+        None => String::new(),
+        Some(file) => {
+            let file = file.display();
+            text!(
+                "\nits first password and PIN were removed from {file}; jindu studio account pin sets another PIN",
+                "\n其初始密码和 PIN 已从 {file} 中删除；可用 jindu studio account pin 另设 PIN"
+            )
+        }
+    }
+}
+
+const FIRST_PASSWORD: Bilingual = Bilingual::fixed("first password", "初始密码");
+const NEW_PASSWORD: Bilingual = Bilingual::fixed("new password", "新密码");
 const COMMAND_LINE: &str = "command line";

@@ -2,47 +2,55 @@
 
 use std::path::Path;
 
+use base::{Bilingual, OfficeLang, bilingual, padded};
 use config::Settings;
-use os::folder;
+use os::{folder, language};
 use phone::{AgentRequest, AgentsStatus, ask_agents};
 use studio_store::AgentDuty;
 use studio_store::accounts::initial;
 
 use crate::args::agent::AgentCommand;
 use crate::exit::print;
+use crate::say::say;
 
 /// Runs the command. All but `set` need a serving node.
 ///
 /// # Errors
 /// What is wrong, in a sentence.
-pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), String> {
+pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bilingual> {
     let data = &settings.data.folder;
     match command {
         AgentCommand::List { json } => {
             let status = ask(data, &AgentRequest::List)?;
-            let text =
-                if *json { serde_json::to_string(&status).map_err(|error| error.to_string())? } else { table(&status) };
-            print(text + if *json { "\n" } else { "" });
+            let text = if *json {
+                serde_json::to_string(&status).map_err(|error| error.to_string())? + "\n"
+            } else {
+                table(&status)
+            };
+            print(text);
         }
         AgentCommand::Ready { name } => {
             ask(data, &AgentRequest::Ready { agent: name.clone() })?;
-            print(format!("{name} takes callers\n"));
+            say!("{name} takes callers", "{name} 开始接听来电");
         }
         AgentCommand::Pause { name, reason } => {
             ask(data, &AgentRequest::Pause { agent: name.clone(), reason: reason.clone() })?;
-            print(format!("{name} pauses\n"));
+            say!("{name} pauses", "{name} 暂停接听");
         }
         AgentCommand::SignOut { name } => {
             ask(data, &AgentRequest::SignOut { agent: name.clone() })?;
-            print(format!("{name} is signed out\n"));
+            say!("{name} is signed out", "{name} 已签退");
         }
         AgentCommand::Set { name, queue, skill, address } => set(settings, name, queue, skill, address.as_ref())?,
     }
     Ok(())
 }
 
-fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, String> {
-    ask_agents(data, request)?.ok_or_else(|| format!("{}: no node serves from this data folder", data.display()))
+fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, Bilingual> {
+    ask_agents(data, request)?.ok_or_else(|| {
+        let data = data.display();
+        bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹")
+    })
 }
 
 fn set(
@@ -51,42 +59,91 @@ fn set(
     queues: &[String],
     skills: &[String],
     address: Option<&String>,
-) -> Result<(), String> {
+) -> Result<(), Bilingual> {
     let known = |name: &&String| settings.phone.queues.queues.iter().any(|queue| *queue.name == ***name);
     if let Some(unknown) = queues.iter().find(|name| !known(name)) {
-        return Err(format!("there is no queue {unknown}: the settings name each in a table [[queue]]"));
+        return Err(bilingual!(
+            "there is no queue {unknown}: the settings name each in a table [[queue]]",
+            "没有队列 {unknown}：每个队列应在设置的 [[queue]] 表中"
+        ));
     }
     folder::create(&settings.data.folder)?;
     let accounts = initial::open(settings).map_err(|error| error.to_string())?;
     let duty = AgentDuty { queues: queues.to_vec(), skills: skills.to_vec(), address: address.cloned() };
     accounts.set_agent(name, &duty, "command line").map_err(|error| error.to_string())?;
-    let served = if queues.is_empty() { "every queue".to_owned() } else { queues.join(", ") };
-    let telephone = address.map_or("the telephone that is registered with the account's number", String::as_str);
-    print(format!("{name} serves {served} by {telephone}\n"));
+    let served = if queues.is_empty() {
+        Bilingual::fixed("every queue", "所有队列")
+    } else {
+        Bilingual::new(queues.join(", "), queues.join("、"))
+    };
+    let telephone = address.map_or(
+        Bilingual::fixed("the telephone that is registered with the account's number", "以账号号码注册的话机"),
+        |address| address.clone().into(),
+    );
+    say!("{name} serves {served} by {telephone}", "{name} 受理{served:#}，话机：{telephone:#}");
     Ok(())
 }
 
 fn table(status: &AgentsStatus) -> String {
-    let mut text = format!(
-        "{:<24} {:<12} {:<14} {:>8} {:>8} {:>8} {:>8}\n",
-        "agent", "state", "reason", "for s", "offered", "answered", "missed"
+    let lang = language::current();
+    let agents = status.agents.iter().map(|agent| {
+        vec![
+            agent.name.to_string(),
+            state(&agent.state, lang),
+            agent.reason.as_deref().unwrap_or("-").to_owned(),
+            agent.for_s.to_string(),
+            agent.offered.to_string(),
+            agent.answered.to_string(),
+            agent.missed.to_string(),
+        ]
+    });
+    let queues = status.queues.iter().map(|queue| {
+        vec![
+            queue.name.to_string(),
+            queue.waiting.to_string(),
+            queue.longest_wait_s.to_string(),
+            queue.answered.to_string(),
+            queue.answered_in_time.to_string(),
+            queue.abandoned.to_string(),
+        ]
+    });
+    let heads = lang.choose(
+        [
+            &["agent", "state", "reason", "for s", "offered", "answered", "missed"][..],
+            &["queue", "waiting", "longest s", "answered", "in time", "abandoned"],
+        ],
+        [
+            &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接"][..],
+            &["队列", "等候", "最长秒", "接听", "及时接听", "放弃"],
+        ],
     );
-    for agent in &status.agents {
-        let reason = agent.reason.as_deref().unwrap_or("-");
-        text.push_str(&format!(
-            "{:<24} {:<12} {reason:<14} {:>8} {:>8} {:>8} {:>8}\n",
-            agent.name, agent.state, agent.for_s, agent.offered, agent.answered, agent.missed
-        ));
-    }
-    text.push_str(&format!(
-        "\n{:<24} {:>8} {:>12} {:>8} {:>8} {:>10}\n",
-        "queue", "waiting", "longest s", "answered", "in time", "abandoned"
-    ));
-    for queue in &status.queues {
-        text.push_str(&format!(
-            "{:<24} {:>8} {:>12} {:>8} {:>8} {:>10}\n",
-            queue.name, queue.waiting, queue.longest_wait_s, queue.answered, queue.answered_in_time, queue.abandoned
-        ));
-    }
-    text
+    format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
 }
+
+/// A state in the language of the command line.
+fn state(name: &str, lang: OfficeLang) -> String {
+    let zh = match name {
+        "signed_out" => "未签到",
+        "ready" => "就绪",
+        "not_ready" => "未就绪",
+        "ringing" => "振铃",
+        "reserved" => "已分配",
+        "talking" => "通话中",
+        "wrap_up" => "话后处理",
+        other => other,
+    };
+    lang.choose(name, zh).to_owned()
+}
+
+fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let head = head.iter().map(|name| (*name).to_owned()).collect();
+    let line = |cells: Vec<String>| {
+        let cells: Vec<String> =
+            cells.iter().enumerate().map(|(n, cell)| padded(cell, if n == 0 { NAME } else { FIGURE })).collect();
+        format!("{}\n", cells.join(" ").trim_end())
+    };
+    std::iter::once(head).chain(rows).map(line).collect()
+}
+
+const NAME: usize = 24;
+const FIGURE: usize = 12;

@@ -5,6 +5,9 @@ pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod by;
 pub(crate) mod calls;
+pub(crate) mod chinese;
+mod chinese_texts;
+pub(crate) mod errors;
 pub(crate) mod feed;
 pub(crate) mod kiosk;
 pub(crate) mod messages;
@@ -16,7 +19,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use base::{Bilingual, OfficeLang};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use journal::{DAY, HOUR, REPLAYED_MAX};
@@ -33,9 +37,19 @@ pub(crate) struct Arguments {
     /// Change one setting, as in --set phone.listen=udp:127.0.0.1:5070; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// The language of the command line; by LC_ALL, LC_MESSAGES or LANG where nothing is said
+    #[arg(long, global = true, value_name = "LANG", value_enum)]
+    pub lang: Option<CommandLang>,
     /// What to do; serve where nothing is said
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// A language of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CommandLang {
+    Zh,
+    En,
 }
 
 /// A command of the program.
@@ -78,7 +92,7 @@ pub(crate) enum Command {
     },
     /// Make an older release live again
     Rollback {
-        /// The beginning of its hash; the release before the live one where none is given
+        /// The beginning of its hash; the release before the live one where none is given, each time one further back
         #[arg(value_name = "HASH")]
         release: Option<String>,
         #[command(flatten)]
@@ -190,7 +204,7 @@ impl TestArguments {
     ///
     /// # Errors
     /// No sheet is left beside the address.
-    pub(crate) fn read(self) -> Result<(Way, Vec<PathBuf>), clap::Error> {
+    pub(crate) fn read(self) -> Result<(Way, Vec<PathBuf>), Bilingual> {
         let mut sheets = self.sheets;
         let way = match self.sip {
             None => Way::InText,
@@ -204,8 +218,10 @@ impl TestArguments {
             },
         };
         if sheets.is_empty() {
-            let text = "name call sheets, as in jindu test --sip 127.0.0.1:5060 config/hotline/calls/*.call\n";
-            return Err(clap::Error::raw(clap::error::ErrorKind::MissingRequiredArgument, text));
+            return Err(Bilingual::fixed(
+                "name call sheets, as in jindu test --sip 127.0.0.1:5060 config/hotline/calls/*.call",
+                "请写通话脚本，如 jindu test --sip 127.0.0.1:5060 config/hotline/calls/*.call",
+            ));
         }
         Ok((way, sheets))
     }
@@ -304,12 +320,38 @@ pub(crate) enum Studio {
     },
 }
 
-/// Reads the command line.
+/// Reads the command line; its language is `--lang`, else `lang`, for help and errors too.
 ///
 /// # Errors
-/// A wrong command line, or a request for help, which is printed the same way.
-pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    Arguments::try_parse_from(arranged(words.into_iter().collect()))
+/// A wrong command line, or a request for help, which is printed the same way; with the language.
+pub(crate) fn read(
+    words: impl IntoIterator<Item = OsString>,
+    lang: OfficeLang,
+) -> Result<(Arguments, OfficeLang), (clap::Error, OfficeLang)> {
+    let words = arranged(words.into_iter().collect());
+    let lang = named_lang(&words).unwrap_or(lang);
+    let table = match lang {
+        OfficeLang::En => table(),
+        OfficeLang::Zh => chinese::in_chinese(table()),
+    };
+    let read = table.try_get_matches_from(words).and_then(|matches| Arguments::from_arg_matches(&matches));
+    read.map(|arguments| (arguments, lang)).map_err(|error| (error, lang))
+}
+
+/// `--lang` among the settings, which stand first.
+fn named_lang(words: &[OsString]) -> Option<OfficeLang> {
+    let text = |word: &OsString| word.to_str().map(str::to_owned);
+    let at = words.iter().rposition(|word| text(word).is_some_and(|word| word.starts_with("--lang")))?;
+    let word = text(&words[at])?;
+    let value = match word.strip_prefix("--lang=") {
+        Some(value) => value.to_owned(),
+        None => text(words.get(at + 1)?)?,
+    };
+    match &*value {
+        "zh" => Some(OfficeLang::Zh),
+        "en" => Some(OfficeLang::En),
+        _ => None,
+    }
 }
 
 /// The whole table, for the manual page and completions.
@@ -330,17 +372,24 @@ pub(crate) enum Trunk {
     Trace(Box<trace::TraceArguments>),
 }
 
-/// Puts settings first, wherever they stand: the parser keeps only those of one level. `sample --live` is `feed play`.
+/// Puts settings first, wherever they stand: the parser keeps only those of one level. `sample --live` is `feed play`. After
+/// `prompts coverage` and `prompts export`, `--lang` names the language of recordings, as `--spoken` does.
 fn arranged(words: Vec<OsString>) -> Vec<OsString> {
     let is = |word: &OsString, name: &str| word.to_str() == Some(name);
     let mut words = words.into_iter();
     let mut settings: Vec<OsString> = words.next().into_iter().collect();
     let mut others = Vec::new();
     while let Some(word) = words.next() {
-        if is(&word, "--set") || is(&word, "--config") {
+        let of_recordings = is_of_recordings(&others);
+        if of_recordings && word.to_str().is_some_and(|word| word.starts_with("--lang")) {
+            others.push(word.to_string_lossy().replacen("--lang", "--spoken", 1).into());
+        } else if is(&word, "--set") || is(&word, "--config") || is(&word, "--lang") {
             settings.push(word);
             settings.extend(words.next());
-        } else if word.to_str().is_some_and(|word| word.starts_with("--set=") || word.starts_with("--config=")) {
+        } else if word
+            .to_str()
+            .is_some_and(|word| ["--set=", "--config=", "--lang="].iter().any(|option| word.starts_with(option)))
+        {
             settings.push(word);
         } else {
             others.push(word);
@@ -352,6 +401,11 @@ fn arranged(words: Vec<OsString>) -> Vec<OsString> {
     }
     settings.extend(others);
     settings
+}
+
+fn is_of_recordings(words: &[OsString]) -> bool {
+    let is = |n: usize, name: &str| words.get(n).and_then(|word| word.to_str()) == Some(name);
+    is(0, "prompts") && (is(1, "coverage") || is(1, "export"))
 }
 
 /// A word that is an address and no sheet.

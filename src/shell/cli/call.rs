@@ -1,27 +1,28 @@
 //! `jindu call`: one call step by step, from its record. The record names no person and holds no digits.
 
-use std::fmt::Write;
-
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use base::{Bilingual, bilingual};
 use config::Settings;
 use flow::{PastStep, past_steps};
 use journal::{CallName, PastCall, past_call};
+use os::language;
 use release::{hotline, releases};
 
 use crate::args::calls::CallArguments;
+use crate::call_words::code;
 use crate::exit::print;
 use crate::local_time::{rfc3339, shown, zone};
 use crate::replica_commands::keys;
+use crate::say::Lines;
 
 /// Prints the call.
 ///
 /// # Errors
 /// There is no such call, or the journal cannot be read.
-pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(), String> {
-    let call = find(settings, &arguments.tag)?
-        .ok_or_else(|| format!("no call {} in the journal; give call= as a line of the log names it", arguments.tag))?;
+pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(), Bilingual> {
+    let call = find(settings, &arguments.tag)?.ok_or_else(|| no_call(&arguments.tag))?;
     let release = release_of(settings, &call.release);
     let steps = past_steps(release.as_ref().map(|release| &release.flow), &call.path);
     let zone = zone(settings);
@@ -35,17 +36,24 @@ pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(),
     Ok(())
 }
 
-fn find(settings: &Settings, name: &str) -> Result<Option<PastCall>, String> {
+fn no_call(tag: &str) -> Bilingual {
+    bilingual!(
+        "no call {tag} in the journal; give call= as a line of the log names it",
+        "通话记录中没有来电 {tag}；请写日志中 call= 的值"
+    )
+}
+
+fn find(settings: &Settings, name: &str) -> Result<Option<PastCall>, Bilingual> {
     let folder = &settings.data.folder;
     if let Some(id) = name.strip_prefix('#').and_then(|id| id.parse().ok()) {
-        return past_call(folder, CallName::Id(id));
+        return Ok(past_call(folder, CallName::Id(id))?);
     }
     let found = past_call(folder, CallName::Tag(name))?;
     if found.is_some() || !folder.join("secret.key").exists() {
         return Ok(found);
     }
     base::set_tag_key(keys(settings)?.tag_key());
-    past_call(folder, CallName::Tag(&base::tag(name)))
+    Ok(past_call(folder, CallName::Tag(&base::tag(name)))?)
 }
 
 /// The release that a call began with, if it is stored or the files of the settings are it.
@@ -86,55 +94,97 @@ fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
 }
 
 fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &TimeZone) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, what: &str| {
-        let _ = writeln!(text, "{name:<11} {what}");
-    };
-    line("call", &format!("{} (row #{})", call.tag.as_deref().unwrap_or("without a tag"), call.id));
-    line("started", &shown(call.started, zone));
-    line("trunk", &call.trunk);
-    let answered = call.answered_after.map(|after| format!("after {:.3} s", after.as_secs_f64()));
-    line("answered", answered.as_deref().unwrap_or("no"));
-    line("language", call.lang.as_deref().unwrap_or("not chosen"));
-    line("release", call.release.get(..12).unwrap_or(&call.release));
+    let mut lines = Lines::new(language::current(), 11);
+    let fixed = Bilingual::fixed;
+    let (row, tag) = (call.id, call.tag.clone().map_or_else(|| fixed("without a tag", "无标签"), Bilingual::from));
+    lines.line(&fixed("call", "来电"), &bilingual!("{tag} (row #{row})", "{tag:#}（第 #{row} 行）"));
+    lines.line(&fixed("started", "开始"), &shown(call.started, zone).into());
+    lines.line(&fixed("trunk", "中继"), &call.trunk.clone().into());
+    let answered = call.answered_after.map(|after| after.as_secs_f64());
+    let answered = answered.map(|after| bilingual!("after {after:.3} s", "{after:.3} 秒后"));
+    lines.line(&fixed("answered", "接通"), &answered.unwrap_or_else(|| fixed("no", "未接通")));
+    let lang = call.lang.clone().map_or_else(|| fixed("not chosen", "未选择"), Bilingual::from);
+    lines.line(&fixed("language", "语言"), &lang);
+    lines.line(&fixed("release", "版本"), &call.release.get(..12).unwrap_or(&call.release).to_owned().into());
     if !release_is_known && !steps.is_empty() {
-        line("", "this release is not stored here: the steps are shown by name only");
+        let unknown = fixed(
+            "this release is not stored here: the steps are shown by name only",
+            "此处未保存该版本：步骤只显示名称",
+        );
+        lines.line(&Bilingual::default(), &unknown);
     }
+    let title = fixed("steps", "步骤");
     // Results are in the order of the look-ups; which node made one is known from its release.
     let mut results = call.look_ups.iter();
     for (n, step) in steps.iter().enumerate() {
         let kind = step.kind.map_or_else(String::new, |kind| format!("{kind} "));
-        let way = step.way.as_ref().map_or_else(String::new, |way| format!("  (by {way})"));
+        let way = step.way.as_ref().map_or_else(Bilingual::default, |way| {
+            let zh = way.strip_prefix("key ").map_or_else(|| way.clone(), |key| format!("按键 {key}"));
+            Bilingual::new(format!("  (by {way})"), format!("  （经 {zh}）"))
+        });
         let result = (step.kind == Some("lookup")).then(|| results.next()).flatten();
-        let result = result.map_or_else(String::new, |result| format!(": {result}"));
-        line(if n == 0 { "steps" } else { "" }, &format!("{:>3}. {kind}{}{result}{way}", n + 1, step.node));
+        let result = result.map_or_else(Bilingual::default, |result| {
+            let result = code(result);
+            bilingual!(": {result}", "：{result:#}")
+        });
+        let (n, node, title) = (n + 1, &step.node, if n == 0 { title.clone() } else { Bilingual::default() });
+        let step = bilingual!("{n:>3}. {kind}{node}{result}{way}", "{n:>3}. {kind}{node}{result:#}{way:#}");
+        lines.line(&title, &step);
     }
     if steps.is_empty() {
-        line("steps", "none recorded");
+        lines.line(&title, &fixed("none recorded", "无记录"));
     }
     if !call.look_ups.is_empty() {
-        line("look-ups", &call.look_ups.join(", "));
+        let results: Vec<Bilingual> = call.look_ups.iter().map(|result| code(result)).collect();
+        lines.line(&fixed("look-ups", "查询"), &Bilingual::list(&results, ", ", "、"));
     }
-    line("keys", &format!("{} pressed (which is not recorded)", call.keys));
+    let keys = call.keys;
+    lines.line(
+        &fixed("keys", "按键"),
+        &bilingual!("{keys} pressed (which keys is not recorded)", "{keys} 次（不记录按了哪些键）"),
+    );
     if let Some(rating) = call.rating {
-        line("rating", &rating.to_string());
+        lines.line(&fixed("rating", "评分"), &rating.to_string().into());
     }
     if let (Some(queue), Some(outcome)) = (&call.queue, &call.queue_outcome) {
-        let agent = call.agent.as_ref().map_or_else(String::new, |agent| format!(" by {agent}"));
-        let wait = call.queue_wait.unwrap_or_default().as_secs_f64();
-        line("queue", &format!("{queue}: {outcome}{agent} after {wait:.1} s"));
+        let agent =
+            call.agent.as_ref().map_or_else(Bilingual::default, |agent| bilingual!(" by {agent}", "（坐席 {agent}）"));
+        let (wait, outcome) = (call.queue_wait.unwrap_or_default().as_secs_f64(), code(outcome));
+        lines.line(
+            &fixed("queue", "队列"),
+            &bilingual!(
+                "{queue}: {outcome}{agent} after {wait:.1} s",
+                "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒"
+            ),
+        );
     }
-    line("sound", &sound(call));
-    let cause = call.cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
-    line("ended", &format!("{}{cause}, after {:.1} s", call.outcome, call.duration.as_secs_f64()));
-    text
+    lines.line(&fixed("sound", "音质"), &sound(call));
+    let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
+        let cause = code(cause);
+        bilingual!(": {cause}", "：{cause:#}")
+    });
+    let (outcome, after) = (code(&call.outcome), call.duration.as_secs_f64());
+    lines.line(
+        &fixed("ended", "结束"),
+        &bilingual!("{outcome}{cause}, after {after:.1} s", "{outcome:#}{cause:#}，历时 {after:.1} 秒"),
+    );
+    lines.into_text()
 }
 
-fn sound(call: &PastCall) -> String {
+fn sound(call: &PastCall) -> Bilingual {
     let mut parts = Vec::new();
-    parts.extend(call.mos_hundredths.map(|mos| format!("score {:.2}", f64::from(mos) / 100.0)));
-    parts.extend(call.peer_packets_lost.map(|lost| format!("{lost} packets lost on the way to the caller")));
-    parts.extend(call.round_trip.map(|time| format!("round trip {:.1} ms", time.as_secs_f64() * 1000.0)));
-    parts.extend(call.srtp.as_ref().map(|suite| format!("SRTP {suite}")));
-    if parts.is_empty() { "not measured".into() } else { parts.join(", ") }
+    parts.extend(call.mos_hundredths.map(|mos| {
+        let mos = f64::from(mos) / 100.0;
+        bilingual!("score {mos:.2}", "评分 {mos:.2}")
+    }));
+    parts
+        .extend(call.peer_packets_lost.map(|lost| {
+            bilingual!("{lost} packets lost on the way to the caller", "发往来电人的语音包丢失 {lost} 个")
+        }));
+    parts.extend(call.round_trip.map(|time| {
+        let ms = time.as_secs_f64() * 1000.0;
+        bilingual!("round trip {ms:.1} ms", "往返时延 {ms:.1} 毫秒")
+    }));
+    parts.extend(call.srtp.as_ref().map(|suite| format!("SRTP {suite}").into()));
+    if parts.is_empty() { Bilingual::fixed("not measured", "未测量") } else { Bilingual::list(&parts, ", ", "，") }
 }

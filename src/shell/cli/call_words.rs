@@ -1,6 +1,6 @@
 //! What codes of the journal are called in tables of calls, in English and as a Chinese office says it.
 
-use crate::args::calls::TableLang;
+use base::{Bilingual, OfficeLang, bilingual};
 
 /// The titles of a table of calls.
 pub(crate) struct Words {
@@ -23,22 +23,25 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    pub(crate) fn of(lang: TableLang) -> &'static Words {
-        match lang {
-            TableLang::En => &ENGLISH,
-            TableLang::Zh => &CHINESE,
-        }
+    pub(crate) fn of(lang: OfficeLang) -> &'static Words {
+        lang.choose(&ENGLISH, &CHINESE)
     }
 }
 
 /// The name of a code; a code without one stands for itself, as nodes and trunks do.
-pub(crate) fn word(lang: TableLang, code: &str) -> String {
-    let known = NAMES.iter().find(|(known, _, _)| *known == code);
-    match (known, lang) {
-        (Some((_, english, _)), TableLang::En) => (*english).to_owned(),
-        // The code stays beside it: the log and the metrics have it.
-        (Some((_, _, chinese)), TableLang::Zh) => format!("{chinese}（{code}）"),
-        (None, _) => code.to_owned(),
+pub(crate) fn word(code: &str) -> Bilingual {
+    match NAMES.iter().find(|(known, _, _)| *known == code) {
+        // The code stays beside it in Chinese: the log and the metrics have it.
+        Some((_, english, chinese)) => bilingual!("{english}", "{chinese}（{code}）"),
+        None => code.to_owned().into(),
+    }
+}
+
+/// A code with its Chinese name, where English readers have the code alone.
+pub(crate) fn code(code: &str) -> Bilingual {
+    match NAMES.iter().chain(CODES).find(|(known, _, _)| *known == code) {
+        Some((_, _, chinese)) => bilingual!("{code}", "{chinese}（{code}）"),
+        None => code.to_owned().into(),
     }
 }
 
@@ -115,6 +118,64 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("overload", "overload", "系统繁忙"),
     ("no_media", "no media port free", "无可用语音端口"),
     ("unsupported", "asked for what is not supported", "对方请求不支持的功能"),
+];
+
+/// Troubles of `/health`, alarms of the replica, states of peers, of kiosks and of takes: code, English, Chinese.
+const CODES: &[(&str, &str, &str)] = &[
+    ("no_copy", "no replica", "没有数据副本"),
+    ("stale", "old data", "数据较旧"),
+    ("lines_full", "every line in use", "线路已满"),
+    ("disk_low", "disk nearly full", "磁盘空间不足"),
+    ("copy", "alarms of the replica", "副本有报警"),
+    ("certificate", "certificate expires", "电话 TLS 证书即将到期"),
+    ("registration", "not registered", "未能在运营商处注册"),
+    ("look_ups", "too many look-ups", "查询次数异常"),
+    ("messages", "messages wait too long", "留言超时未处理"),
+    ("calendar", "calendar ends", "工作日历即将用完"),
+    ("deletion", "mass deletion waits", "大量删除等待确认"),
+    ("held", "batch held", "一批变更暂缓"),
+    ("kept", "deleted cases kept", "保留了上游已删除的案件"),
+    ("quarantine", "rows in quarantine", "有行被隔离"),
+    ("damaged", "file damaged", "文件损坏"),
+    ("unwritten", "file cannot be written", "文件无法写入"),
+    ("clock", "upstream's clock", "上游时钟超前"),
+    ("feed_gap", "gap in the feed", "数据流缺文件"),
+    ("feed_no_start", "feed without start", "数据流缺起始快照"),
+    ("feed_refused", "feed file refused", "数据文件被拒收"),
+    ("feed_newer_format", "feed of a newer format", "数据文件格式较新"),
+    ("feed_unreadable", "spool unreadable", "数据文件夹无法读取"),
+    ("feed_clock", "feed's clock", "数据流时间超前"),
+    ("feed_stuck", "feed stuck", "数据流停滞"),
+    ("feed_snapshot_wanted", "snapshot wanted", "需要完整快照"),
+    ("unknown", "unknown", "未知"),
+    ("reachable", "reachable", "可达"),
+    ("refusing", "refusing", "拒绝呼叫"),
+    ("unreachable", "unreachable", "不可达"),
+    ("deletes", "deletes", "删除过多"),
+    ("truncate", "table emptied", "上游表被清空"),
+    ("smaller", "far fewer cases", "案件数大幅减少"),
+    ("apply", "apply", "执行删除"),
+    ("drop", "drop", "保留案件"),
+    ("enrolled", "enrolled", "已登记"),
+    ("renewing", "renewing", "更换浏览器中"),
+    ("waiting", "waiting", "待打开地址"),
+    ("expired", "expired", "地址已过期"),
+    ("missing", "missing", "缺录音"),
+    ("placeholder", "placeholder", "占位录音"),
+    ("recorded", "recorded", "待审核"),
+    ("approved", "approved", "已审核"),
+    ("live", "live", "已启用"),
+    ("fresh", "fresh", "新录"),
+    ("draft", "draft", "待审核"),
+    ("published", "published", "已发布"),
+    ("discarded", "discarded", "已弃用"),
+    ("operator", "operator", "操作员"),
+    ("approver", "approver", "审核员"),
+    ("publish", "publish", "发布"),
+    ("publish prompts", "publish prompts", "发布录音"),
+    ("rollback", "rollback", "重新启用"),
+    ("emergency on", "emergency on", "开启紧急通知"),
+    ("emergency off", "emergency off", "关闭紧急通知"),
 ];
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! `jindu calls`: how many calls there were and why callers were not served, in English or Chinese.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use base::{Bilingual, OfficeLang, bilingual};
 use config::Settings;
 use journal::{CallFilter, CallStatistics, DAY, HOUR, Mean, call_statistics};
-use os::clock;
+use os::{clock, language};
 use phone::TrunksStatus;
 
-use crate::args::calls::{CallsArguments, TableLang};
+use crate::args::calls::CallsArguments;
 use crate::call_words::{Words, word};
 use crate::exit::print;
 use crate::local_time::{read, rfc3339, shown, zone};
@@ -21,7 +23,7 @@ use crate::local_time::{read, rfc3339, shown, zone};
 ///
 /// # Errors
 /// The time or the trunk is wrong, there is no journal, or it cannot be read.
-pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<(), String> {
+pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<(), Bilingual> {
     let zone = zone(settings);
     let since = match &arguments.since {
         Some(word) => read(word, &zone)?,
@@ -29,12 +31,15 @@ pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<()
     };
     if let Some(name) = arguments.trunk.as_ref().filter(|name| !is_trunk(settings, name)) {
         let names: Vec<&str> = settings.phone.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-        return Err(format!("there is no trunk {name}; there is {} [trunk.unknown]", names.join(", ")));
+        return Err(bilingual!(
+            "there is no trunk {name}; there is {} [trunk.unknown]",
+            "没有中继 {name}；现有 {} [trunk.unknown]",
+            names.join(", ")
+        ));
     }
     let filter = CallFilter { since, failed: arguments.failed, trunk: arguments.trunk };
     let folder = &settings.data.folder;
-    let counted = call_statistics(folder, &filter)?
-        .ok_or_else(|| format!("{}: no journal in this folder; no call was answered yet", folder.display()))?;
+    let counted = call_statistics(folder, &filter)?.ok_or_else(|| no_journal(folder))?;
     // What was refused before it began has no record: the node counts it.
     let mut trunks = phone::trunk_status(folder, &settings.phone)?;
     trunks.trunks.retain(|trunk| filter.trunk.as_ref().is_none_or(|name| trunk.name == *name));
@@ -43,9 +48,17 @@ pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<()
         let text = serde_json::to_string_pretty(&report.to_json()).map_err(|error| error.to_string())?;
         print(format!("{text}\n"));
     } else {
-        print(report.to_text(arguments.lang.unwrap_or_else(TableLang::of_environment)));
+        print(report.to_text(language::current()));
     }
     Ok(())
+}
+
+fn no_journal(folder: &Path) -> Bilingual {
+    bilingual!(
+        "{}: no journal in this folder; no call was answered yet",
+        "{}：此文件夹中没有通话记录；尚未接听过来电",
+        folder.display()
+    )
 }
 
 fn before(span: Duration) -> Timestamp {
@@ -99,7 +112,7 @@ impl Report {
         sums.into_iter().map(|(reason, count)| (reason.to_owned(), count.into())).collect()
     }
 
-    fn to_text(&self, lang: TableLang) -> String {
+    fn to_text(&self, lang: OfficeLang) -> String {
         let words = Words::of(lang);
         let counted = &self.counted;
         let mut text = format!("{}{}\n", words.since, shown(self.filter.since, &self.zone));
@@ -143,7 +156,7 @@ impl Report {
 }
 
 /// A title and its counts, the highest first; nothing without a count.
-fn section<'a>(text: &mut String, lang: TableLang, title: &str, counts: impl Iterator<Item = (&'a str, u64)>) {
+fn section<'a>(text: &mut String, lang: OfficeLang, title: &str, counts: impl Iterator<Item = (&'a str, u64)>) {
     let mut counts: Vec<(&str, u64)> = counts.collect();
     counts.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
     if counts.is_empty() {
@@ -151,7 +164,7 @@ fn section<'a>(text: &mut String, lang: TableLang, title: &str, counts: impl Ite
     }
     let _ = writeln!(text, "\n{title}");
     for (name, count) in counts.iter().take(ROWS_MAX) {
-        let _ = writeln!(text, "{count:>8}  {}", word(lang, name));
+        let _ = writeln!(text, "{count:>8}  {}", word(name).of(lang));
     }
     if let Some(rest) = counts.get(ROWS_MAX..).filter(|rest| !rest.is_empty()) {
         let _ = writeln!(text, "{:>8}  …", rest.iter().map(|(_, count)| count).sum::<u64>());

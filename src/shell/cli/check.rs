@@ -6,42 +6,103 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use config::{PhoneTls, Settings, Source, Tls};
+use base::{Bilingual, bilingual};
+use config::{Diagnostic, PhoneTls, Settings, Source, Tls};
 use inquiry::CalendarEnd;
+use os::language::shown;
 use release::hotline::{self, Hotline};
 use release::recordings::MissingPolicy;
 use tls::{EXPIRY_ALARM, TlsContext};
 
-use crate::exit::problems;
+use crate::exit::{print, problems};
+use crate::say::say;
 
-/// Reports all errors at once. Errors of flow, words and calendar come before missing recordings.
-pub(crate) fn check(settings: &Settings) -> ExitCode {
-    let release = match hotline::release(settings) {
-        Ok(release) => release,
-        Err(errors) => return problems(&errors),
+/// What a check has found.
+#[derive(Default)]
+struct Findings {
+    errors: Vec<Bilingual>,
+    remarks: Vec<Bilingual>,
+}
+
+/// Reports all errors at once. `wrong` are those of the settings: in their places stand defaults, and what depends on such a
+/// setting is not checked.
+pub(crate) fn check(settings: &Settings, wrong: &[Diagnostic], file: &str) -> ExitCode {
+    let mut found = Findings::default();
+    found.errors.extend(wrong.iter().map(|diagnostic| diagnostic.in_file(file)));
+    let is_wrong = |table: &str| wrong.iter().any(|diagnostic| diagnostic.key.starts_with(table));
+    found.errors.extend(unreadable_files(settings));
+    found.errors.extend(foreign_addresses(settings));
+    if !is_wrong("phone.tls") && !is_wrong("trunk") {
+        found.take_tls(check_tls(settings));
+    }
+    if !is_wrong("data") {
+        found.errors.extend(os::sound_key::check(&settings.data).err().map(|error| error.text()));
+    }
+    let hotline = if is_wrong("hotline") {
+        None
+    } else {
+        check_hotline(settings, wrong.is_empty(), !is_wrong("inquiry.receipt"), &mut found)
     };
-    let mut unusable = unreadable_files(settings);
-    unusable.extend(foreign_addresses(settings));
-    unusable.extend(check_tls(settings).err());
-    unusable.extend(os::sound_key::check(&settings.data).err().map(|error| error.to_string()));
-    match studio_store::edited(settings, MissingPolicy::Reject) {
-        Ok((hotline, _)) if unusable.is_empty() => all_right(&hotline),
-        Ok(_) => problems(&unusable),
-        Err(errors) => {
-            release.warnings.iter().for_each(|warning| println!("{warning}"));
-            let short = release.short_name();
-            println!("flow, words and calendar are right ({short}); recordings are not:");
-            problems(&errors)
+    match hotline.filter(|_| found.errors.is_empty()) {
+        Some(hotline) => all_right(&hotline, found.remarks),
+        None => {
+            print_all(&found.remarks);
+            problems(&found.errors, found.remarks.len())
         }
     }
 }
 
+/// Checks flow, words and calendar, and then the recordings.
+fn check_hotline(
+    settings: &Settings,
+    with_recordings: bool,
+    with_formats: bool,
+    found: &mut Findings,
+) -> Option<Hotline> {
+    let (errors, remarks) = hotline::findings(settings, with_formats);
+    let is_right = errors.is_empty();
+    found.errors.extend(errors);
+    if !is_right || !with_recordings {
+        found.remarks.extend(remarks);
+        return None;
+    }
+    match studio_store::edited(settings, MissingPolicy::Reject) {
+        Ok((hotline, _)) => {
+            found.remarks.extend(hotline.remarks.iter().cloned());
+            Some(hotline)
+        }
+        Err(errors) => {
+            found.remarks.extend(remarks);
+            say!("flow, words and calendar are right; recordings are not:", "流程、文案和日历无误；录音有问题：");
+            found.errors.extend(errors);
+            None
+        }
+    }
+}
+
+impl Findings {
+    fn take_tls(&mut self, checked: Result<Option<Bilingual>, Bilingual>) {
+        match checked {
+            Ok(remark) => self.remarks.extend(remark),
+            Err(error) => self.errors.push(error),
+        }
+    }
+}
+
+fn print_all(lines: &[Bilingual]) {
+    lines.iter().for_each(|line| print(format!("{}\n", shown(line))));
+}
+
 /// Files that the settings name and a later command needs.
-fn unreadable_files(settings: &Settings) -> Vec<String> {
+fn unreadable_files(settings: &Settings) -> Vec<Bilingual> {
     let mut errors = Vec::new();
     let mut expect = |key: &str, path: &Path, found: bool| {
         if !found {
-            errors.push(format!("{key} = {}: it does not exist, or may not be read", path.display()));
+            errors.push(bilingual!(
+                "{key} = {}: it does not exist, or may not be read",
+                "{key} = {}：不存在，或无权读取",
+                path.display()
+            ));
         }
     };
     let sheets = &settings.hotline.call_sheets;
@@ -58,7 +119,8 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
         expect("phone.hep.password_file", path, fs::File::open(path).is_ok());
     }
     for trunk in &settings.phone.trunks {
-        if let Some(register) = &trunk.register {
+        if let Some(register) = trunk.register.as_ref().filter(|register| register.password_file.file_name().is_some())
+        {
             let key = format!("trunk.{}.register.password_file", trunk.name);
             expect(&key, &register.password_file, fs::File::open(&register.password_file).is_ok());
         }
@@ -67,7 +129,7 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
 }
 
 /// Addresses to listen on that no interface of this machine has.
-fn foreign_addresses(Settings { phone, web, studio, .. }: &Settings) -> Vec<String> {
+fn foreign_addresses(Settings { phone, web, studio, .. }: &Settings) -> Vec<Bilingual> {
     let phone = phone.listen.iter().map(|(_, address)| ("phone.listen", *address));
     let pages = web.listen.iter().map(|address| ("web.listen", *address));
     let operations = web.operations_listen.iter().map(|address| ("web.operations_listen", *address));
@@ -76,40 +138,50 @@ fn foreign_addresses(Settings { phone, web, studio, .. }: &Settings) -> Vec<Stri
         phone.chain(pages).chain(operations).chain(studio).map(|(key, address)| (key, address.ip())).collect();
     asked.dedup();
     let is_foreign = |(_, ip): &(&str, IpAddr)| !ip.is_unspecified() && !os::sockets::is_local_address(*ip);
-    let shown = |(key, ip)| format!("{key}: this machine has no address {ip}; `ip address` lists those that it has");
+    let shown = |(key, ip)| {
+        bilingual!(
+            "{key}: this machine has no address {ip}; `ip address` lists those that it has",
+            "{key}：本机没有地址 {ip}；`ip address` 会列出本机地址"
+        )
+    };
     asked.into_iter().filter(is_foreign).map(shown).collect()
 }
 
-/// Reads the files of TLS, and prints when the node's certificate expires soon.
-fn check_tls(settings: &Settings) -> Result<(), String> {
+/// Reads the files of TLS; a remark when the node's certificate expires soon.
+fn check_tls(settings: &Settings) -> Result<Option<Bilingual>, Bilingual> {
     let (files, trunks) = (&settings.phone.tls, &settings.phone.trunks);
     if *files == PhoneTls::default() && trunks.iter().all(|trunk| trunk.ca_file.is_none()) {
-        return Ok(());
+        return Ok(None);
     }
-    let expires = TlsContext::load(files, trunks).map_err(|error| error.to_string())?.expires();
+    let expires = TlsContext::load(files, trunks).map_err(|error| error.text())?.expires();
     let left = expires.map(|expires| expires.duration_since(SystemTime::now()).unwrap_or_default());
-    if let Some(left) = left.filter(|left| *left < EXPIRY_ALARM) {
-        println!("phone.tls.certificate expires in {} days: renew it [tls.expiry]", left.as_secs() / 86_400);
-    }
-    Ok(())
+    Ok(left.filter(|left| *left < EXPIRY_ALARM).map(|left| {
+        bilingual!(
+            "phone.tls.certificate expires in {} days: renew it [tls.expiry]",
+            "phone.tls.certificate 将在 {} 天后到期：请更换 [tls.expiry]",
+            left.as_secs() / 86_400
+        )
+    }))
 }
 
-fn all_right(hotline: &Hotline) -> ExitCode {
+fn all_right(hotline: &Hotline, mut remarks: Vec<Bilingual>) -> ExitCode {
     let today = os::clock::local(&hotline.zone).date();
     let end = hotline.release.calendar.working.published_to.map(|last| CalendarEnd::at(last, today));
-    if let Some(end) = end.filter(CalendarEnd::is_near) {
-        println!("{end}");
-    }
-    for remark in &hotline.remarks {
-        println!("{remark}");
-    }
+    remarks.splice(..0, end.filter(CalendarEnd::is_near).map(|end| end.text()));
+    print_all(&remarks);
     for time in &hotline.answer_times {
-        println!("the result in {} ends after {}", time.lang.code(), time.shown());
+        let (lang, shown) = (time.lang.code(), time.shown());
+        say!("the result in {lang} ends after {shown}", "{lang} 的结果播完用时 {shown:#}");
     }
-    println!(
-        "all right: flow {}, {} recordings",
-        hotline.release.short_name(),
-        hotline::needed(&hotline.release).len()
+    let (flow, recordings) = (hotline.release.short_name(), hotline::needed(&hotline.release).len());
+    let remarks = match remarks.len() {
+        0 => Bilingual::default(),
+        1 => Bilingual::fixed(", 1 remark", "，1 条提示"),
+        n => bilingual!(", {n} remarks", "，{n} 条提示"),
+    };
+    say!(
+        "all right: flow {flow}, {recordings} recordings{remarks}",
+        "检查通过：流程 {flow}，录音 {recordings} 条{remarks:#}"
     );
     ExitCode::SUCCESS
 }

@@ -1,20 +1,30 @@
-//! Exit codes, and the lines that go with them.
+//! Exit codes, and the lines that go with them, in the language of the command line.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use base::{Bilingual, OfficeLang, bilingual};
+use os::language::{current, shown};
+
+use crate::args::{chinese, errors};
+
 /// Errors of settings or files, a line each.
-pub(crate) type Errors = Vec<String>;
+pub(crate) type Errors = Vec<Bilingual>;
 
 /// 0, or 1 with the error on the standard error output.
-pub(crate) fn done(result: Result<(), String>) -> ExitCode {
+pub(crate) fn done(result: Result<(), Bilingual>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("jindu: {error}"));
+            failed(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints why a command failed, or did less than it was asked to.
+pub(crate) fn failed(error: &Bilingual) {
+    complain(&format!("jindu: {}", shown(error)));
 }
 
 /// The command's exit code, or 64 with the errors.
@@ -23,23 +33,29 @@ pub(crate) fn coded(result: Result<ExitCode, Errors>) -> ExitCode {
 }
 
 /// 64 for wrong settings or files: nothing was opened.
-pub(crate) fn wrong(errors: &[String]) -> ExitCode {
-    for error in errors {
-        complain(error);
-    }
+pub(crate) fn wrong(errors: &[Bilingual]) -> ExitCode {
+    errors.iter().for_each(|error| complain(shown(error)));
     if errors.len() > 1 {
-        complain(&format!("{} errors; nothing was changed", errors.len()));
+        complain(shown(&bilingual!("{} errors; nothing was changed", "{} 处错误；未作任何更改", errors.len())));
     }
     ExitCode::from(USAGE)
 }
 
-/// The same for a command that only checks.
-pub(crate) fn problems(errors: &[String]) -> ExitCode {
-    for error in errors {
-        complain(error);
-    }
-    complain(&format!("{} problem{} found", errors.len(), if errors.len() == 1 { "" } else { "s" }));
+/// The same for a command that only checks: errors and remarks are counted apart.
+pub(crate) fn problems(errors: &[Bilingual], remarks: usize) -> ExitCode {
+    errors.iter().for_each(|error| complain(shown(error)));
+    complain(shown(&counted(errors.len(), remarks)));
     ExitCode::from(USAGE)
+}
+
+/// `1 error, 5 remarks`
+fn counted(errors: usize, remarks: usize) -> Bilingual {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let (en, zh) = (format!("{errors} error{}", plural(errors)), format!("{errors} 处错误"));
+    match remarks {
+        0 => Bilingual::new(en, zh),
+        _ => Bilingual::new(format!("{en}, {remarks} remark{}", plural(remarks)), format!("{zh}，{remarks} 条提示")),
+    }
 }
 
 /// Prints a line to the standard error output, whether or not it can be written.
@@ -49,7 +65,13 @@ fn complain(line: &str) {
 
 /// Prints what clap says: 0 for help, 64 for a wrong command line.
 pub(crate) fn command_line(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    match (current(), error.use_stderr()) {
+        (OfficeLang::En, _) => {
+            let _ = error.print();
+        }
+        (OfficeLang::Zh, true) => complain(errors::in_chinese(error).trim_end()),
+        (OfficeLang::Zh, false) => print(chinese::words_of_clap(&error.to_string())),
+    }
     if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
@@ -61,3 +83,15 @@ pub(crate) fn print(text: impl AsRef<[u8]>) {
 
 /// `EX_USAGE` of sysexits.
 const USAGE: u8 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_and_remarks_are_counted_apart() {
+        assert_eq!(counted(1, 5).en, "1 error, 5 remarks");
+        assert_eq!(counted(2, 1).en, "2 errors, 1 remark");
+        assert_eq!(counted(2, 0).zh, "2 处错误");
+    }
+}

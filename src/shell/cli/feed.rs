@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use base::Bilingual;
 use config::Settings;
+use os::io_fault;
 use replica::gate::{FileKind, GateKey, GateKeys};
 
 use release::hotline;
@@ -20,7 +22,8 @@ use feed::Packer;
 use feed::{input, keys, play, verify};
 
 use crate::args::feed::{FeedCommand, Packing};
-use crate::exit::Errors;
+use crate::exit::{Errors, failed, print};
+use crate::say::say;
 use crate::unseal::unseal;
 
 /// Runs a command. Most need no settings; the errors are those of the settings.
@@ -45,59 +48,69 @@ pub(crate) fn perform(
             let settings = settings()?;
             let release = hotline::release(&settings)?;
             let (_, working) = hotline::rules(&settings, &release)?;
-            let zone = TimeZone::get(&release.calendar.zone).map_err(|error| vec![format!("zone: {error}")])?;
+            let zone = TimeZone::get(&release.calendar.zone).map_err(|error| vec![format!("zone: {error}").into()])?;
             let packer = packing.as_ref().map(open).transpose();
-            packer.and_then(|packer| play::play(&office, packer, &working, &zone)).map(|()| ExitCode::SUCCESS)
+            packer.and_then(|packer| {
+                play::play(&office, packer, &working, &zone)?;
+                Ok(ExitCode::SUCCESS)
+            })
         }
     }))
 }
 
 fn no_keys(mut errors: Errors) -> Errors {
-    errors.push("the keys come from the settings: without settings give --key NAME.pub".into());
+    errors.push(Bilingual::fixed(
+        "the keys come from the settings: without settings give --key NAME.pub",
+        "公钥取自设置：没有设置时请写 --key NAME.pub",
+    ));
     errors
 }
 
-fn ended(result: Result<ExitCode, String>) -> ExitCode {
+fn ended(result: Result<ExitCode, Bilingual>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        eprintln!("jindu: {error}");
+        failed(&error);
         ExitCode::FAILURE
     })
 }
 
 /// A file, or the standard input.
-fn opened(input: Option<&Path>) -> Result<Box<dyn BufRead>, String> {
+fn opened(input: Option<&Path>) -> Result<Box<dyn BufRead>, Bilingual> {
     let Some(path) = input.filter(|path| path.as_os_str() != "-") else { return Ok(Box::new(io::stdin().lock())) };
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = File::open(path).map_err(|error| io_fault(path, &error))?;
     Ok(Box::new(BufReader::new(file)))
 }
 
-fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, String> {
+fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, Bilingual> {
     let verdict = verify::verify(paths, keys)?;
-    verdict.lines.iter().for_each(|line| println!("{line}"));
+    verdict.lines.iter().for_each(|line| print(format!("{line}\n")));
     if verdict.faults == 0 {
-        println!("all right");
+        say!("all right", "检查通过");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} faults", verdict.faults);
+    say!("{} faults", "{} 处错误", verdict.faults);
     Ok(ExitCode::FAILURE)
 }
 
-fn keygen(path: &Path, out: &Path) -> Result<ExitCode, String> {
+fn keygen(path: &Path, out: &Path) -> Result<ExitCode, Bilingual> {
     let name = &path.file_name().unwrap_or_default().to_string_lossy();
     let folder = &path.parent().map_or_else(|| out.to_owned(), |parent| out.join(parent));
     let public = keys::make(folder, name)?;
-    println!(
+    say!(
         "{}: sign with it beside the system of record, and keep it there",
+        "{}：请在业务系统一侧用它签名，并留存于该处",
         folder.join(format!("{name}.key")).display()
     );
-    println!("for the settings of every node:\n\n[[replica.key]]\nname = \"{name}\"\npublic = \"{public}\"");
+    say!(
+        "for the settings of every node:\n\n[[replica.key]]\nname = \"{name}\"\npublic = \"{public}\"",
+        "请写入每个节点的设置：\n\n[[replica.key]]\nname = \"{name}\"\npublic = \"{public}\""
+    );
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(packing: &Packing) -> Result<Packer, String> {
+fn open(packing: &Packing) -> Result<Packer, Bilingual> {
     let key = packing.signing.key.as_deref().map(keys::PrivateKey::read).transpose()?;
     let packer = Packer::open(&packing.out, packing.signing.source.as_deref(), key, packing.signing.plain);
-    packer.map_err(|error| error.to_string())
+    packer.map_err(|error| error.to_string().into())
 }
 
 fn packed(
@@ -105,23 +118,26 @@ fn packed(
     kind: FileKind,
     as_of: Option<Timestamp>,
     text: &mut dyn BufRead,
-) -> Result<ExitCode, String> {
+) -> Result<ExitCode, Bilingual> {
     let mut packer = open(packing)?;
     if packer.is_new() && kind == FileKind::Changes {
-        eprintln!("the first file of this feed is not a snapshot: a node with cases waits for one");
+        failed(&Bilingual::fixed(
+            "the first file of this feed is not a snapshot: a node with cases waits for one",
+            "此数据流的第一个文件不是快照：已有案件的节点会等候快照",
+        ));
     }
     let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));
     for packed in input::pack_lines(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
-        println!("{} {} lines", packed.path.display(), packed.lines);
+        say!("{} {} lines", "{}：{} 行", packed.path.display(), packed.lines);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Keys from files, valid for every sequence number.
-fn files(paths: &[PathBuf]) -> Result<GateKeys, String> {
+fn files(paths: &[PathBuf]) -> Result<GateKeys, Bilingual> {
     let read = |path: &PathBuf| {
         let (name, public) = keys::public(path)?;
         Ok(GateKey { name, public, first_sequence: 1, last_sequence: u64::MAX })
     };
-    paths.iter().map(read).collect::<Result<Vec<_>, String>>().map(GateKeys::new)
+    paths.iter().map(read).collect::<Result<Vec<_>, Bilingual>>().map(GateKeys::new)
 }

@@ -4,22 +4,28 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
+use base::{bilingual, padded};
 use config::Settings;
 use kiosk_store::{KioskStore, KioskStoreError};
+use os::language::current;
 use os::{clock, folder};
 use web::{EnrolledKiosk, NewKiosk, qr_text};
 
 use crate::args::kiosk::{AddKiosk, KioskCommand};
+use crate::call_words::code;
 use crate::exit::{Errors, print};
+use crate::local_time::{shown, zone};
+use crate::say::text;
 
 /// Runs the command.
 ///
 /// # Errors
 /// What is wrong with the command, a line each.
 pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCode, Errors> {
-    let lines = |error: KioskStoreError| vec![error.to_string()];
+    let lines = |error: KioskStoreError| vec![error.text()];
     folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let kiosks = KioskStore::open(&settings.data.folder).map_err(lines)?;
     let text = match command {
@@ -27,11 +33,14 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
             known_hall(settings, &new.hall)?;
             add(settings, &kiosks, new).map_err(lines)?
         }
-        KioskCommand::List { json: false } => table(&kiosks, clock::timestamp()),
+        KioskCommand::List { json: false } => table(&kiosks, clock::timestamp(), &zone(settings)),
         KioskCommand::List { json: true } => list_json(&kiosks, clock::timestamp()),
         KioskCommand::Revoke { name } => {
             kiosks.revoke(name).map_err(lines)?;
-            format!("{name} is no kiosk any more; a serving node knows within two seconds\n")
+            text!(
+                "{name} is no kiosk any more; a serving node knows within two seconds",
+                "{name} 已撤销；运行中的节点两秒内生效"
+            ) + "\n"
         }
     };
     print(text);
@@ -45,7 +54,11 @@ fn known_hall(settings: &Settings, hall: &str) -> Result<(), Errors> {
     if halls.is_empty() || halls.iter().any(|known| &**known == hall) {
         return Ok(());
     }
-    Err(vec![format!("there is no hall {hall}: the flow has {} [kiosk.hall]", halls.join(", "))])
+    Err(vec![bilingual!(
+        "there is no hall {hall}: the flow has {} [kiosk.hall]",
+        "没有大厅 {hall}：流程中有 {} [kiosk.hall]",
+        halls.join(", ")
+    )])
 }
 
 fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<String, KioskStoreError> {
@@ -62,10 +75,12 @@ fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<Strin
         return Ok(format!("{address}\n"));
     }
     let picture = qr_text(&address).unwrap_or_default();
-    Ok(format!(
-        "Open this address in the browser of {}. It works once, within {} minutes.\n\n  {address}\n\n{picture}",
-        new.name, new.valid
-    ))
+    let (name, minutes) = (&new.name, new.valid);
+    let text = text!(
+        "Open this address in the browser of {name}. It works once, within {minutes} minutes.",
+        "请在终端 {name} 的浏览器中打开此地址。只能使用一次，{minutes} 分钟内有效。"
+    );
+    Ok(format!("{text}\n\n  {address}\n\n{picture}"))
 }
 
 /// How a kiosk reaches the node, as far as the settings say.
@@ -78,20 +93,25 @@ fn service_url(settings: &Settings) -> String {
     }
 }
 
-fn table(kiosks: &KioskStore, now: Timestamp) -> String {
-    let mut text = format!(
-        "{:<24} {:<16} {:<10} {:<21} {:<10} {:>8} {:>8}  addresses\n",
-        "name", "hall", "state", "last seen", "page", "scans", "faults"
-    );
+fn table(kiosks: &KioskStore, now: Timestamp, zone: &TimeZone) -> String {
+    let lang = current();
+    let row = |cells: [&str; 8]| {
+        let widths = [24, 16, lang.choose(10, 24), 26, 10, 8, 8, 0];
+        let cells = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width));
+        format!("{}\n", cells.collect::<Vec<_>>().join(" ").trim_end())
+    };
+    let mut text = row(lang.choose(
+        ["name", "hall", "state", "last seen", "page", "scans", "faults", "addresses"],
+        ["名称", "大厅", "状态", "最近出现", "页面", "扫码", "故障", "地址"],
+    ));
     for kiosk in kiosks.register().kiosks() {
         let activity = kiosks.activity(&kiosk.name);
-        let seen = activity.seen().map_or_else(|| "never".into(), |at| at.to_string());
+        let seen = activity.seen().map_or_else(|| lang.choose("never", "从未").to_owned(), |at| shown(at, zone));
         let version = if activity.version.is_empty() { "-" } else { &activity.version };
-        let (name, hall, state) = (&kiosk.name, &kiosk.hall, state_of(kiosk, now));
-        let (scans, faults, addresses) = (activity.scans, activity.faults, addresses_of(kiosk).join(","));
-        text.push_str(&format!(
-            "{name:<24} {hall:<16} {state:<10} {seen:<21} {version:<10} {scans:>8} {faults:>8}  {addresses}\n"
-        ));
+        let (scans, faults) = (activity.scans.to_string(), activity.faults.to_string());
+        let (state, addresses) = (code(state_of(kiosk, now)), addresses_of(kiosk).join(","));
+        let state = state.of(lang);
+        text.push_str(&row([&kiosk.name, &kiosk.hall, state, &seen, version, &scans, &faults, &addresses]));
     }
     text
 }

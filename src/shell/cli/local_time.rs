@@ -4,6 +4,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
+use base::{Bilingual, bilingual};
 use config::Settings;
 use os::clock;
 use release::hotline;
@@ -24,6 +25,18 @@ pub(crate) fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
+/// `2 d 3 h`, `5 min 2 s`: the two largest units of a span.
+pub(crate) fn span(seconds: u64) -> Bilingual {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    let zh = match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} 秒"),
+        (0, 0, minutes) => format!("{minutes} 分 {} 秒", seconds % 60),
+        (0, hours, minutes) => format!("{hours} 小时 {minutes} 分"),
+        (days, hours, _) => format!("{days} 天 {hours} 小时"),
+    };
+    Bilingual::new(replica_store::span(seconds), zh)
+}
+
 fn zoned(at: Timestamp, zone: &TimeZone) -> ZonedDateTime {
     at.to_zoned_datetime(zone.clone())
 }
@@ -32,7 +45,7 @@ fn zoned(at: Timestamp, zone: &TimeZone) -> ZonedDateTime {
 ///
 /// # Errors
 /// How it may be written.
-pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, Bilingual> {
     if let Ok(at) = word.parse() {
         return Ok(at);
     }
@@ -40,7 +53,10 @@ pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let local: Option<DateTime> = word.parse().or_else(|_| today()).ok();
     let at = local.and_then(|local| local.to_zoned_datetime(zone.clone()).ok());
     at.map(|at| at.timestamp()).ok_or_else(|| {
-        format!("{word} is no time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 (today) or RFC 3339 [time.form]")
+        bilingual!(
+            "{word} is no time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 (today) or RFC 3339 [time.form]",
+            "{word} 不是时间：请写 2026-01-05、\"2026-01-05 09:30\"、09:30（今天）或 RFC 3339 [time.form]"
+        )
     })
 }
 
@@ -51,10 +67,10 @@ mod tests {
     #[test]
     fn times_without_an_offset_are_local() {
         let zone = TimeZone::get("Asia/Shanghai").expect("a zone");
-        let at = |word: &str| read(word, &zone).map(|at| at.to_string());
-        assert_eq!(at("2026-01-05T01:30:00Z").as_deref(), Ok("2026-01-05T01:30:00Z"));
-        assert_eq!(at("2026-01-05 09:30").as_deref(), Ok("2026-01-05T01:30:00Z"));
-        assert_eq!(at("2026-01-05").as_deref(), Ok("2026-01-04T16:00:00Z"));
+        let at = |word: &str| read(word, &zone).ok().map(|at| at.to_string());
+        assert_eq!(at("2026-01-05T01:30:00Z").as_deref(), Some("2026-01-05T01:30:00Z"));
+        assert_eq!(at("2026-01-05 09:30").as_deref(), Some("2026-01-05T01:30:00Z"));
+        assert_eq!(at("2026-01-05").as_deref(), Some("2026-01-04T16:00:00Z"));
         assert!(read("09:30", &zone).is_ok() && read("yesterday", &zone).is_err());
         let at = "2026-01-05T01:30:00Z".parse().expect("a time");
         assert_eq!(shown(at, &zone), "2026-01-05 09:30:00 +08:00");

@@ -8,11 +8,11 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use base::Private;
+use base::{Bilingual, Private, bilingual};
 use config::Settings;
 use journal::messages::read_recording;
 use journal::{StoredMessage, mark_done, stored_messages};
-use os::{clock, sealed_file};
+use os::{clock, io_fault, sealed_file};
 use release::releases;
 use replica_store::open_text;
 
@@ -21,12 +21,13 @@ use crate::args::messages::MessageCommand;
 use crate::exit::print;
 use crate::local_time::{rfc3339, shown, zone};
 use crate::replica_commands::keys;
+use crate::say::{say, text};
 
 /// Runs the command.
 ///
 /// # Errors
 /// There is no such message, or a file cannot be read or written.
-pub(crate) fn run(settings: &Settings, command: &MessageCommand) -> Result<(), String> {
+pub(crate) fn run(settings: &Settings, command: &MessageCommand) -> Result<(), Bilingual> {
     match command {
         MessageCommand::List { new, json } => list(settings, *new, *json),
         MessageCommand::Play { ticket, out, by } => play(settings, ticket, out.as_deref(), by),
@@ -35,13 +36,13 @@ pub(crate) fn run(settings: &Settings, command: &MessageCommand) -> Result<(), S
     }
 }
 
-fn messages(settings: &Settings, new: bool) -> Result<Vec<StoredMessage>, String> {
+fn messages(settings: &Settings, new: bool) -> Result<Vec<StoredMessage>, Bilingual> {
     let mut all = stored_messages(&settings.data.folder)?;
     all.retain(|message| !new || message.done.is_none());
     Ok(all)
 }
 
-fn list(settings: &Settings, new: bool, json: bool) -> Result<(), String> {
+fn list(settings: &Settings, new: bool, json: bool) -> Result<(), Bilingual> {
     let (messages, zone) = (messages(settings, new)?, zone(settings));
     if json {
         let rows: Vec<Value> = messages.iter().map(|message| to_json(message, &zone)).collect();
@@ -52,11 +53,17 @@ fn list(settings: &Settings, new: bool, json: bool) -> Result<(), String> {
     let mut text = String::new();
     for message in &messages {
         let state = match &message.done {
-            None => "new".to_owned(),
-            Some((at, by)) => format!("done {} by {by}", shown(*at, &zone)),
+            None => text!("new", "待办"),
+            Some((at, by)) => {
+                let at = shown(*at, &zone);
+                text!("done {at} by {by}", "已于 {at} 由 {by} 办结")
+            }
         };
         let length = message.length.as_secs();
-        let lost = if is_there(message) { "" } else { "  (the recording is missing)" };
+        let lost = match is_there(message) {
+            true => String::new(),
+            false => text!("  (the recording is missing)", "  （录音缺失）"),
+        };
         text.push_str(&format!(
             "{:<10} {}  {:>2}:{:02}  {:<12} {state}{lost}\n",
             message.ticket,
@@ -67,8 +74,8 @@ fn list(settings: &Settings, new: bool, json: bool) -> Result<(), String> {
         ));
     }
     let waiting = messages.iter().filter(|message| message.done.is_none()).count();
-    text.push_str(&format!("{} messages, {waiting} new\n", messages.len()));
     print(text);
+    say!("{} messages, {waiting} new", "共 {} 条留言，待办 {waiting} 条", messages.len());
     Ok(())
 }
 
@@ -92,21 +99,31 @@ fn is_there(message: &StoredMessage) -> bool {
     message.recording.as_ref().is_some_and(|recording| recording.is_file())
 }
 
-fn find(settings: &Settings, ticket: &str) -> Result<StoredMessage, String> {
+fn find(settings: &Settings, ticket: &str) -> Result<StoredMessage, Bilingual> {
     let found = stored_messages(&settings.data.folder)?.into_iter().find(|message| message.ticket == ticket);
-    found.ok_or_else(|| format!("there is no message {ticket}; see jindu messages list"))
+    found.ok_or_else(|| {
+        bilingual!("there is no message {ticket}; see jindu messages list", "没有留言 {ticket}；见 jindu messages list")
+    })
 }
 
 /// The audit log comes first: nothing is heard that it does not name.
-fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Result<(), String> {
+fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Result<(), Bilingual> {
     let message = find(settings, ticket)?;
     let recording = recording(&message)?;
-    let failed = |error: io::Error| format!("{}: {error}", recording.display());
+    let failed = |error: io::Error| io_fault(recording, &error);
     let (_, sealed) = sealed_file::text_length(recording).map_err(failed)?;
     if sealed && out.is_none() {
-        return Err(format!("{} is sealed: name a file for the sound in clear with --out", recording.display()));
+        return Err(bilingual!(
+            "{} is sealed: name a file for the sound in clear with --out",
+            "{} 已加密：请用 --out 写明存放明文录音的文件",
+            recording.display()
+        ));
     }
     let sound = read_recording(recording).map_err(failed)?;
+    // Before the audit log says that it was heard.
+    if let Some(out) = out.filter(|out| *out != Path::new("-") && out.exists()) {
+        return Err(io_fault(out, &io::ErrorKind::AlreadyExists.into()));
+    }
     releases::append_audit(settings, &by.entry(&format!("message play {ticket}"), None))?;
     match out {
         None => print(format!("{}\n", recording.display())),
@@ -116,53 +133,64 @@ fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Resul
         }
         Some(out) => {
             write_new(&sound, out)?;
-            print(format!("message {ticket} is in {}\n", out.display()));
+            say!("message {ticket} is in {}", "留言 {ticket} 已写入 {}", out.display());
         }
     }
     // Beside the sound, and not within it.
     if out.is_none_or(|out| out != Path::new("-"))
         && let Some(number) = number(settings, &message)?
     {
-        print(format!("call back {}\n", number.expose()));
+        say!("call back {}", "回拨号码 {}", number.expose());
     }
     Ok(())
 }
 
 /// The number that the caller agreed to leave; `None` without consent, or under another installation's secret.
-fn number(settings: &Settings, message: &StoredMessage) -> Result<Option<Private<String>>, String> {
+fn number(settings: &Settings, message: &StoredMessage) -> Result<Option<Private<String>>, Bilingual> {
     let Some(sealed) = &message.number else { return Ok(None) };
     Ok(open_text(&keys(settings)?, sealed))
 }
 
-fn recording(message: &StoredMessage) -> Result<&Path, String> {
+fn recording(message: &StoredMessage) -> Result<&Path, Bilingual> {
     let named = message.recording.as_deref();
-    named.ok_or_else(|| format!("message {}: its row names no file of the data folder", message.ticket))
+    named.ok_or_else(|| {
+        bilingual!(
+            "message {}: its row names no file of the data folder",
+            "留言 {}：记录中没有数据文件夹内的文件",
+            message.ticket
+        )
+    })
 }
 
 /// Writes a new file that only its owner may read.
-fn write_new(sound: &[u8], to: &Path) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", to.display());
+fn write_new(sound: &[u8], to: &Path) -> Result<(), Bilingual> {
+    let failed = |error: io::Error| io_fault(to, &error);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
     file.write_all(sound).and_then(|()| file.sync_all()).map_err(failed)
 }
 
-fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), String> {
+fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), Bilingual> {
     let message = find(settings, ticket)?;
     if mark_done(&settings.data.folder, &message.ticket, clock::timestamp(), &by.name())? {
         releases::append_audit(settings, &by.entry(&format!("message done {ticket}"), None))?;
-        print(format!("message {ticket} is done\n"));
+        say!("message {ticket} is done", "留言 {ticket} 已办结");
     } else {
-        let who = find(settings, ticket)?.done.map_or_else(String::new, |(_, who)| format!(", by {who}"));
-        print(format!("message {ticket} was done already{who}\n"));
+        let who = find(settings, ticket)?.done;
+        let who = who.map_or_else(Bilingual::default, |(_, who)| bilingual!(", by {who}", "（{who}）"));
+        say!("message {ticket} was done already{who}", "留言 {ticket} 此前已办结{who:#}");
     }
     Ok(())
 }
 
-fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", folder.display());
+fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), Bilingual> {
+    let failed = |error: io::Error| io_fault(folder, &error);
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     if fs::read_dir(folder).map_err(failed)?.next().is_some() {
-        return Err(format!("{} is not empty: name a new folder", folder.display()));
+        return Err(bilingual!(
+            "{} is not empty: name a new folder",
+            "{} 不是空文件夹：请写新的文件夹",
+            folder.display()
+        ));
     }
     let (messages, zone) = (messages(settings, new)?, zone(settings));
     releases::append_audit(settings, &by.entry(&format!("message export {}", messages.len()), None))?;
@@ -172,7 +200,7 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
         let name = format!("{}.wav", message.ticket);
         let file = match message.recording.as_ref().filter(|path| path.is_file()) {
             Some(path) => {
-                let sound = read_recording(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let sound = read_recording(path).map_err(|error| io_fault(path, &error))?;
                 write_new(&sound, &folder.join(&name))?;
                 name.as_str()
             }
@@ -189,9 +217,12 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
     let path = folder.join("messages.csv");
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     written.and_then(|mut file| file.write_all(table.as_bytes())).map_err(failed)?;
-    print(format!("{} messages are in {}\n", messages.len(), folder.display()));
+    say!("{} messages are in {}", "{} 条留言已写入 {}", messages.len(), folder.display());
     if missing > 0 {
-        return Err(format!("{missing} recordings are missing; messages.csv says which"));
+        return Err(bilingual!(
+            "{missing} recordings are missing; messages.csv says which",
+            "缺少 {missing} 条录音；messages.csv 中有说明"
+        ));
     }
     Ok(())
 }

@@ -9,13 +9,21 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use jiff::tz::TimeZone;
 use serde_json::json;
+
+use base::{Bilingual, bilingual, padded};
 
 use crate::approver::approver;
 use crate::args::by::{By, ByApprover};
 use crate::args::prompts::{PromptCommand, Sound, slot};
-use crate::exit::{Errors, print};
+use crate::call_words::code;
+use crate::exit::{Errors, failed, print};
+use crate::local_time::{shown, zone};
+use crate::say::say;
 use config::Settings;
+use os::io_fault;
+use os::language::{current, shown as in_language};
 use release::hotline;
 use speech::{Clip, to_tsv};
 use studio::exchange::read_table;
@@ -36,14 +44,17 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     os::folder::create(&settings.data.folder).map_err(|error| vec![error])?;
-    let studio = Studio::open(settings).map_err(|error| vec![error.to_string()])?;
+    let studio = Studio::open(settings).map_err(|error| vec![error.text()])?;
     match perform(settings, &studio, command) {
         Ok(code) => Ok(code),
         Err(Rejection::Flow(errors)) => Err(errors),
         Err(refusal) => {
-            eprintln!("jindu: {refusal}");
+            failed(&refusal.text());
             if let Rejection::HalfRecorded(_) = refusal {
-                eprintln!("jindu: nothing was published; --anyway publishes it as it is");
+                failed(&Bilingual::fixed(
+                    "nothing was published; --anyway publishes it as it is",
+                    "未发布任何内容；--anyway 表示仍要发布",
+                ));
             }
             Ok(ExitCode::FAILURE)
         }
@@ -54,19 +65,24 @@ fn perform(settings: &Settings, studio: &Studio, command: &PromptCommand) -> Res
     match command {
         PromptCommand::List => {}
         PromptCommand::Coverage { slots, json } => coverage(studio, &slots.wanted(false), *json)?,
-        PromptCommand::Takes { slot, json } => takes(studio, slot.as_ref(), *json)?,
+        PromptCommand::Takes { slot, json } => takes(studio, slot.as_ref(), *json, &zone(settings))?,
         PromptCommand::Import { file, slot, by, check, json } => {
             return import(studio, file, slot.as_ref(), &operator(by), *check, *json);
         }
         PromptCommand::Export { file, slots, script } => export(studio, file, &slots.wanted(*script))?,
-        PromptCommand::Approve { take, by } => approve(studio, take, &proven(settings, by)?)?,
+        PromptCommand::Approve { take, heard, by } => approve(studio, take, *heard, &proven(settings, by)?)?,
         PromptCommand::Discard { take, by } => {
             let take = studio.discard(&operator(by), &studio.find(take)?.name)?;
-            println!("{} of {}/{} is discarded", take.name.short(), take.lang.code(), take.slot);
+            say!("{} of {}/{} is discarded", "{}（{}/{}）已弃用", take.name.short(), take.lang.code(), take.slot);
         }
         PromptCommand::Restore { slot, by } => {
             studio.restore(&operator(by), slot, true)?;
-            println!("{}/{}: the next publication restores the factory's recording", slot.lang.code(), slot.id);
+            say!(
+                "{}/{}: the next publication restores the factory's recording",
+                "{}/{}：下次发布时恢复出厂录音",
+                slot.lang.code(),
+                slot.id
+            );
         }
         PromptCommand::Publish { by, anyway, json } => {
             let why = by.by.why.clone().unwrap_or_else(|| "from the command line".into());
@@ -76,13 +92,21 @@ fn perform(settings: &Settings, studio: &Studio, command: &PromptCommand) -> Res
         PromptCommand::Rollback { release, by } => {
             let why = by.by.why.clone().unwrap_or_default();
             let release = studio.rollback(&proven(settings, by)?, release.as_deref(), &why)?;
-            println!("release {} is live again: new calls take it within a second", &release[..12]);
+            say!(
+                "release {} is live again: new calls take it within a second",
+                "版本 {} 已重新启用：新来电一秒内生效",
+                &release[..12]
+            );
         }
         PromptCommand::Play { what, file, sound, values } => play(studio, what, file, sound.read(), values)?,
         PromptCommand::Tidy { days, by } => {
             let older = jiff::SignedDuration::from_hours(i64::from(*days) * 24);
             let (takes, bytes) = studio.tidy(&operator(by), older)?;
-            println!("{takes} discarded takes deleted, {} MB free", bytes / 1_000_000);
+            say!(
+                "{takes} discarded takes deleted, {} MB free",
+                "已删除 {takes} 条弃用的录音，腾出 {} MB",
+                bytes / 1_000_000
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -101,16 +125,20 @@ fn coverage(studio: &Studio, wanted: &SlotFilter, as_json: bool) -> Result<(), R
     let mut text = String::new();
     for row in &rows {
         let (lang, number) = (row.slot.clip.lang.code(), row.number);
-        text.push_str(&format!(
-            "{lang:<3} {number:>4} {:<11} {:<36} {}\n",
-            row.state.code(),
-            row.slot.clip.id,
-            row.slot.text
-        ));
+        let state = code(row.state.code());
+        let state = padded(in_language(&state), current().choose(11, 24));
+        text.push_str(&format!("{lang:<3} {number:>4} {state} {:<36} {}\n", row.slot.clip.id, row.slot.text));
     }
-    let states: Vec<String> = counts(&rows).iter().map(|(state, n)| format!("{n} {state}")).collect();
-    text.push_str(&format!("{} slots: {}\n", rows.len(), states.join(", ")));
     print(&text);
+    let states: Vec<Bilingual> = counts(&rows)
+        .iter()
+        .map(|(state, n)| {
+            let state = code(state);
+            bilingual!("{n} {state}", "{state:#} {n}")
+        })
+        .collect();
+    let (all, states) = (rows.len(), Bilingual::list(&states, ", ", "、"));
+    say!("{all} slots: {states}", "共 {all} 个录音位置：{states:#}");
     Ok(())
 }
 
@@ -137,7 +165,7 @@ fn row_json(row: &SlotRow) -> serde_json::Value {
     })
 }
 
-fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Rejection> {
+fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool, zone: &TimeZone) -> Result<(), Rejection> {
     let takes = match slot {
         Some(slot) => studio.history(slot)?,
         None => studio.waiting()?,
@@ -149,20 +177,22 @@ fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Reje
     let mut text = String::new();
     for take in &takes {
         let live = if take.live { '*' } else { ' ' };
-        let (lang, state) = (take.lang.code(), take.state.code());
-        text.push_str(&format!(
-            "{live} {} {state:<9} {lang}/{} by {} {:.0}\n",
-            take.name.short(),
-            take.slot,
-            take.by.name,
-            take.at
-        ));
+        let (lang, name, slot) = (take.lang.code(), take.name.short(), &take.slot);
+        let state = code(take.state.code());
+        let state = padded(in_language(&state), current().choose(9, 20));
+        let (by, at) = (&take.by.name, shown(take.at, zone));
+        let unheard = if take.unheard { UNHEARD } else { Bilingual::default() };
+        let line = bilingual!(
+            "{live} {name} {state} {lang}/{slot} by {by} {at}{unheard}",
+            "{live} {name} {state} {lang}/{slot} {by} {at}{unheard:#}"
+        );
+        text.push_str(&format!("{}\n", in_language(&line)));
         for finding in &take.report.findings {
-            text.push_str(&format!("      {}\n", finding.words.en));
+            text.push_str(&format!("      {}\n", words_of(&finding.words)));
         }
     }
-    text.push_str(&format!("{} takes\n", takes.len()));
     print(&text);
+    say!("{} takes", "共 {} 条录音", takes.len());
     Ok(())
 }
 
@@ -199,8 +229,9 @@ fn one(take: &TakeRow, as_json: bool) -> ExitCode {
     if as_json {
         print(format!("{}\n", json!(take)));
     } else {
-        println!("{} of {}/{} is a {}", take.name.short(), take.lang.code(), take.slot, take.state.code());
-        take.report.findings.iter().for_each(|finding| println!("  {}", finding.words.en));
+        let (name, lang, slot, state) = (take.name.short(), take.lang.code(), &take.slot, code(take.state.code()));
+        say!("{name} of {lang}/{slot} is a {state}", "{name}（{lang}/{slot}）：{state:#}");
+        print_findings(take);
     }
     if take.state == TakeState::Fresh { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -211,9 +242,10 @@ fn judged(take: &TakeRow, as_json: bool) -> ExitCode {
     if as_json {
         print(format!("{}\n", json!(take)));
     } else {
-        let fate = if good { "imported" } else { "rejected" };
-        println!("the recording of {}/{} would be {fate}", take.lang.code(), take.slot);
-        take.report.findings.iter().for_each(|finding| println!("  {}", finding.words.en));
+        let (lang, slot) = (take.lang.code(), &take.slot);
+        let fate = if good { Bilingual::fixed("imported", "导入") } else { Bilingual::fixed("rejected", "拒收") };
+        say!("the recording of {lang}/{slot} would be {fate}", "{lang}/{slot} 的录音将被{fate:#}");
+        print_findings(take);
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -227,28 +259,41 @@ fn reported(imported: &ImportReport, check: bool, as_json: bool) -> ExitCode {
         return code;
     }
     for file in &imported.files {
-        let mark = if file.refused { "rejected" } else { "ok      " };
+        let mark = match file.refused {
+            true => Bilingual::fixed("rejected", "拒收"),
+            false => Bilingual::fixed("ok      ", "通过"),
+        };
         for words in &file.words {
-            println!("{mark} {}: {}", file.file, words.en);
+            let (file, words) = (&file.file, words_of(words));
+            say!("{mark} {file}: {words}", "{mark:#} {file}：{words}");
         }
     }
     for change in &imported.texts {
-        println!(
+        say!(
             "text of {}/{} (line {}): the script says \"{}\", the table \"{}\"",
-            change.lang, change.slot, change.line, change.script, change.table
+            "{}/{} 的文案（第 {} 行）：文案文件为“{}”，表中为“{}”",
+            change.lang,
+            change.slot,
+            change.line,
+            change.script,
+            change.table
         );
     }
     if !imported.texts.is_empty() {
-        println!(
+        say!(
             "{} texts differ: change them in the script, publish, and record the stale slots",
+            "{} 处文案不同：请在文案文件中修改并发布，再重录相应位置",
             imported.texts.len()
         );
     }
     match (refused, imported.done) {
-        (0, true) => println!("{taken} takes imported as drafts: another person approves them"),
-        (0, false) if check => println!("{taken} recordings would be imported"),
-        (0, false) => println!("no new recording in the archive"),
-        (n, _) => println!("{n} files rejected: nothing was imported"),
+        (0, true) => say!(
+            "{taken} takes imported as drafts: another person approves them",
+            "已导入 {taken} 条录音，待另一位同事审核"
+        ),
+        (0, false) if check => say!("{taken} recordings would be imported", "可导入 {taken} 条录音"),
+        (0, false) => say!("no new recording in the archive", "压缩包中没有新的录音"),
+        (n, _) => say!("{n} files rejected: nothing was imported", "拒收 {n} 个文件：未导入任何内容"),
     }
     code
 }
@@ -263,26 +308,33 @@ fn export(studio: &Studio, file: &Path, wanted: &SlotFilter) -> Result<(), Rejec
             let out = File::create(&new).map_err(|error| fault(&new, &error))?;
             let files = studio.export(&out, wanted)?;
             out.sync_all().and_then(|()| fs::rename(&new, file)).map_err(|error| fault(file, &error))?;
-            println!("{files} files in {}", file.display());
+            say!("{files} files in {}", "已将 {files} 个文件写入 {}", file.display());
             return Ok(());
         }
     };
     fs::write(file, text).map_err(|error| fault(file, &error))?;
-    println!("{} written", file.display());
+    say!("{} written", "已写入 {}", file.display());
     Ok(())
 }
 
-fn approve(studio: &Studio, take: &str, by: &Operator) -> Result<(), Rejection> {
+fn approve(studio: &Studio, take: &str, heard: bool, by: &Operator) -> Result<(), Rejection> {
     let takes = match take {
         "all" => studio.to_approve()?,
         beginning => vec![studio.find(beginning)?],
     };
     let mut approved = 0;
     for take in &takes {
-        studio.approve(by, &take.name)?;
+        match heard {
+            true => studio.approve(by, &take.name)?,
+            false => studio.approve_unheard(by, &take.name)?,
+        };
         approved += 1;
     }
-    println!("{approved} takes approved; jindu prompts publish makes them live");
+    let unheard = if heard { Bilingual::default() } else { UNHEARD };
+    say!(
+        "{approved} takes approved{unheard}; jindu prompts publish makes them live",
+        "已审核 {approved} 条录音{unheard:#}；jindu prompts publish 使其生效"
+    );
     Ok(())
 }
 
@@ -292,13 +344,18 @@ fn published(release: &str, publication: &PublicationPlan, as_json: bool) {
         return;
     }
     for change in &publication.changes {
-        let what =
-            change.take.as_ref().map_or_else(|| "the factory's recording".into(), |take| take.short().to_owned());
-        println!("  {}/{}: {what}", change.lang.code(), change.slot);
+        let what = change.take.as_ref().map_or_else(
+            || Bilingual::fixed("the factory's recording", "出厂录音"),
+            |take| take.short().to_owned().into(),
+        );
+        let unheard = if change.unheard { UNHEARD } else { Bilingual::default() };
+        let (lang, slot) = (change.lang.code(), &change.slot);
+        say!("  {lang}/{slot}: {what}{unheard}", "  {lang}/{slot}：{what:#}{unheard:#}");
     }
-    publication.warnings.iter().for_each(|words| println!("{words}"));
-    println!(
+    publication.warnings.iter().for_each(|words| print(format!("{}\n", words_of(words))));
+    say!(
         "release {} is live with {} changes: new calls take it within a second, calls in progress keep theirs",
+        "版本 {} 已启用，共 {} 处更改：新来电一秒内生效，通话中的来电仍用原版本",
         &release[..12],
         publication.changes.len()
     );
@@ -324,9 +381,22 @@ fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(Strin
         return out.write_all(&sound.bytes).and_then(|()| out.flush()).map_err(|error| fault(file, &error));
     }
     fs::write(file, &sound.bytes).map_err(|error| fault(file, &error))?;
-    println!("{} written{}", file.display(), sound.text.map(|text| format!(": {text}")).unwrap_or_default());
+    let (file, text) = (file.display(), sound.text.map(|text| format!(": {text}")).unwrap_or_default());
+    say!("{file} written{text}", "已写入 {file}{text}");
     Ok(())
 }
+
+/// A message of the studio in the language of the command line.
+fn words_of(words: &studio::Message) -> &str {
+    current().choose(&words.en, &words.zh)
+}
+
+fn print_findings(take: &TakeRow) {
+    take.report.findings.iter().for_each(|finding| print(format!("  {}\n", words_of(&finding.words))));
+}
+
+/// What its approver did not listen to, as the studio's page marks it.
+const UNHEARD: Bilingual = Bilingual::fixed(" (not listened to)", "（未试听）");
 
 /// The approver that `--who` names, by the account's password.
 fn proven(settings: &Settings, by: &ByApprover) -> Result<Operator, Rejection> {
@@ -343,5 +413,5 @@ fn read(file: &Path) -> Result<Vec<u8>, Rejection> {
 }
 
 fn fault(file: &Path, error: &io::Error) -> Rejection {
-    Rejection::Fault(format!("{}: {error}", file.display()))
+    Rejection::Fault(io_fault(file, error))
 }

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use base::{Bilingual, padded};
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
 use os::background::lower_priority;
+use os::language::{current, shown as in_language};
 use release::hotline;
 use release::recordings::MissingPolicy;
 use release::releases;
@@ -13,46 +15,60 @@ use studio_store::{FlowPublication, Published, Rejection};
 
 use crate::approver::publisher;
 use crate::args::by::{By, ByApprover};
-use crate::exit::Errors;
+use crate::call_words::code;
+use crate::exit::{Errors, failed, print};
+use crate::local_time::{shown, zone};
+use crate::say::say;
 use crate::sheets;
 
 /// Checks the files of the settings, runs all call sheets, and makes them the live release.
 pub(crate) fn publish(settings: &Settings, by: &ByApprover, missing: MissingPolicy) -> Result<ExitCode, Errors> {
     let who = publisher(settings, by).map_err(one)?;
     let publication = FlowPublication::prepare(settings, missing)?;
-    publication.hotline().remarks.iter().for_each(|remark| println!("{remark}"));
+    publication.hotline().remarks.iter().for_each(|remark| say!("{remark}", "{remark:#}"));
     if !sheets::print_failures(&publication.run_sheets()?) {
-        eprintln!("jindu: call sheets failed; nothing was published");
+        failed(&Bilingual::fixed("call sheets failed; nothing was published", "通话脚本未通过；未发布任何内容"));
         return Ok(ExitCode::FAILURE);
     }
     print_replay(&publication.replay()?);
     match publication.go_live(by.by.entry_of(who, "publish", None))? {
-        Published::AlreadyLive { release } => println!("release {} is live already", &release[..12]),
+        Published::AlreadyLive { release } => say_already_live(&release),
         Published::Live { release, removed } => print_live(&release, removed),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_live(release: &str, removed: Result<usize, String>) {
-    println!("release {} is live: new calls take it within a second, calls in progress keep theirs", &release[..12]);
+fn say_already_live(release: &str) {
+    say!("release {} is live already", "版本 {} 已在使用", &release[..12]);
+}
+
+fn print_live(release: &str, removed: Result<usize, Bilingual>) {
+    say!(
+        "release {} is live: new calls take it within a second, calls in progress keep theirs",
+        "版本 {} 已启用：新来电一秒内生效，通话中的来电仍用原版本",
+        &release[..12]
+    );
     match removed {
         Ok(0) => {}
-        Ok(removed) => println!("{removed} old releases were removed; the last {} are kept", releases::KEPT),
-        Err(error) => eprintln!("jindu: {error}"),
+        Ok(removed) => say!(
+            "{removed} old releases were removed; the last {} are kept",
+            "已删除 {removed} 个旧版本；保留最近 {} 个",
+            releases::KEPT
+        ),
+        Err(error) => failed(&error),
     }
 }
 
 /// Makes an older release live: the one whose hash starts with `prefix`, else the one before.
 pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &ByApprover) -> Result<ExitCode, Errors> {
     let who = publisher(settings, by).map_err(one)?;
-    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.to_string()))?;
+    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.text()))?;
     let name = match prefix {
         Some(prefix) => releases::find(settings, prefix).map_err(one)?,
-        None => releases::previous(settings)
-            .ok_or_else(|| one("no other release was live before; see jindu releases".into()))?,
+        None => releases::previous(settings).ok_or_else(|| one(Rejection::NothingBefore.text()))?,
     };
     if releases::live(settings).as_deref() == Some(&*name) {
-        println!("release {} is live already", &name[..12]);
+        say_already_live(&name);
         return Ok(ExitCode::SUCCESS);
     }
     lower_priority();
@@ -68,14 +84,23 @@ pub(crate) fn list(settings: &Settings) -> ExitCode {
     let live = releases::live(settings);
     let (entries, stored) = (releases::audit(settings), releases::names(settings));
     if entries.is_empty() {
-        println!("no release was published yet: a node serves the files of its settings");
+        say!(
+            "no release was published yet: a node serves the files of its settings",
+            "尚未发布过版本：节点使用设置中的文件"
+        );
     }
-    for entry in &entries {
-        let mark = if entry.release.is_some() && entry.release == live { '*' } else { ' ' };
+    let zone = zone(settings);
+    // A release that went live again has several lines; the newest says since when it is.
+    let newest = entries.iter().rposition(|entry| entry.release.is_some() && entry.release == live);
+    for (at, entry) in entries.iter().enumerate() {
+        let mark = if newest == Some(at) { '*' } else { ' ' };
         let name = entry.release.as_deref().map_or("-", |name| name.get(..12).unwrap_or(name));
         let kept = entry.release.as_ref().is_none_or(|name| stored.contains(name));
-        let gone = if kept { "" } else { " (removed)" };
-        println!("{mark} {name:<12} {:.0} {:<13} {} {}{gone}", entry.at, entry.what, entry.who, entry.why);
+        let gone = if kept { Bilingual::default() } else { Bilingual::fixed(" (removed)", "（已删除）") };
+        let (at, what) = (shown(entry.at, &zone), code(&entry.what));
+        let what = padded(in_language(&what), current().choose(15, 28));
+        let (who, why) = (&entry.who, &entry.why);
+        say!("{mark} {name:<12} {at}  {what} {who} {why}{gone}", "{mark} {name:<12} {at}  {what} {who} {why}{gone:#}");
     }
     ExitCode::SUCCESS
 }
@@ -88,7 +113,10 @@ pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By) -> Resul
         releases::append_audit(settings, &by.entry(what, None)).map_err(one)?;
     }
     let on = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
-    println!("the emergency notice is {}", if on { "on" } else { "off" });
+    match on {
+        true => say!("the emergency notice is on", "紧急通知已开启"),
+        false => say!("the emergency notice is off", "紧急通知已关闭"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,16 +128,20 @@ pub(crate) fn replay_calls(settings: &Settings, last: u32) -> Result<ExitCode, E
 }
 
 fn print_replay(report: &ReplayReport) {
-    println!("{} past calls replayed; {} would take another path", report.calls, report.diverged);
+    let (calls, diverged) = (report.calls, report.diverged);
+    say!(
+        "{calls} past calls replayed; {diverged} would take another path",
+        "已重放 {calls} 次过往来电；其中 {diverged} 次会走另一条路径"
+    );
     for (step, calls) in report.divergences.iter().take(DIVERGENCES_SHOWN) {
-        println!("  {calls:>6}  {step}");
+        print(format!("  {calls:>6}  {step}\n"));
     }
     if report.divergences.len() > DIVERGENCES_SHOWN {
-        println!("  and {} rarer ones", report.divergences.len() - DIVERGENCES_SHOWN);
+        say!("  and {} rarer ones", "  另有 {} 种较少见的", report.divergences.len() - DIVERGENCES_SHOWN);
     }
 }
 
-fn one(error: String) -> Errors {
+fn one(error: Bilingual) -> Errors {
     vec![error]
 }
 

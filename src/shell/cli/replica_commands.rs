@@ -1,44 +1,46 @@
-//! `jindu load`, `upstream`, `replica` and `sample`: cases that go into the replica, and its state.
+//! `jindu load`, `upstream` and `sample`: cases that go into the replica.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
+use base::Bilingual;
 use config::{Settings, Source};
 use inquiry::Keys;
-use os::{clock, folder};
+use os::{clock, folder, io_fault};
 use release::hotline::Wording;
 use replica::sample;
-use replica_store::{Loaded, command, load, postgres, secret};
+use replica_store::{Loaded, load, postgres, secret};
 
 use crate::args::Upstream;
-use crate::args::replica::ReplicaArguments;
-use crate::exit::done;
+use crate::say::say;
 
 /// The keys of the data folder; it is created if there is none.
-pub(crate) fn keys(settings: &Settings) -> Result<Keys, String> {
+pub(crate) fn keys(settings: &Settings) -> Result<Keys, Bilingual> {
     folder::create(&settings.data.folder)?;
     let secret = secret(&settings.data.folder).map_err(|error| error.to_string())?;
     Ok(Keys::new(&secret))
 }
 
 /// Loads a change batch, by the serving node if there is one.
-pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
+pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingual> {
     let keys = keys(settings)?;
     let loaded = load(&settings.data.folder, &settings.replica, keys, file, LOAD_TIMEOUT);
     match loaded.map_err(|error| error.to_string())? {
-        Loaded::Directly(done) => println!("{done}"),
-        Loaded::ByServer(done) => println!("{done}, by the node that serves"),
+        Loaded::Directly(done) => say!("{done}", "{done}"),
+        Loaded::ByServer(done) => say!("{done}, by the node that serves", "{done}（由运行中的节点完成）"),
     }
     Ok(())
 }
 
 /// Checks the PostgreSQL upstream, or compares the replica with it.
-pub(crate) fn upstream(settings: &Settings, command: Upstream) -> Result<(), String> {
+pub(crate) fn upstream(settings: &Settings, command: Upstream) -> Result<(), Bilingual> {
     if settings.replica.source != Source::Postgres {
-        return Err("the replica has no PostgreSQL upstream: set replica.source = \"postgres\"".into());
+        return Err(Bilingual::fixed(
+            "the replica has no PostgreSQL upstream: set replica.source = \"postgres\"",
+            "副本没有 PostgreSQL 上游：请设 replica.source = \"postgres\"",
+        ));
     }
     if command == Upstream::Verify {
         let keys = keys(settings)?;
@@ -46,24 +48,24 @@ pub(crate) fn upstream(settings: &Settings, command: Upstream) -> Result<(), Str
         let compared = postgres::verify::verify(upstream, folder, &keys, VERIFY_TIMEOUT);
         let compared = compared.map_err(|error| error.to_string())?;
         println!("{compared}");
-        return if compared.is_equal() { Ok(()) } else { Err("the replica differs from the upstream".into()) };
+        return if compared.is_equal() {
+            Ok(())
+        } else {
+            Err(Bilingual::fixed("the replica differs from the upstream", "副本与上游不一致"))
+        };
     }
     let checked = postgres::verify::check(&settings.replica.postgres).map_err(|trouble| trouble.to_string())?;
     println!("{checked}");
-    if checked.diagnostics.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
-}
-
-/// Runs a command of `jindu replica`.
-pub(crate) fn replica(settings: &Settings, arguments: ReplicaArguments) -> ExitCode {
-    let json = arguments.json;
-    let request = arguments.into();
-    let ran = keys(settings).and_then(|keys| command(&settings.data.folder, &settings.replica, &keys, request, json));
-    ran.unwrap_or_else(|error| done(Err(error)))
+    if checked.diagnostics.is_empty() {
+        Ok(())
+    } else {
+        Err(Bilingual::fixed("the upstream cannot be followed yet", "尚不能跟随该上游"))
+    }
 }
 
 /// Writes sample cases as a change batch.
-pub(crate) fn sample(wording: &Wording, cases: u32, seed: u64, out: &Path) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", out.display());
+pub(crate) fn sample(wording: &Wording, cases: u32, seed: u64, out: &Path) -> Result<(), Bilingual> {
+    let failed = |error: io::Error| io_fault(out, &error);
     let writer: Box<dyn Write> = match out.to_str() {
         Some("-") => Box::new(io::stdout().lock()),
         _ => Box::new(fs::File::create(out).map_err(failed)?),
@@ -78,7 +80,7 @@ pub(crate) fn sample(wording: &Wording, cases: u32, seed: u64, out: &Path) -> Re
     }
     writer.flush().map_err(failed)?;
     if out != Path::new("-") {
-        println!("{cases} cases written to {}", out.display());
+        say!("{cases} cases written to {}", "已将 {cases} 件案件写入 {}", out.display());
     }
     Ok(())
 }

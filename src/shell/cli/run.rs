@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use config::Settings;
+use base::{Bilingual, bilingual};
+use config::{Diagnostic, Settings};
 use node::serve;
+use os::{io_fault, language};
 use release::hotline::{self, Wording};
 use release::recordings::MissingPolicy;
 use release::releases;
@@ -19,30 +22,35 @@ use crate::call::call;
 use crate::calls::calls;
 use crate::check::check;
 use crate::diagram;
-use crate::exit::{coded, command_line, done, print, problems, wrong};
+use crate::exit::{Errors, coded, command_line, done, print, problems, wrong};
 use crate::journal_command;
 use crate::kiosk;
-use crate::local_time;
 use crate::look_up::{look_up, tail};
 use crate::messages;
 use crate::prompts;
 use crate::publish;
 use crate::replica_commands;
+use crate::replica_status;
 use crate::seal;
 use crate::sheets;
 use crate::sim;
 use crate::status::status;
 use crate::trace::trace;
+use crate::trunk_status::trunk_status;
 
 /// Runs the program on its command line, the program's name first; the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is written: records, recordings, feed files and exports are for this user.
     os::folder::keep_files_private();
     os::folder::keep_memory_private();
-    let Arguments { config, set, command } = match args::read(words) {
-        Ok(arguments) => arguments,
-        Err(error) => return command_line(&error),
+    let (Arguments { config, set, lang: _, command }, lang) = match args::read(words, language::of_environment()) {
+        Ok(read) => read,
+        Err((error, lang)) => {
+            language::set(lang);
+            return command_line(&error);
+        }
     };
+    language::set(lang);
     let command = command.unwrap_or(Command::Serve);
     if !matches!(command, Command::Serve) {
         die_of_sigpipe();
@@ -58,9 +66,16 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         // Most of these run beside the system of record, without settings of a node.
         Command::Feed(command) => coded(crate::feed::perform(command, settings)),
+        Command::Check => match all_settings(&config, &set) {
+            Ok((settings, wrong)) => {
+                replica_store::adopt_clock(&settings.data.folder);
+                let _ = os::sound_key::adopt_to_read(&settings.data);
+                check(&settings, &wrong, &config.display().to_string())
+            }
+            Err(error) => problems(&[error], 0),
+        },
         command => match settings() {
             Ok(settings) => perform(command, &settings),
-            Err(errors) if matches!(command, Command::Check) => problems(&errors),
             Err(errors) => wrong(&errors),
         },
     }
@@ -75,7 +90,7 @@ fn manual() -> ExitCode {
     let mut page = Vec::new();
     match clap_mangen::Man::new(args::table()).render(&mut page) {
         Ok(()) => printed(&page),
-        Err(error) => done(Err(error.to_string())),
+        Err(error) => done(Err(error.to_string().into())),
     }
 }
 
@@ -85,12 +100,22 @@ fn die_of_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
-fn settings(path: &Path, set: &[String]) -> Result<Settings, Vec<String>> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| vec![format!("{}: {error}; name the settings with --config PATH", path.display())])?;
-    // Relative paths start from the working directory, which holds prompts/ beside config/.
+fn settings(path: &Path, set: &[String]) -> Result<Settings, Errors> {
+    let (settings, wrong) = all_settings(path, set).map_err(|error| vec![error])?;
     let file = path.display().to_string();
-    config::read(&text, set, Path::new("")).map_err(|errors| errors.iter().map(|error| error.in_file(&file)).collect())
+    let errors: Errors = wrong.iter().map(|error| error.in_file(&file)).collect();
+    if errors.is_empty() { Ok(settings) } else { Err(errors) }
+}
+
+/// The settings as far as they can be read, and what is wrong with them.
+fn all_settings(path: &Path, set: &[String]) -> Result<(Settings, Vec<Diagnostic>), Bilingual> {
+    let unread = |error: io::Error| {
+        let fault = io_fault(path, &error);
+        bilingual!("{fault}; name the settings with --config PATH", "{fault:#}；请用 --config 写明设置文件")
+    };
+    let text = fs::read_to_string(path).map_err(unread)?;
+    // Relative paths start from the working directory, which holds prompts/ beside config/.
+    Ok(config::read_all(&text, set, Path::new("")))
 }
 
 fn perform(command: Command, settings: &Settings) -> ExitCode {
@@ -106,7 +131,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         if let Err(error) = adopted
             && (seals(&command) || opens(&command))
         {
-            return done(Err(error.to_string()));
+            return done(Err(error.text()));
         }
     }
     match command {
@@ -114,7 +139,6 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(hotline) => done(serve::serve(settings, hotline)),
             Err(errors) => wrong(&errors),
         },
-        Command::Check => check(settings),
         Command::Status { json } => done(status(settings, json)),
         Command::Calls(arguments) => done(calls(settings, arguments)),
         Command::Call(arguments) => done(call(settings, &arguments)),
@@ -128,15 +152,15 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Err(error) => wrong(&[error]),
         },
         Command::Upstream(command) => done(replica_commands::upstream(settings, command)),
-        Command::Replica(arguments) => replica_commands::replica(settings, arguments),
-        Command::Journal(command) => done(journal_command::run(&settings.data.folder, command)),
+        Command::Replica(arguments) => replica_status::replica(settings, arguments),
+        Command::Journal(command) => done(journal_command::run(settings, command)),
         Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
         Command::Trunk(args::Trunk::Trace(arguments)) => done(trace(settings, *arguments)),
         Command::Agent(command) => done(agent::run(settings, &command)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {
             Ok((way, sheets)) => test(settings, &way, &sheets),
-            Err(error) => command_line(&error),
+            Err(error) => wrong(&[error]),
         },
         Command::Sim => coded(sim::run(settings)),
         Command::Flow { svg: _, file, calls } => {
@@ -159,7 +183,9 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Kiosk(command) => coded(kiosk::run(settings, &command)),
         Command::Seal { undo } => done(seal::run(settings, undo)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
-        Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,
+        Command::Check | Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => {
+            ExitCode::SUCCESS
+        }
     }
 }
 
@@ -179,18 +205,6 @@ fn opens(command: &Command) -> bool {
         Command::Prompts(command) => !matches!(**command, PromptCommand::List | PromptCommand::Rollback { .. }),
         _ => false,
     }
-}
-
-fn trunk_status(settings: &Settings, json: bool) -> Result<(), String> {
-    let status = phone::trunk_status(&settings.data.folder, &settings.phone)?;
-    let text = if json {
-        serde_json::to_string_pretty(&status).map_err(|error| error.to_string())?
-    } else {
-        let zone = local_time::zone(settings);
-        status.to_text(|at| local_time::shown(at, &zone))
-    };
-    print(format!("{}\n", text.trim_end()));
-    Ok(())
 }
 
 fn test(settings: &Settings, way: &Way, sheets: &[PathBuf]) -> ExitCode {

@@ -11,21 +11,22 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use base::{Bilingual, bilingual};
 use config::Settings;
 use journal::messages::{self, read_recording};
 use os::{sealed_file, sound_key};
 use replica_store::FolderLock;
 
-use crate::exit::print;
+use crate::say::say;
 
 /// Runs the command.
 ///
 /// # Errors
 /// There is no key, a node serves and would go on sealing, or a file cannot be read or written; those before it stay as they
 /// are then.
-pub(crate) fn run(settings: &Settings, undo: bool) -> Result<(), String> {
+pub(crate) fn run(settings: &Settings, undo: bool) -> Result<(), Bilingual> {
     if sound_key::current().is_none() {
-        return Err("there is no key: set data.sound_key first".into());
+        return Err(Bilingual::fixed("there is no key: set data.sound_key first", "没有密钥：请先设 data.sound_key"));
     }
     let data = &settings.data.folder;
     let _lock = if undo { Some(lock(data)?) } else { None };
@@ -45,19 +46,32 @@ pub(crate) fn run(settings: &Settings, undo: bool) -> Result<(), String> {
     if undo {
         forget_key(data)?;
     }
-    let (now, before) = if undo { ("opened", "in clear") } else { ("sealed", "sealed") };
-    print(format!("{done} recordings {now}, {left} were {before} already\n"));
+    match undo {
+        true => {
+            say!("{done} recordings opened, {left} were in clear already", "已解密 {done} 条录音，{left} 条原为明文")
+        }
+        false => {
+            say!("{done} recordings sealed, {left} were sealed already", "已加密 {done} 条录音，{left} 条原已加密")
+        }
+    }
     if undo {
-        print("set data.sound_key to \"\" before the node starts again, or new recordings are sealed\n");
+        say!(
+            "set data.sound_key to \"\" before the node starts again, or new recordings are sealed",
+            "再次启动节点之前请把 data.sound_key 设为 \"\"，否则新录音仍会加密"
+        );
     }
     Ok(())
 }
 
 /// Keeps a node from serving, and so from sealing.
-fn lock(data: &Path) -> Result<FolderLock, String> {
+fn lock(data: &Path) -> Result<FolderLock, Bilingual> {
     let lock = FolderLock::take(data).map_err(|error| failed(data, &error))?;
     lock.ok_or_else(|| {
-        format!("{}: a node serves from this folder and would go on sealing: stop the node first", data.display())
+        bilingual!(
+            "{}: a node serves from this folder and would go on sealing: stop the node first",
+            "{}：有节点正在使用此文件夹并会继续加密：请先停止节点",
+            data.display()
+        )
     })
 }
 
@@ -73,11 +87,15 @@ fn change(path: &Path, is_message: bool, undo: bool) -> io::Result<bool> {
 }
 
 /// Forgets the key, unless another command has sealed something meanwhile.
-fn forget_key(data: &Path) -> Result<(), String> {
+fn forget_key(data: &Path) -> Result<(), Bilingual> {
     for (folder, _) in FOLDERS {
         for path in recordings(&data.join(folder))? {
             if sealed_file::text_length(&path).map_err(|error| failed(&path, &error))?.1 {
-                return Err(format!("{}: was sealed meanwhile: run this again", path.display()));
+                return Err(bilingual!(
+                    "{}: was sealed meanwhile: run this again",
+                    "{}：其间又被加密：请再次运行",
+                    path.display()
+                ));
             }
         }
     }
@@ -85,7 +103,7 @@ fn forget_key(data: &Path) -> Result<(), String> {
 }
 
 /// The recordings of a folder; not what is being written.
-fn recordings(folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn recordings(folder: &Path) -> Result<Vec<PathBuf>, Bilingual> {
     let files = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         files => files.map_err(|error| failed(folder, &error))?,
@@ -101,8 +119,8 @@ fn recordings(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(recordings)
 }
 
-fn failed(path: &Path, error: &io::Error) -> String {
-    format!("{}: {error}", path.display())
+fn failed(path: &Path, error: &io::Error) -> Bilingual {
+    os::io_fault(path, error)
 }
 
 /// What a command that was killed left behind.

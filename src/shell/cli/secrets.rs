@@ -5,21 +5,32 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::Path;
 
-use base::Private;
+use base::{Bilingual, Private, bilingual};
+use os::io_fault;
+
+use crate::say::text;
 
 /// Asks for a new secret: twice on a terminal, one line of the standard input otherwise.
-pub(crate) fn ask_new(what: &str, needed: bool) -> Result<Private<String>, String> {
+pub(crate) fn ask_new(what: &Bilingual, needed: bool) -> Result<Private<String>, Bilingual> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line(&mut stdin.lock(), what, needed);
     }
     let secret = prompted(what, needed)?;
-    let again = if secret.expose().is_empty() { secret.clone() } else { prompted("the same again", needed)? };
-    if secret == again { Ok(secret) } else { Err("the two entries differ: try again".into()) }
+    let again = if secret.expose().is_empty() {
+        secret.clone()
+    } else {
+        prompted(&Bilingual::fixed("the same again", "请再输入一次"), needed)?
+    };
+    if secret == again {
+        Ok(secret)
+    } else {
+        Err(Bilingual::fixed("the two entries differ: try again", "两次输入不一致，请重试"))
+    }
 }
 
 /// Asks for a secret that exists: the first line of `file`, else once on a terminal, else one line of the standard input.
-pub(crate) fn ask(what: &str, file: Option<&Path>) -> Result<Private<String>, String> {
+pub(crate) fn ask(what: &Bilingual, file: Option<&Path>) -> Result<Private<String>, Bilingual> {
     if let Some(path) = file {
         return read_file(what, path);
     }
@@ -28,28 +39,33 @@ pub(crate) fn ask(what: &str, file: Option<&Path>) -> Result<Private<String>, St
 }
 
 /// A secret that is the first line of a file.
-pub(crate) fn read_file(what: &str, path: &Path) -> Result<Private<String>, String> {
-    let opened = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+pub(crate) fn read_file(what: &Bilingual, path: &Path) -> Result<Private<String>, Bilingual> {
+    let opened = File::open(path).map_err(|error| io_fault(path, &error))?;
     line(&mut BufReader::new(opened), what, true)
 }
 
-fn prompted(what: &str, needed: bool) -> Result<Private<String>, String> {
-    let typed = rpassword::prompt_password(format!("{what}: "));
-    let typed = typed.map_err(|error| format!("the {what} cannot be read from the terminal: {error}"))?;
+fn prompted(what: &Bilingual, needed: bool) -> Result<Private<String>, Bilingual> {
+    let typed = rpassword::prompt_password(text!("{what}: ", "{what:#}："));
+    let typed = typed.map_err(|error| {
+        bilingual!("the {what} cannot be read from the terminal: {error}", "无法从终端读取{what:#}：{error}")
+    })?;
     checked(typed, what, needed)
 }
 
-fn line(from: &mut impl BufRead, what: &str, needed: bool) -> Result<Private<String>, String> {
+fn line(from: &mut impl BufRead, what: &Bilingual, needed: bool) -> Result<Private<String>, Bilingual> {
     let mut bytes = Vec::new();
     let read = io::Read::take(from, LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
-    read.map_err(|error| format!("the {what} cannot be read: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("the {what} must be UTF-8"))?;
+    read.map_err(|error| bilingual!("the {what} cannot be read: {error}", "无法读取{what:#}：{error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| bilingual!("the {what} must be UTF-8", "{what:#}须为 UTF-8"))?;
     checked(text.trim_end_matches(['\r', '\n']).to_owned(), what, needed)
 }
 
-fn checked(secret: String, what: &str, needed: bool) -> Result<Private<String>, String> {
+fn checked(secret: String, what: &Bilingual, needed: bool) -> Result<Private<String>, Bilingual> {
     if needed && secret.is_empty() {
-        return Err(format!("a {what} is needed: type it, or give it on the standard input, one line"));
+        return Err(bilingual!(
+            "a {what} is needed: type it, or give it on the standard input, one line",
+            "没有{what:#}：请输入，或由标准输入提供一行"
+        ));
     }
     Ok(Private::new(secret))
 }
@@ -63,10 +79,10 @@ mod tests {
     #[test]
     fn a_secret_is_one_line_of_the_standard_input() {
         let mut input = &b"correct horse\r\n730518\n"[..];
-        assert_eq!(line(&mut input, "password", true).unwrap().expose(), "correct horse");
-        assert_eq!(line(&mut input, "PIN", true).unwrap().expose(), "730518");
-        assert!(line(&mut input, "password", true).unwrap_err().contains("a password is needed"));
-        assert_eq!(line(&mut input, "PIN", false).unwrap().expose(), "");
-        assert!(line(&mut &b"\xff\xfe\n"[..], "password", true).is_err());
+        assert_eq!(line(&mut input, &"password".into(), true).unwrap().expose(), "correct horse");
+        assert_eq!(line(&mut input, &"PIN".into(), true).unwrap().expose(), "730518");
+        assert!(line(&mut input, &"password".into(), true).unwrap_err().en.contains("a password is needed"));
+        assert_eq!(line(&mut input, &"PIN".into(), false).unwrap().expose(), "");
+        assert!(line(&mut &b"\xff\xfe\n"[..], &"password".into(), true).is_err());
     }
 }

@@ -6,6 +6,8 @@ use flow::sheet::Outcome;
 use release::call_sheets::{self, SheetReport};
 use release::hotline::Hotline;
 
+use crate::say::say;
+
 /// Runs the sheets and prints every call; whether all passed.
 pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
     let reports = sheets.iter().map(|sheet| {
@@ -14,7 +16,7 @@ pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
         report
     });
     let (passed, failed) = count(&reports.collect::<Vec<_>>());
-    println!("{passed} passed, {failed} failed");
+    say!("{passed} passed, {failed} failed", "通过 {passed} 项，未通过 {failed} 项");
     failed == 0
 }
 
@@ -22,7 +24,7 @@ pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
 pub(crate) fn print_failures(reports: &[SheetReport]) -> bool {
     reports.iter().for_each(|report| print(report, |call| call.failure.is_some()));
     let (passed, failed) = count(reports);
-    println!("{passed} calls of the sheets passed, {failed} failed");
+    say!("{passed} calls of the sheets passed, {failed} failed", "通话脚本：通过 {passed} 项，未通过 {failed} 项");
     failed == 0
 }
 
@@ -33,17 +35,19 @@ fn count(reports: &[SheetReport]) -> (usize, usize) {
 fn print(report: &SheetReport, shown: impl Fn(&Outcome) -> bool) {
     match &report.calls {
         Ok(calls) => calls.iter().filter(|call| shown(call)).for_each(|call| print_call(&report.file, call)),
-        Err(errors) => errors.iter().for_each(|error| println!("{error}")),
+        Err(errors) => errors.iter().for_each(|error| say!("{error}", "{error:#}")),
     }
 }
 
 fn print_call(file: &str, call: &Outcome) {
     let Some(failure) = &call.failure else {
-        println!("ok    {} ({:.1} s)", call.name, call.seconds.as_secs_f64());
+        let (name, seconds) = (&call.name, call.seconds.as_secs_f64());
+        say!("ok    {name} ({seconds:.1} s)", "通过    {name}（{seconds:.1} 秒）");
         return;
     };
-    println!("FAIL  {}\n      {file}:{}: {}", call.name, failure.line, failure.what);
+    let (name, line, what) = (&call.name, failure.line, &failure.what);
+    say!("FAIL  {name}\n      {file}:{line}: {what}", "未通过  {name}\n      {file}:{line}: {what:#}");
     for line in &call.transcript {
-        println!("      | {line}");
+        crate::exit::print(format!("      | {line}\n"));
     }
 }

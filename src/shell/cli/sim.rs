@@ -2,22 +2,28 @@
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::civil::date;
 
+use base::Bilingual;
 use config::Settings;
 use flow::sheet::{Reply, Row, Session};
 use inquiry::{Case, Rules};
+use os::{io_fault, language};
 use release::hotline;
 use release::hotline::SAMPLE_SEED;
 use replica::sample::{self, Example};
 use speech::Value;
 
+use crate::exit::Errors;
+use crate::say::text;
+
 /// Runs a session. The exit code is 1 if a line of a script failed.
-pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
+pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Errors> {
     let release = hotline::release(settings)?;
     let (rules, working) = hotline::rules(settings, &release)?;
     let today = date(2026, 11, 24);
@@ -29,11 +35,12 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
     let terminal = io::stdin().is_terminal();
     let mut session = Session::new(Arc::clone(&release), rows, Instant::now());
     let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{}", text!("A call on {today} at 10:00.", "来电时间：{today} 10:00。"));
     if terminal {
         let _ = out.write_all(welcome(&examples).as_bytes());
         show(&mut out, &session.line(""));
     }
-    let failed = converse(&mut session, terminal, &mut out).map_err(|error| vec![format!("sim: {error}")])?;
+    let failed = converse(&mut session, terminal, &mut out).map_err(|error| vec![format!("sim: {error}").into()])?;
     Ok(if failed && !terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -48,14 +55,14 @@ fn converse(session: &mut Session, terminal: bool, out: &mut impl Write) -> io::
         }
         let Some(line) = lines.next().transpose()? else { break };
         let line = line.trim();
-        if !terminal && !line.starts_with('#') {
+        let comment = !terminal && is_comment(line);
+        if !terminal && !comment {
             writeln!(out, "> {line}")?;
         }
         match line.split_once(' ').unwrap_or((line, "")) {
             ("quit" | "exit", _) => break,
-            ("help" | "?", _) => out.write_all(HELP.as_bytes())?,
-            // A comment of a script; the key itself when a person types it.
-            _ if line.starts_with('#') && !terminal => {}
+            ("help" | "?", _) => out.write_all(language::shown(&HELP).as_bytes())?,
+            _ if comment => {}
             ("save", file) => failed |= !save(session, file.trim(), out)?,
             _ => failed |= !show(out, &session.line(line)),
         }
@@ -64,12 +71,17 @@ fn converse(session: &mut Session, terminal: bool, out: &mut impl Write) -> io::
     Ok(failed)
 }
 
+/// Whether a line of a script is a comment: `# a caller who …`. `#`, `#1` and `##` are keys.
+fn is_comment(line: &str) -> bool {
+    line.starts_with('#') && !line.chars().all(|c| c.is_ascii_digit() || matches!(c, '#' | '*' | 'X' | 'x'))
+}
+
 fn show(out: &mut impl Write, reply: &Reply) -> bool {
     for line in &reply.lines {
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", language::shown(line));
     }
     if let Some(wrong) = &reply.error {
-        let _ = writeln!(out, "! {wrong}");
+        let _ = writeln!(out, "! {}", language::shown(wrong));
     }
     reply.error.is_none()
 }
@@ -77,13 +89,23 @@ fn show(out: &mut impl Write, reply: &Reply) -> bool {
 /// Writes the session to a new file.
 fn save(session: &Session, file: &str, out: &mut impl Write) -> io::Result<bool> {
     if file.is_empty() {
-        writeln!(out, "! write `save FILE`, as in save config/hotline/calls/mine.call")?;
+        let wrong = text!(
+            "write `save FILE`, as in save config/hotline/calls/mine.call",
+            "请写 `save 文件`，如 save config/hotline/calls/mine.call"
+        );
+        writeln!(out, "! {wrong}")?;
         return Ok(false);
     }
     let made = fs::OpenOptions::new().write(true).create_new(true).open(file);
     match made.and_then(|mut made| made.write_all(session.sheet().as_bytes())) {
-        Ok(()) => writeln!(out, "-- saved; run it with: jindu test {file}").map(|()| true),
-        Err(error) => writeln!(out, "! {file}: {error}; choose another name").map(|()| false),
+        Ok(()) => {
+            let saved = text!("saved; run it with: jindu test {file}", "已保存；运行：jindu test {file}");
+            writeln!(out, "-- {saved}").map(|()| true)
+        }
+        Err(error) => {
+            let fault = io_fault(Path::new(file), &error);
+            writeln!(out, "! {}", language::shown(&fault)).map(|()| false)
+        }
     }
 }
 
@@ -128,17 +150,18 @@ fn written(value: &Value) -> String {
 }
 
 fn welcome(examples: &[Example]) -> String {
-    let mut text = String::from("A call on 2026-11-24 at 10:00. Sample cases:\n");
+    let mut text = text!("Sample cases:\n", "样例案件：\n");
     for example in examples {
         let tail = example.case.id_tail.as_deref().unwrap_or("");
-        text.push_str(&format!("  {:<16} {tail:<6} {}\n", example.case.receipt, example.shows));
+        text.push_str(&format!("  {:<16} {tail:<6} {}\n", example.case.receipt, language::shown(&example.name())));
     }
-    text.push_str("Write help for the list of acts.\n\n");
+    text.push_str(&text!("Write help for the list of acts.\n\n", "输入 help 查看可用的动作。\n\n"));
     text
 }
 
-const HELP: &str = "\
-  1, 123#                 keys
+const HELP: Bilingual = Bilingual::fixed(
+    "\
+  1, 123#                 keys; X is the star key
   wait 10s, silence 2     let time pass; let two key timeouts pass
   talk 20s                speak after the beep
   at 2026-10-02 10:00     a new call at this time
@@ -151,4 +174,31 @@ const HELP: &str = "\
   transfer busy           how transfers end (done, busy, failed)
   save FILE               the session as a call sheet
   quit
-";
+",
+    "\
+  1、123#                 按键；X 即星号键
+  wait 10s、silence 2     等待一段时间；等两次按键超时
+  talk 20s                提示音后讲话
+  at 2026-10-02 10:00     在此时间的新来电
+  caller senior           已知来电人的新来电（senior、mobile、blocked、number）
+  lang en                 此后使用此语言
+  db down、db up          案件数据不可用；恢复可用
+  db slow 20s             案件数据迟迟才答复
+  db 回执号 末四位 -> status=ready doc=passport hall=north
+  emergency on|off        紧急通知
+  transfer busy           转接结果（done、busy、failed）
+  save 文件               把本次会话存为通话脚本
+  quit                    退出
+",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pound_key_is_no_comment() {
+        assert!(["# a caller", "#a", "# 1", "#-"].map(is_comment).iter().all(|is| *is));
+        assert!(!["#", "##", "#1", "1#", "0", ""].map(is_comment).iter().any(|is| *is));
+    }
+}

@@ -1,22 +1,24 @@
 //! `jindu status`: one look at the node that serves from the data folder, or at the folder where none does.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use base::{Bilingual, bilingual};
 use config::Settings;
 use journal::WaitingMessages;
 use node::NodeStatus;
-use os::folder;
+use os::{folder, language};
 use phone::{PeerState, TrunkStatus, TrunksStatus};
 use release::releases;
-use replica_store::{Replica, Role, span};
+use replica_store::{Replica, Role};
 
+use crate::call_words::code;
 use crate::exit::print;
-use crate::local_time::{rfc3339, shown, zone};
+use crate::local_time::{rfc3339, shown, span, zone};
 use crate::replica_commands::keys;
+use crate::say::Lines;
+use crate::trunk_status::counted;
 
 /// What is known.
 struct Status {
@@ -36,7 +38,7 @@ struct Status {
 ///
 /// # Errors
 /// A node serves and does not answer, or the journal cannot be read.
-pub(crate) fn status(settings: &Settings, json: bool) -> Result<(), String> {
+pub(crate) fn status(settings: &Settings, json: bool) -> Result<(), Bilingual> {
     let data = &settings.data.folder;
     let node = node::node_status(data)?;
     let status = Status {
@@ -89,72 +91,102 @@ impl Status {
     }
 
     fn to_text(&self, folder: &str) -> String {
-        let mut text = String::new();
-        let mut line = |name: &str, what: &str| {
-            let _ = writeln!(text, "{name:<11} {what}");
-        };
+        let mut lines = Lines::new(language::current(), 11);
+        let fixed = Bilingual::fixed;
+        let data = fixed("data", "数据");
         match &self.node {
             Some(node) => {
-                let since = shown(node.serving_since, &self.zone);
-                line("serving", &format!("since {since}, version {}", node.version));
-                of_health(&node.health, &mut line);
+                let (since, version) = (shown(node.serving_since, &self.zone), &node.version);
+                let value = bilingual!("since {since}, version {version}", "自 {since} 起运行，程序版本 {version}");
+                lines.line(&fixed("serving", "节点"), &value);
+                of_health(&node.health, &mut lines);
             }
             None => {
-                line("serving", &format!("no: no node serves from {folder}"));
-                let as_of = self.as_of.map(|at| format!("as of {}", shown(at, &self.zone)));
-                line("data", as_of.as_deref().unwrap_or("no replica, or it has no time yet"));
+                let none = bilingual!("no: no node serves from {folder}", "未运行：没有节点使用 {folder}");
+                lines.line(&fixed("serving", "节点"), &none);
+                let as_of = self.as_of.map(|at| shown(at, &self.zone));
+                let as_of = as_of.map(|at| bilingual!("as of {at}", "截至 {at}"));
+                let none = || fixed("no replica, or it has no time yet", "没有副本，或尚无数据时间");
+                lines.line(&data, &as_of.unwrap_or_else(none));
             }
         }
-        line("release", self.release().unwrap_or("none published: the files of the settings"));
-        line("emergency", if self.emergency { "on: every caller hears the notice" } else { "off" });
-        line("messages", &self.messages());
-        let free = self.disk_free.map(|free| format!("{:.1} GB free", free as f64 / 1e9));
-        line("disk", free.as_deref().unwrap_or("unknown"));
+        let unpublished = || fixed("none published: the files of the settings", "尚未发布：使用设置中的文件");
+        let release = self.release().map(str::to_owned).map_or_else(unpublished, Bilingual::from);
+        lines.line(&fixed("release", "版本"), &release);
+        let emergency = match self.emergency {
+            true => fixed("on: every caller hears the notice", "已开启：所有来电播放通知"),
+            false => fixed("off", "关闭"),
+        };
+        lines.line(&fixed("emergency", "紧急通知"), &emergency);
+        lines.line(&fixed("messages", "留言"), &self.messages());
+        let free = self.disk_free.map(|free| free as f64 / 1e9);
+        let free = free.map(|free| bilingual!("{free:.1} GB free", "剩余 {free:.1} GB"));
+        lines.line(&fixed("disk", "磁盘"), &free.unwrap_or_else(|| fixed("unknown", "未知")));
         for trunk in &self.trunks.trunks {
-            line("trunk", &of_trunk(trunk, self.trunks.serving_since.is_some()));
+            lines.line(&fixed("trunk", "中继"), &of_trunk(trunk, self.trunks.serving_since.is_some()));
         }
-        text
+        lines.into_text()
     }
 
-    fn messages(&self) -> String {
-        let oldest = self.messages.oldest.map(|at| format!(", the oldest since {}", shown(at, &self.zone)));
-        format!("{} waiting{}", self.messages.count, oldest.unwrap_or_default())
+    fn messages(&self) -> Bilingual {
+        let count = self.messages.count;
+        let oldest = self.messages.oldest.map(|at| shown(at, &self.zone));
+        let oldest = oldest.map(|at| bilingual!(", the oldest since {at}", "，最早的自 {at} 起"));
+        let oldest = oldest.unwrap_or_default();
+        bilingual!("{count} waiting{oldest}", "{count} 条待办{oldest:#}")
     }
 }
 
-fn of_health(health: &Value, line: &mut impl FnMut(&str, &str)) {
+fn of_health(health: &Value, lines: &mut Lines) {
     let number = |key: &str| health[key].as_u64();
-    line("state", if health["status"] == "draining" { "draining: takes no new calls" } else { "ready" });
-    let (calls, most) = (number("calls").unwrap_or(0), number("calls_max").unwrap_or(0));
-    line("lines", &format!("{calls} of {most} in use, {} free", most.saturating_sub(calls)));
-    let age = number("replica_age_s").map(|age| format!("{} old", span(age)));
-    let cases = number("replica_cases").unwrap_or(0);
-    line("data", &format!("{}, {cases} cases", age.as_deref().unwrap_or("no time yet")));
-    let words = |key: &str| -> Vec<&str> {
-        health[key].as_array().map(|words| words.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+    let fixed = Bilingual::fixed;
+    let state = match health["status"] == "draining" {
+        true => fixed("draining: takes no new calls", "正在退出：不再接受新来电"),
+        false => fixed("ready", "正常"),
     };
-    for (key, remedy) in [("troubles", ""), ("alarms", " (jindu replica status explains them)")] {
-        let words = words(key);
-        let shown = if words.is_empty() { "none".to_owned() } else { format!("{}{remedy}", words.join(", ")) };
-        line(key, &shown);
+    lines.line(&fixed("state", "状态"), &state);
+    let (calls, most) = (number("calls").unwrap_or(0), number("calls_max").unwrap_or(0));
+    let free = most.saturating_sub(calls);
+    let in_use = bilingual!("{calls} of {most} in use, {free} free", "共 {most} 路，使用中 {calls} 路，空闲 {free} 路");
+    lines.line(&fixed("lines", "线路"), &in_use);
+    let age = number("replica_age_s").map(|age| {
+        let age = span(age);
+        bilingual!("{age} old", "{age:#}前的数据")
+    });
+    let (age, cases) =
+        (age.unwrap_or_else(|| fixed("no time yet", "尚无数据时间")), number("replica_cases").unwrap_or(0));
+    lines.line(&fixed("data", "数据"), &bilingual!("{age}, {cases} cases", "{age:#}，{cases} 件"));
+    let codes = |key: &str| -> Vec<Bilingual> {
+        let words = health[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        words.map(code).collect()
+    };
+    let explained = fixed(" (jindu replica status explains them)", "（详见 jindu replica status）");
+    for (key, name, remedy) in
+        [("troubles", fixed("troubles", "问题"), Bilingual::default()), ("alarms", fixed("alarms", "报警"), explained)]
+    {
+        let codes = codes(key);
+        let listed = Bilingual::list(&codes, ", ", "、");
+        let value = bilingual!("{listed}{remedy}", "{listed:#}{remedy:#}");
+        lines.line(&name, &if codes.is_empty() { fixed("none", "无") } else { value });
     }
 }
 
-fn of_trunk(trunk: &TrunkStatus, serving: bool) -> String {
+fn of_trunk(trunk: &TrunkStatus, serving: bool) -> Bilingual {
+    let TrunkStatus { name, calls, calls_max, .. } = trunk;
     if !serving {
-        return format!("{}: at most {} calls", trunk.name, trunk.calls_max);
+        return bilingual!("{name}: at most {calls_max} calls", "{name}：最多 {calls_max} 路");
     }
-    let mut text = format!("{}: {} of {} calls", trunk.name, trunk.calls, trunk.calls_max);
+    let mut parts = vec![bilingual!("{name}: {calls} of {calls_max} calls", "{name}：{calls_max} 路中使用 {calls} 路")];
     if !trunk.peers.is_empty() {
         let reachable = trunk.peers.iter().filter(|peer| peer.state == PeerState::Reachable).count();
-        let _ = write!(text, "; {reachable} of {} peers reachable", trunk.peers.len());
+        let all = trunk.peers.len();
+        parts.push(bilingual!("{reachable} of {all} peers reachable", "{all} 个对端中 {reachable} 个可达"));
     }
-    if let Some(registration) = &trunk.registration {
-        text.push_str(if registration.registrar.is_some() { "; registered" } else { "; not registered" });
-    }
-    let _ = write!(text, "; refused {}", trunk.refused.values().sum::<u64>());
-    for (n, (reason, count)) in trunk.refused.iter().enumerate() {
-        let _ = write!(text, "{}{reason} {count}", if n == 0 { ": " } else { ", " });
-    }
-    text
+    parts.extend(trunk.registration.as_ref().map(|registration| match registration.registrar {
+        Some(_) => Bilingual::fixed("registered", "已注册"),
+        None => Bilingual::fixed("not registered", "未注册"),
+    }));
+    let refused = counted(&trunk.refused);
+    parts.push(bilingual!("refused {refused}", "拒绝 {refused:#}"));
+    Bilingual::list(&parts, "; ", "；")
 }

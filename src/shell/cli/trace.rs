@@ -8,31 +8,39 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use base::{Bilingual, bilingual};
 use config::Settings;
 use phone::{CallChoice, Summary, TraceClient, TraceRequest};
 use sip::capture::pcap;
 
 use crate::args::trace::{Call, TraceArguments};
-use crate::exit::print;
+use crate::say::say;
 
 /// Traces a call.
 ///
 /// # Errors
 /// No node serves, it refuses, the file cannot be written, or there was no message.
-pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<(), String> {
+pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<(), Bilingual> {
     let TraceArguments { call, for_s, max_mb, unmasked, out, overwrite, who, why } = arguments;
     if !overwrite && fs::symlink_metadata(&out).is_ok() {
-        return Err(format!("{} exists: name another file, or add --overwrite", out.display()));
+        return Err(bilingual!(
+            "{} exists: name another file, or add --overwrite",
+            "{} 已存在：请换一个文件名，或加 --overwrite",
+            out.display()
+        ));
     }
     let (choice, awaited) = choice(call)?;
     let octets_max = max_mb * 1_000_000;
     let request = TraceRequest { call: choice, for_s, octets_max, unmasked, who, why };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let runtime = runtime.map_err(|error| bilingual!("cannot start: {error}", "无法启动：{error}"))?;
     let client = TraceClient::start(&settings.data.folder, request)?;
     let summary = match create(&out, overwrite) {
         Ok(file) => {
-            print(format!("waiting for {awaited}, at most {for_s} s; Ctrl-C ends it\n"));
+            say!(
+                "waiting for {awaited}, at most {for_s} s; Ctrl-C ends it",
+                "正在等候{awaited:#}，最长 {for_s} 秒；按 Ctrl-C 结束"
+            );
             runtime.block_on(fetch(&client, file, &out))
         }
         Err(error) => Err(failed(&out, &error)),
@@ -44,21 +52,28 @@ pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<()
     report(&summary, &out)
 }
 
-fn choice(call: Call) -> Result<(CallChoice, String), String> {
+fn choice(call: Call) -> Result<(CallChoice, Bilingual), Bilingual> {
     match call {
-        Call { call_id: Some(id), .. } => Ok((CallChoice::CallId(id), "messages of the call".into())),
+        Call { call_id: Some(id), .. } => {
+            Ok((CallChoice::CallId(id), Bilingual::fixed("messages of the call", "该通话的信令")))
+        }
         Call { trunk: Some(name), .. } => {
-            let awaited = format!("the next call of trunk {name}");
+            let awaited = bilingual!("the next call of trunk {name}", "中继 {name} 的下一次来电");
             Ok((CallChoice::Trunk(name), awaited))
         }
-        Call { number: Some(number), .. } => Ok((CallChoice::Number(number), "the next call of the number".into())),
-        Call { call_id: None, trunk: None, number: None } => Err("name --call-id, --trunk or --number".into()),
+        Call { number: Some(number), .. } => {
+            Ok((CallChoice::Number(number), Bilingual::fixed("the next call of the number", "该号码的下一次来电")))
+        }
+        Call { call_id: None, trunk: None, number: None } => {
+            Err(Bilingual::fixed("name --call-id, --trunk or --number", "请写 --call-id、--trunk 或 --number"))
+        }
     }
 }
 
 /// Writes what comes until the trace is over. A signal ends it.
-async fn fetch(client: &TraceClient, mut file: File, out: &Path) -> Result<Summary, String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+async fn fetch(client: &TraceClient, mut file: File, out: &Path) -> Result<Summary, Bilingual> {
+    let listen =
+        |kind| signal(kind).map_err(|error| bilingual!("cannot listen for signals: {error}", "无法接收信号：{error}"));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     file.write_all(&pcap::file_header()).map_err(|error| failed(out, &error))?;
     let mut was_found = false;
@@ -66,7 +81,7 @@ async fn fetch(client: &TraceClient, mut file: File, out: &Path) -> Result<Summa
         let piece = client.read()?;
         file.write_all(&piece.records).map_err(|error| failed(out, &error))?;
         if piece.is_found && !piece.records.is_empty() && !std::mem::replace(&mut was_found, true) {
-            print("the call is being written\n");
+            say!("the call is being written", "正在写入该通话");
         }
         if let Some(summary) = piece.over {
             file.sync_all().map_err(|error| failed(out, &error))?;
@@ -91,20 +106,31 @@ fn create(out: &Path, overwrite: bool) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(out)
 }
 
-fn failed(out: &Path, error: &io::Error) -> String {
-    format!("{}: {error}", out.display())
+fn failed(out: &Path, error: &io::Error) -> Bilingual {
+    os::io_fault(out, error)
 }
 
-fn report(summary: &Summary, out: &Path) -> Result<(), String> {
+fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
     let Summary { end, messages, lost, call_id } = summary;
     if *messages == 0 {
         let _ = fs::remove_file(out);
-        return Err(format!("no message of such a call came ({end}); {} was not written", out.display()));
+        return Err(bilingual!(
+            "no message of such a call came ({end}); {} was not written",
+            "没有收到此通话的信令（{end}）；未写入 {}",
+            out.display()
+        ));
     }
     let call = call_id.as_deref().unwrap_or("?");
-    print(format!("{messages} messages of call {call} are in {} ({end})\n", out.display()));
+    say!(
+        "{messages} messages of call {call} are in {} ({end})",
+        "通话 {call} 的 {messages} 条信令已写入 {}（{end}）",
+        out.display()
+    );
     if *lost > 0 {
-        return Err(format!("{lost} messages are missing: they came faster than they were fetched"));
+        return Err(bilingual!(
+            "{lost} messages are missing: they came faster than they were fetched",
+            "缺少 {lost} 条信令：到达过快，未能取完"
+        ));
     }
     Ok(())
 }

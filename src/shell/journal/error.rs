@@ -1,10 +1,12 @@
 //! Why the journal cannot be used.
 
+use base::{Bilingual, bilingual};
+
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum JournalError {
     /// SQLite cannot open or write the file.
-    #[error("{path}: {error}; the data folder must be writable by this user")]
     Sqlite {
         /// The journal's file.
         path: String,
@@ -12,7 +14,6 @@ pub enum JournalError {
         error: rusqlite::Error,
     },
     /// The file's schema is newer than this program.
-    #[error("{path}: written by a newer version (schema {schema}): start that version, or move the file away")]
     Newer {
         /// The journal's file.
         path: String,
@@ -20,8 +21,26 @@ pub enum JournalError {
         schema: i64,
     },
     /// The system gives no thread for the writer.
-    #[error("cannot start the journal's thread: {0}")]
     Thread(std::io::Error),
+}
+
+impl JournalError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            JournalError::Sqlite { path, error } => bilingual!(
+                "{path}: {error}; the data folder must be writable by this user",
+                "{path}：{error}；数据文件夹须可由本用户写入"
+            ),
+            JournalError::Newer { path, schema } => bilingual!(
+                "{path}: written by a newer version (schema {schema}): start that version, or move the file away",
+                "{path}：由更新的版本写成（schema {schema}）：请启动该版本，或移走该文件"
+            ),
+            JournalError::Thread(error) => {
+                bilingual!("cannot start the journal's thread: {error}", "无法启动通话记录线程：{error}")
+            }
+        }
+    }
 }
 
 impl JournalError {

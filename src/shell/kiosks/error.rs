@@ -2,13 +2,14 @@
 
 use std::io;
 
+use base::{Bilingual, bilingual};
 use web::EnrolmentError;
 
 /// Why the register of kiosks cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum KioskStoreError {
     /// A file cannot be read or written.
-    #[error("{path}: {error}; the data folder must be writable by this user, with room")]
     Io {
         /// The file.
         path: String,
@@ -16,7 +17,6 @@ pub enum KioskStoreError {
         error: io::Error,
     },
     /// The file is no register of this version.
-    #[error("{path}: {error}; restore it from another node, or move it away and enrol the kiosks again")]
     File {
         /// The file.
         path: String,
@@ -24,6 +24,22 @@ pub enum KioskStoreError {
         error: EnrolmentError,
     },
     /// The register does not allow the change.
-    #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+}
+
+impl KioskStoreError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            KioskStoreError::Io { path, error } => bilingual!(
+                "{path}: {error}; the data folder must be writable by this user, with room",
+                "{path}：{error}；数据文件夹须可由本用户写入，且有空间"
+            ),
+            KioskStoreError::File { path, error } => bilingual!(
+                "{path}: {error}; restore it from another node, or move it away and enrol the kiosks again",
+                "{path}：{error:#}；请从另一节点恢复，或移走该文件后重新登记各终端"
+            ),
+            KioskStoreError::Enrolment(error) => error.text(),
+        }
+    }
 }

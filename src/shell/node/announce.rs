@@ -1,17 +1,18 @@
 //! What a start prints: what to try with the sample, initial passwords, and the ready line.
 
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use base::{Bilingual, OfficeLang, bilingual};
 use config::Settings;
 use media::MediaIoInUse;
+use os::language;
 use release::hotline::{self, Hotline};
 use release::releases;
 use replica::sample::Example;
 use studio_store::accounts::initial::InitialAccount;
+use studio_store::accounts::initial_file;
 
 use crate::sockets::Sockets;
 
@@ -37,17 +38,20 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
     }
     if let Some(page) = sockets.web.studio().filter(|_| !welcome.accounts.is_empty()) {
-        text.push_str(&shown_once(settings, page, &initial_passwords(page, welcome.accounts)));
+        text.push_str(&shown_once(settings, page, welcome.accounts));
     }
     text.push_str(&served(settings, welcome.hotline));
     let media = media_sockets(welcome.media_io);
     text.push_str(&format!("media {media}\n"));
     if let Some(page) = sockets.web.studio().filter(|_| welcome.accounts.is_empty()) {
-        text.push_str(&format!("studio http://{page}/studio\n"));
+        text.push_str(&line(&bilingual!("studio http://{page}/studio", "录音室 http://{page}/studio")));
     }
     let operations: Vec<String> = sockets.web.operations().iter().map(|address| format!("http://{address}")).collect();
     let operations =
         if operations.is_empty() { String::new() } else { format!(" operations={}", operations.join(",")) };
+    if language::current() == OfficeLang::Zh {
+        text.push_str("电话和扫码服务已就绪，按 Ctrl-C 停止；下一行供程序读取：\n");
+    }
     text.push_str(&format!("ready phone={} web={}{operations}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
     // A node serves, whoever reads its output: a closed terminal or pipe ends no call.
@@ -72,14 +76,30 @@ fn media_sockets(threads: &[MediaIoInUse]) -> String {
 fn served(settings: &Settings, hotline: &Hotline) -> String {
     let name = hotline.release.short_name();
     if releases::live(settings).is_none() {
-        return format!("release {name}: the files in {}; none is published yet\n", folder_of(&settings.hotline.flow));
+        let folder = folder_of(&settings.hotline.flow);
+        return line(&bilingual!(
+            "release {name}: the files in {folder}; none is published yet",
+            "版本 {name}：使用 {folder} 中的文件；尚未发布过版本"
+        ));
     }
     let edited = match hotline::release(settings) {
-        Ok(edited) if edited.short_name() == name => String::new(),
-        Ok(_) => ", and the edited files differ: jindu publish makes them live".to_owned(),
-        Err(errors) => format!(", and the edited files have {} errors: see jindu check", errors.len()),
+        Ok(edited) if edited.short_name() == name => Bilingual::default(),
+        Ok(_) => Bilingual::fixed(
+            ", and the edited files differ: jindu publish makes them live",
+            "；工作文件与其不同：jindu publish 使其生效",
+        ),
+        Err(errors) => bilingual!(
+            ", and the edited files have {} errors: see jindu check",
+            "；工作文件有 {} 处错误：见 jindu check",
+            errors.len()
+        ),
     };
-    format!("release {name} is live{edited}\n")
+    line(&bilingual!("release {name} is live{edited}", "版本 {name} 已启用{edited:#}"))
+}
+
+/// A line in the language of the command line.
+fn line(text: &Bilingual) -> String {
+    format!("{}\n", language::shown(text))
 }
 
 fn folder_of(file: &Path) -> String {
@@ -90,22 +110,31 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     let address = phone.first().and_then(|address| address.split_once(':')).map_or("", |(_, address)| address);
     let number = settings.phone.number().unwrap_or("96110110");
     let page = pages.first().map_or("", String::as_str);
-    let mut text = format!(
-        "What to try (sample cases):\n  dial   sip:{number}@{address}, then 1 for Mandarin, 1 for progress, the receipt, the ID tail (* for X)\n"
-    );
+    let mut text = line(&bilingual!(
+        "What to try (sample cases):\n  dial   sip:{number}@{address}, then 1 for Mandarin, 1 for progress, the receipt, the ID tail (* for X)",
+        "可以试用（样例案件）：\n  拨打   sip:{number}@{address}，按 1 选普通话，按 1 查进度，输入回执号和身份证号末四位（* 代表 X）"
+    ));
     if let Some(test) = &settings.phone.line_test {
-        text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
+        text.push_str(&line(&bilingual!(
+            "  dial   sip:{test}@{address} for the line test",
+            "  拨打   sip:{test}@{address} 测试线路"
+        )));
     }
     if let Some(studio) = &settings.phone.studio {
-        text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts by telephone\n"));
+        text.push_str(&line(&bilingual!(
+            "  dial   sip:{studio}@{address} to record prompts by telephone",
+            "  拨打   sip:{studio}@{address} 用电话录音"
+        )));
     }
-    text.push_str(&format!(
-        "  open   {page} and scan or type a receipt; {page}/public is the page for everybody else\n\n  {:<16} {:<8} state\n",
-        "receipt", "ID tail"
-    ));
+    text.push_str(&line(&bilingual!(
+        "  open   {page} and scan or type a receipt; {page}/public is the page for everybody else\n\n  {:<16} {:<8} state",
+        "  打开   {page} 扫描或输入回执号；{page}/public 供公众查询\n\n  {:<13} {:<5} 状态",
+        language::current().choose("receipt", "回执号"),
+        language::current().choose("ID tail", "末四位")
+    )));
     for example in examples {
         let tail = example.case.id_tail.as_deref().unwrap_or("");
-        text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));
+        text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, language::shown(&example.name())));
     }
     text.push('\n');
     text
@@ -113,34 +142,37 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
 
 /// The text for a terminal. What is not one is kept by somebody: a journal, a file; there the secrets go to a file of
 /// their own.
-fn shown_once(settings: &Settings, page: SocketAddr, secrets: &str) -> String {
+fn shown_once(settings: &Settings, page: SocketAddr, accounts: &[InitialAccount]) -> String {
     if io::stdout().is_terminal() {
-        return format!("{secrets}  These passwords are shown only once; the first sign-in asks for new ones.\n\n");
+        let secrets = accounts.iter().map(|account| line(&secrets(page, account))).collect::<String>();
+        let once = Bilingual::fixed(
+            "  These passwords are shown only once; the first sign-in asks for new ones.\n",
+            "  这些密码只显示一次；首次登录时须更改。\n",
+        );
+        return format!("{secrets}{}", line(&once));
     }
-    let path = settings.data.folder.join("studio").join(INITIAL_PASSWORDS);
-    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    match made.and_then(|mut file| file.write_all(secrets.as_bytes())) {
-        Ok(()) => format!(
-            "  studio http://{page}/studio  first passwords in {}: the first sign-in asks for new ones; delete it then\n\n",
-            path.display()
-        ),
+    let secrets: String = accounts.iter().map(|account| format!("{}\n", secrets(page, account))).collect();
+    match initial_file::write(&settings.data.folder, &secrets) {
+        Ok(path) => {
+            let path = path.display();
+            line(&bilingual!(
+                "  studio http://{page}/studio  first passwords in {path}: the first sign-in asks for new ones and removes them there\n",
+                "  录音室 http://{page}/studio  初始密码在 {path}：首次登录时须更改，更改后即从该文件删除\n"
+            ))
+        }
         Err(error) => {
-            tracing::error!(%error, path = %path.display(), "initial_passwords_not_written: jindu studio account password");
+            tracing::error!(%error, "initial_passwords_not_written: jindu studio account password");
             String::new()
         }
     }
 }
 
-fn initial_passwords(page: SocketAddr, accounts: &[InitialAccount]) -> String {
-    let mut text = String::new();
-    for InitialAccount { name, password, number, pin } in accounts {
-        let (password, pin) = (password.expose(), pin.expose());
-        text.push_str(&format!(
-            "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"
-        ));
-    }
-    text
+/// The line of an account. In a file it is English, by which the program finds the account.
+fn secrets(page: SocketAddr, account: &InitialAccount) -> Bilingual {
+    let InitialAccount { name, password, number, pin } = account;
+    let (password, pin) = (password.expose(), pin.expose());
+    bilingual!(
+        "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})",
+        "  录音室 http://{page}/studio  姓名 {name}  密码 {password}  （电话：{number}，PIN {pin}）"
+    )
 }
-
-/// In the data folder's `studio`.
-const INITIAL_PASSWORDS: &str = "initial-passwords";

@@ -95,7 +95,7 @@ pub(crate) fn load_tls(settings: &Settings) -> Result<Option<Arc<TlsContext>>, F
     match TlsContext::load(&settings.phone.tls, &settings.phone.trunks) {
         Ok(context) => Ok(Some(Arc::new(context))),
         Err(TlsError::NoAuthorities(_)) if !registers_over_tls(settings) => Ok(None),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.text()),
     }
 }
 

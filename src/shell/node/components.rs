@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use base::bilingual;
 use config::{Inquiry, Settings};
 use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, ScanLimits, ScanRules, SharedLimits};
 use journal::messages::{self, MessageBox};
@@ -193,7 +194,7 @@ impl<'a> Node<'a> {
     pub(crate) fn start_watch(&self) -> Result<(), Fault> {
         kiosks::start_watch(&self.kiosks).map_err(|error| format!("cannot watch for kiosks: {error}"))?;
         watch::start(self.settings.clone(), Arc::clone(&self.live), &self.registry)
-            .map_err(|error| format!("cannot watch for releases: {error}"))
+            .map_err(|error| format!("cannot watch for releases: {error}").into())
     }
 }
 
@@ -230,7 +231,10 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     let ports = phone.media_ports;
     let config = MediaConfig { addresses, ports, threads, media_timeout, hold_timeout, media_io, pinned };
     MediaPlane::start(&config).map_err(|error| {
-        format!("cannot start the media threads: {error}; see phone.listen, phone.media_ports and phone.media_io")
+        bilingual!(
+            "cannot start the media threads: {error}; see phone.listen, phone.media_ports and phone.media_io",
+            "无法启动语音线程：{error}；请检查 phone.listen、phone.media_ports 和 phone.media_io"
+        )
     })
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use base::bilingual;
 use phone::{QueueHandle, Registrations, Registry};
 
 use crate::Fault;
@@ -40,7 +41,7 @@ pub(crate) async fn serve_and_drain(
         ended = &mut transport => {
             let error = ended.unwrap_or_else(io::Error::other);
             tracing::error!(%error, "the SIP transport failed");
-            return Err(format!("the SIP transport failed: {error}"));
+            return Err(bilingual!("the SIP transport failed: {error}", "SIP 传输失败：{error}"));
         }
     };
     tracing::info!(

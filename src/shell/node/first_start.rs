@@ -25,7 +25,7 @@ pub(crate) fn fill_sample(replica: &Replica, settings: &Settings, hotline: &Hotl
         Ok(_) if damaged => tracing::warn!(cases, "the damaged replica held the built-in sample: it was created again"),
         // A feed has brought the office's cases, or is about to.
         Ok(_) | Err(ApplyError::Dropped | ApplyError::Busy) => {}
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(error.to_string().into()),
     }
     Ok(())
 }
@@ -41,5 +41,5 @@ pub(crate) fn initial_accounts(settings: &Settings, replica: &Replica) -> Result
         return Ok(Vec::new());
     }
     let accounts = initial::open(settings).and_then(|accounts| initial::create(&accounts));
-    accounts.map_err(|error: AccountError| error.to_string())
+    accounts.map_err(|error: AccountError| error.text())
 }

@@ -17,4 +17,4 @@ mod watch;
 pub use status::{NodeStatus, node_status};
 
 /// Why the program cannot serve: one line that says what to do.
-pub(crate) type Fault = String;
+pub(crate) type Fault = base::Bilingual;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use base::bilingual;
 use config::Settings;
 use inquiry::Keys;
 use os::control::ControlListener;
@@ -29,7 +30,7 @@ use crate::status;
 ///
 /// # Errors
 /// One line: why the node cannot start, or which part of it failed.
-pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), String> {
+pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let _logs = logs::start(&settings.log);
     log_warnings(settings, &hotline);
     let data = &settings.data.folder;
@@ -39,7 +40,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), String> {
         tracing::warn!(repaired, folder = %data.display(), "data_folder_repaired: group or others had rights to it");
     }
     let _lock = lock(data)?;
-    os::sound_key::adopt(&settings.data).map_err(|error| error.to_string())?;
+    os::sound_key::adopt(&settings.data).map_err(|error| error.text())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let sockets = {
@@ -123,18 +124,22 @@ fn listen_for_traces(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
 
 fn log_warnings(settings: &Settings, hotline: &Hotline) {
     for error in hotline.skipped.iter().take(ERRORS_LOGGED) {
-        tracing::warn!(error, serving = hotline.name.get(..12), "the live release cannot be served");
+        tracing::warn!(error = &*error.en, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     for remark in settings.warnings() {
-        tracing::warn!(remark, "settings");
+        tracing::warn!(remark = &*remark.en, "settings");
     }
 }
 
 /// Locks the data folder against other serving nodes.
 fn lock(data: &Path) -> Result<FolderLock, Fault> {
-    FolderLock::take(data)
-        .map_err(|error| format!("{}: {error}", data.display()))?
-        .ok_or_else(|| format!("{}: another jindu serves from this data folder; stop it first", data.display()))
+    FolderLock::take(data).map_err(|error| os::io_fault(data, &error))?.ok_or_else(|| {
+        bilingual!(
+            "{}: another jindu serves from this data folder; stop it first",
+            "{}：另一个 jindu 正在使用此数据文件夹；请先停止它",
+            data.display()
+        )
+    })
 }
 
 /// Errors of one release that are logged.

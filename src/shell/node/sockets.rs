@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base::bilingual;
 use config::Settings;
 use phone::{HepExporter, Sink, Tap, TransportLayer};
 use tls::TlsContext;
@@ -62,14 +63,18 @@ fn bind_web(settings: &Settings) -> Result<Listeners, Fault> {
 /// Adds to `what` the remedy for the setting `key`.
 fn bind_error(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
     let remedy = match kind {
-        io::ErrorKind::AddrInUse => {
-            format!("another program uses that port (ss -lntup names it): end it, or change {key}")
+        io::ErrorKind::AddrInUse => bilingual!(
+            "another program uses that port (ss -lntup names it): end it, or change {key}",
+            "另一个程序正在使用该端口（ss -lntup 会列出）：请结束它，或更改 {key}"
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            bilingual!("this machine has no such address: change {key}", "本机没有该地址：请更改 {key}")
         }
-        io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: change {key}"),
-        io::ErrorKind::PermissionDenied => {
-            format!("a port below 1024 needs root or CAP_NET_BIND_SERVICE: change {key}")
-        }
-        _ => format!("see {key}"),
+        io::ErrorKind::PermissionDenied => bilingual!(
+            "a port below 1024 needs root or CAP_NET_BIND_SERVICE: change {key}",
+            "1024 以下的端口需要 root 或 CAP_NET_BIND_SERVICE：请更改 {key}"
+        ),
+        _ => bilingual!("see {key}", "请检查 {key}"),
     };
-    format!("{what}; {remedy}")
+    bilingual!("{what}; {remedy}", "{what}；{remedy:#}")
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use base::{Bilingual, bilingual};
 use os::clock;
 use os::control::{self, ControlListener};
 use web_service::Backend;
@@ -66,14 +67,20 @@ pub(crate) fn listen(folder: &Path, backend: &Arc<NodeBackend>) -> io::Result<Co
 ///
 /// # Errors
 /// A node serves and does not answer.
-pub fn node_status(folder: &Path) -> Result<Option<NodeStatus>, String> {
-    let failed = |error: io::Error| format!("{}: the serving node does not answer: {error}", folder.display());
+pub fn node_status(folder: &Path) -> Result<Option<NodeStatus>, Bilingual> {
+    let failed = |error: io::Error| {
+        bilingual!(
+            "{}: the serving node does not answer: {error}",
+            "{}：正在运行的节点没有应答：{error}",
+            folder.display()
+        )
+    };
     if !folder.exists() {
         return Ok(None);
     }
     match control::send_request(folder, NAME, &Request::Status).map_err(failed)? {
         Some(Reply::Status(status)) => Ok(Some(status)),
-        Some(Reply::Refused(why)) => Err(why),
+        Some(Reply::Refused(why)) => Err(why.into()),
         None => Ok(None),
     }
 }

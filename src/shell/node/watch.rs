@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use audio::Bank;
+use base::Bilingual;
 use config::Settings;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -115,7 +116,7 @@ impl Watch {
             }
             Err(errors) => {
                 for error in errors.iter().take(ERRORS_LOGGED) {
-                    tracing::warn!(release = &name[..12], error, "a release cannot go live");
+                    tracing::warn!(release = &name[..12], error = &*error.en, "a release cannot go live");
                 }
                 let live = self.live.load();
                 tracing::warn!(release = live.short_name(), "the release that was live stays so");
@@ -126,7 +127,7 @@ impl Watch {
 
 /// Reads a release on a thread of low priority, so that neither calls nor the switch wait. What both releases play is
 /// taken from memory.
-fn read_release(settings: &Settings, name: &str, before: &LiveRelease) -> Result<Hotline, Vec<String>> {
+fn read_release(settings: &Settings, name: &str, before: &LiveRelease) -> Result<Hotline, Vec<Bilingual>> {
     let read = || {
         lower_priority();
         releases::load_beside(settings, name, &before.name, &before.bank)

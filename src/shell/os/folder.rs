@@ -8,6 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use base::{Bilingual, bilingual};
+
+use crate::io_fault;
+
 /// Makes everything that this program creates from here on readable and writable by its own user only (umask 077).
 pub fn keep_files_private() {
     // SAFETY: `umask` sets a number of the process and cannot fail.
@@ -23,9 +27,12 @@ pub fn keep_memory_private() {
 }
 
 /// Creates the folder with mode 0700 if it does not exist. An existing folder keeps its mode. The error names the folder.
-pub fn create(folder: &Path) -> Result<(), String> {
+pub fn create(folder: &Path) -> Result<(), Bilingual> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| format!("{}: the data folder cannot be created: {error}", folder.display()))
+    made.map_err(|error| {
+        let fault = io_fault(folder, &error);
+        bilingual!("the data folder cannot be created: {fault}", "无法创建数据文件夹：{fault:#}")
+    })
 }
 
 /// Takes the rights of group and others from the folder and everything in it; the number of files and folders that had
@@ -33,10 +40,11 @@ pub fn create(folder: &Path) -> Result<(), String> {
 ///
 /// # Errors
 /// The folder itself, or the first file in it whose rights cannot be changed: it belongs to another user.
-pub fn repair(folder: &Path) -> Result<usize, String> {
+pub fn repair(folder: &Path) -> Result<usize, Bilingual> {
     let failed = |path: &Path, error: &io::Error| {
-        format!(
+        bilingual!(
             "{}: others may read it, and its mode cannot be set: {error}; run chown and chmod go= on it",
+            "{}：其他用户可读，且无法更改权限：{error}；请对其运行 chown 和 chmod go=",
             path.display()
         )
     };
@@ -44,7 +52,7 @@ pub fn repair(folder: &Path) -> Result<usize, String> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         repaired += usize::from(make_private(&folder).map_err(|error| failed(&folder, &error))?);
-        for path in entries(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        for path in entries(&folder).map_err(|error| io_fault(&folder, &error))? {
             match fs::symlink_metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => folders.push(path),
                 Ok(metadata) if metadata.is_symlink() => {}

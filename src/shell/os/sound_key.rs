@@ -10,6 +10,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use base::{Bilingual, bilingual};
 use config::{Data, SoundKey};
 use inquiry::Keys;
 
@@ -17,11 +18,9 @@ use crate::sealed_file;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum SoundKeyError {
     /// The file is missing, or may not be read.
-    #[error(
-        "data.sound_key = {path}: {error}; make one with: (umask 077; head -c 32 /dev/urandom > {path}), or name the right file [sound_key.missing]"
-    )]
     Io {
         /// The key's file.
         path: String,
@@ -29,20 +28,12 @@ pub enum SoundKeyError {
         error: io::Error,
     },
     /// systemd gave no credentials.
-    #[error(
-        "data.sound_key = credential:{0}: there is no $CREDENTIALS_DIRECTORY; write LoadCredential={0}:PATH into the unit, and run commands with --set data.sound_key=PATH [sound_key.credential]"
-    )]
     Credential(String),
     /// Another length than 32 octets.
-    #[error("data.sound_key = {0}: must hold 32 octets; make one with: head -c 32 /dev/urandom [sound_key.length]")]
     Length(String),
     /// Group or others may read it.
-    #[error("data.sound_key = {0}: group or others may read it: chmod 600 {0} [sound_key.lax]")]
     Lax(String),
     /// Not the key that sealed what is in the data folder.
-    #[error(
-        "data.sound_key = {path}: the recordings in {folder} were sealed under another key: name that one, or open them with it first (jindu seal --undo) [sound_key.other]"
-    )]
     Other {
         /// The key's file.
         path: String,
@@ -50,9 +41,6 @@ pub enum SoundKeyError {
         folder: String,
     },
     /// The data folder's fingerprint of the key cannot be read or written.
-    #[error(
-        "{path}: {error}; it says which key sealed the recordings: let the node's user read and write it [sound_key.fingerprint]"
-    )]
     Fingerprint {
         /// The fingerprint's file.
         path: String,
@@ -60,10 +48,43 @@ pub enum SoundKeyError {
         error: io::Error,
     },
     /// The data folder has sealed recordings.
-    #[error(
-        "data.sound_key is not set, and recordings in {0} are sealed: name their key, or open them with it first (jindu seal --undo) [sound_key.unset]"
-    )]
     Unset(String),
+}
+
+impl SoundKeyError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            SoundKeyError::Io { path, error } => bilingual!(
+                "data.sound_key = {path}: {error}; make one with: (umask 077; head -c 32 /dev/urandom > {path}), or name the right file [sound_key.missing]",
+                "data.sound_key = {path}：{error}；请生成：(umask 077; head -c 32 /dev/urandom > {path})，或写正确的文件 [sound_key.missing]"
+            ),
+            SoundKeyError::Credential(name) => bilingual!(
+                "data.sound_key = credential:{name}: there is no $CREDENTIALS_DIRECTORY; write LoadCredential={name}:PATH into the unit, and run commands with --set data.sound_key=PATH [sound_key.credential]",
+                "data.sound_key = credential:{name}：没有 $CREDENTIALS_DIRECTORY；请在服务单元中写 LoadCredential={name}:PATH，命令请加 --set data.sound_key=PATH [sound_key.credential]"
+            ),
+            SoundKeyError::Length(path) => bilingual!(
+                "data.sound_key = {path}: must hold 32 octets; make one with: head -c 32 /dev/urandom [sound_key.length]",
+                "data.sound_key = {path}：应为 32 字节；请生成：head -c 32 /dev/urandom [sound_key.length]"
+            ),
+            SoundKeyError::Lax(path) => bilingual!(
+                "data.sound_key = {path}: group or others may read it: chmod 600 {path} [sound_key.lax]",
+                "data.sound_key = {path}：同组或其他用户可读：请 chmod 600 {path} [sound_key.lax]"
+            ),
+            SoundKeyError::Other { path, folder } => bilingual!(
+                "data.sound_key = {path}: the recordings in {folder} were sealed under another key: name that one, or open them with it first (jindu seal --undo) [sound_key.other]",
+                "data.sound_key = {path}：{folder} 中的录音是用另一密钥加密的：请写那个密钥，或先用它解密（jindu seal --undo）[sound_key.other]"
+            ),
+            SoundKeyError::Fingerprint { path, error } => bilingual!(
+                "{path}: {error}; it says which key sealed the recordings: let the node's user read and write it [sound_key.fingerprint]",
+                "{path}：{error}；它记录录音由哪个密钥加密：请让节点用户可读写 [sound_key.fingerprint]"
+            ),
+            SoundKeyError::Unset(folder) => bilingual!(
+                "data.sound_key is not set, and recordings in {folder} are sealed: name their key, or open them with it first (jindu seal --undo) [sound_key.unset]",
+                "未设 data.sound_key，而 {folder} 中有加密录音：请写其密钥，或先用它解密（jindu seal --undo）[sound_key.unset]"
+            ),
+        }
+    }
 }
 
 /// Reads the key and compares it with the data folder's; changes nothing.

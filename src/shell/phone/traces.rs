@@ -186,7 +186,7 @@ impl Traces {
             who: who.clone(),
             why: why.clone(),
         };
-        append_audit(&self.settings, &entry)
+        append_audit(&self.settings, &entry).map_err(|error| error.to_string())
     }
 }
 

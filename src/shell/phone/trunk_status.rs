@@ -1,11 +1,11 @@
 //! `jindu trunk status`: what each trunk is doing, asked of the serving node over `<data>/trunks.sock`.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use base::{Bilingual, bilingual};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -124,14 +124,20 @@ pub fn listen(folder: &Path, trunks: Arc<Trunks>, registrations: Arc<Registratio
 ///
 /// # Errors
 /// A node serves and does not answer.
-pub fn ask(folder: &Path, settings: &config::Phone) -> Result<TrunksStatus, String> {
-    let failed = |error: io::Error| format!("{}: the serving node does not answer: {error}", folder.display());
+pub fn ask(folder: &Path, settings: &config::Phone) -> Result<TrunksStatus, Bilingual> {
+    let failed = |error: io::Error| {
+        bilingual!(
+            "{}: the serving node does not answer: {error}",
+            "{}：正在运行的节点没有应答：{error}",
+            folder.display()
+        )
+    };
     if !folder.exists() {
         return Ok(status(&Trunks::new(settings)));
     }
     match control::send_request(folder, NAME, &Request::Status).map_err(failed)? {
         Some(Reply::Status(status)) => Ok(status),
-        Some(Reply::Refused(why)) => Err(why),
+        Some(Reply::Refused(why)) => Err(why.into()),
         None => Ok(status(&Trunks::new(settings))),
     }
 }
@@ -180,70 +186,6 @@ fn counted<L: Label>(value: impl Fn(L) -> u64) -> BTreeMap<String, u64> {
     all.filter(|(_, count)| *count > 0).collect()
 }
 
-impl TrunksStatus {
-    /// The state as text; `time` writes a time as the reader's clock shows it.
-    pub fn to_text(&self, time: impl Fn(Timestamp) -> String) -> String {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = self.write(&mut text, &time);
-        text
-    }
-
-    fn write(&self, f: &mut String, time: &dyn Fn(Timestamp) -> String) -> fmt::Result {
-        match self.serving_since {
-            Some(since) => writeln!(f, "counted since {}", time(since))?,
-            None => f.write_str("no node serves from this data folder; the settings:\n")?,
-        }
-        self.trunks.iter().try_for_each(|trunk| trunk.write(f, self.serving_since.is_some(), time))
-    }
-}
-
-impl TrunkStatus {
-    fn write(&self, f: &mut String, serving: bool, time: &dyn Fn(Timestamp) -> String) -> fmt::Result {
-        let over = self.transport.as_ref().map_or_else(String::new, |transport| format!(" over {transport}"));
-        writeln!(f, "\n{}\n  addresses   {}{over}", self.name, self.addresses.join(", "))?;
-        if !serving {
-            return writeln!(f, "  calls       at most {}", self.calls_max);
-        }
-        writeln!(f, "  calls       {} of {}", self.calls, self.calls_max)?;
-        writeln!(f, "  ended       {}", listed(&self.ended))?;
-        writeln!(f, "  refused     {}", listed(&self.refused))?;
-        writeln!(f, "  last call   {}", self.last_call.map_or_else(|| "none".to_owned(), time))?;
-        if let Some(registration) = &self.registration {
-            registration.write(f)?;
-        }
-        for peer in &self.peers {
-            let since = peer.since.map_or_else(String::new, |since| format!(" since {}", time(since)));
-            writeln!(f, "  peer        {} {}{since}", peer.address, peer.state.name())?;
-        }
-        Ok(())
-    }
-}
-
-impl RegistrationReport {
-    fn write(&self, f: &mut String) -> fmt::Result {
-        match (&self.registrar, self.expires_s) {
-            (Some(registrar), Some(left)) => write!(f, "  registered  at {registrar} for {left} s more")?,
-            _ => f.write_str("  registered  no")?,
-        }
-        if let Some(error) = &self.error {
-            write!(f, "; {error}")?;
-            if let Some(next) = self.next_s {
-                write!(f, ", next attempt in {next} s")?;
-            }
-        }
-        writeln!(f)
-    }
-}
-
-fn listed(counts: &BTreeMap<String, u64>) -> String {
-    let mut text = counts.values().sum::<u64>().to_string();
-    for (n, (name, count)) in counts.iter().enumerate() {
-        let _ = write!(text, "{}{name} {count}", if n == 0 { ": " } else { ", " });
-    }
-    text
-}
-
 const NAME: &str = "trunks.sock";
 
 #[cfg(test)]
@@ -280,7 +222,6 @@ mod tests {
         assert_eq!((trunk.calls, trunk.calls_max), (1, 1));
         assert_eq!((trunk.ended["hung_up"], trunk.refused["trunk_full"]), (1, 1));
         assert_eq!((trunk.peers[0].address.as_str(), trunk.peers[0].state), ("127.0.0.9:5060", PeerState::Unknown));
-        assert!(seen.to_text(|_| "now".to_owned()).contains("last call   now"));
 
         drop((permit, listener));
         assert_eq!(trunks.calls(place), 0);

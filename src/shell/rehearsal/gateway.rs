@@ -52,7 +52,7 @@ pub(super) struct Gateway {
 impl Gateways {
     pub(crate) fn open(settings: &Settings, hotline: &Hotline) -> Result<Gateways, String> {
         let folder = Folder(std::env::temp_dir().join(format!("jindu-test-{:016x}", clock::random_u64())));
-        folder::create(&folder.0)?;
+        folder::create(&folder.0).map_err(|error| error.to_string())?;
         let journal = Journal::open(&folder.0, &settings.journal).map_err(|error| error.to_string())?;
         let media = MediaConfig {
             addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],

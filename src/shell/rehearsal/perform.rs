@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::telephone::Telephone;
 use super::transcript::transcript;
 use audio::{Bank, ClipSequence, Playlist, Span, Take, samples_in};
-use base::Codec;
+use base::{Bilingual, Codec, bilingual};
 use flow::sheet::{Act, Cue, Expected, Failure, Script, Sound, Step};
 use flow::{Release, joined};
 use speech::{ClipText, Piece};
@@ -50,7 +50,7 @@ struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    fn step(&mut self, step: &Step) -> Result<(), String> {
+    fn step(&mut self, step: &Step) -> Result<(), Bilingual> {
         if let (Act::Db(db), Some(gateway)) = (&step.act, self.called.private)
             && self.phone.is_none()
         {
@@ -90,14 +90,14 @@ impl Caller<'_> {
         self.act(step, limit)
     }
 
-    fn dial(&mut self) -> Result<(), String> {
+    fn dial(&mut self) -> Result<(), Bilingual> {
         if self.phone.is_none() {
             self.phone = Some(Telephone::dial(self.called.address, self.called.number, ANSWER)?);
         }
         Ok(())
     }
 
-    fn act(&mut self, step: &Step, limit: Duration) -> Result<(), String> {
+    fn act(&mut self, step: &Step, limit: Duration) -> Result<(), Bilingual> {
         match (&step.act, self.called.private) {
             (Act::Db(db), Some(gateway)) => gateway.apply(db),
             (Act::Emergency(on), Some(gateway)) => gateway.set_emergency(*on),
@@ -127,7 +127,7 @@ impl Caller<'_> {
             (Act::Never(said), _) => return self.never(said, step.others),
             (Act::Ended, _) => {
                 if !self.phone()?.await_end(limit) {
-                    return Err("expected the call to end; it goes on".into());
+                    return Err(Bilingual::fixed("expected the call to end; it goes on", "通话应已结束，但仍在继续"));
                 }
             }
             (Act::Hear(_) | Act::Silence(_) | Act::AtNode(_) | Act::Listen | Act::Within(_), _) => {}
@@ -139,11 +139,11 @@ impl Caller<'_> {
         Ok(())
     }
 
-    fn phone(&mut self) -> Result<&mut Telephone, String> {
-        self.phone.as_mut().ok_or_else(|| "the call was not made".into())
+    fn phone(&mut self) -> Result<&mut Telephone, Bilingual> {
+        self.phone.as_mut().ok_or_else(|| Bilingual::fixed("the call was not made", "未拨出来电"))
     }
 
-    fn hear(&mut self, sound: &Sound, how: Listening, limit: Duration) -> Result<(), String> {
+    fn hear(&mut self, sound: &Sound, how: Listening, limit: Duration) -> Result<(), Bilingual> {
         let codec = self.phone()?.codec();
         let whole = sought(self.called.bank, &joined(&sound.lines), codec);
         let sought = match how {
@@ -167,15 +167,22 @@ impl Caller<'_> {
                 Ok(())
             }
             None => {
-                let over = if phone.is_over() { "; the call ended before" } else { "" };
+                let over = match phone.is_over() {
+                    true => Bilingual::fixed("; the call ended before", "；通话已先结束"),
+                    false => Bilingual::default(),
+                };
                 let text: String = sound.lines.iter().map(|line| line.text.as_str()).collect();
-                Err(format!("expected {} {text:?}; its recordings were not heard{over}", sound.name()))
+                Err(bilingual!(
+                    "expected {} {text:?}; its recordings were not heard{over}",
+                    "应{:#} {text:?}，但未听到其录音{over:#}",
+                    sound.name()
+                ))
             }
         }
     }
 
     /// The first words of a prompt, or the first option of a menu, are not in what was heard.
-    fn never(&mut self, said: &Expected, others: usize) -> Result<(), String> {
+    fn never(&mut self, said: &Expected, others: usize) -> Result<(), Bilingual> {
         let langs = said.lang.map_or_else(|| self.release.flow.langs.clone(), |lang| vec![lang]);
         let codec = self.phone()?.codec();
         let mut heard = 0;
@@ -190,7 +197,7 @@ impl Caller<'_> {
         }
         match heard <= others {
             true => Ok(()),
-            false => Err(format!("{} was heard, which it must not be", said.name)),
+            false => Err(bilingual!("{} was heard, which it must not be", "听到了不应听到的 {}", said.name)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use base::Bilingual;
 use config::Settings;
 
 use crate::layout::folder;
@@ -31,9 +32,9 @@ pub struct Entry {
 ///
 /// # Errors
 /// The log cannot be written.
-pub fn append_audit(settings: &Settings, entry: &Entry) -> Result<(), String> {
+pub fn append_audit(settings: &Settings, entry: &Entry) -> Result<(), Bilingual> {
     let path = folder(settings).join("audit.jsonl");
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let failed = |error: io::Error| os::io_fault(&path, &error);
     fs::create_dir_all(folder(settings)).map_err(failed)?;
     let line = serde_json::to_string(entry).map_err(|error| error.to_string())?;
     let mut file = fs::OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;

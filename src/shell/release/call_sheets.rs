@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use base::Bilingual;
+use flow::Diagnostic;
 use flow::sheet::{ClipLengths, Outcome, parse, run_recorded};
+
+use os::io_fault;
 
 use crate::hotline::Hotline;
 
@@ -16,7 +20,7 @@ pub struct SheetReport {
     /// The sheet's path as it was given.
     pub file: String,
     /// One outcome per call, else the lines that say why the sheet cannot be run.
-    pub calls: Result<Vec<Outcome>, Vec<String>>,
+    pub calls: Result<Vec<Outcome>, Vec<Bilingual>>,
 }
 
 impl SheetReport {
@@ -38,9 +42,9 @@ pub fn run(hotline: &Hotline, path: &Path) -> SheetReport {
     SheetReport { file, calls }
 }
 
-fn read(hotline: &Hotline, path: &Path, file: &str) -> Result<Vec<Outcome>, Vec<String>> {
-    let text = fs::read_to_string(path).map_err(|error| vec![format!("{file}: {error}")])?;
-    let sheet = parse(&text, file).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+fn read(hotline: &Hotline, path: &Path, file: &str) -> Result<Vec<Outcome>, Vec<Bilingual>> {
+    let text = fs::read_to_string(path).map_err(|error| vec![io_fault(path, &error)])?;
+    let sheet = parse(&text, file).map_err(|errors| errors.iter().map(Diagnostic::line).collect::<Vec<_>>())?;
     let bank = Arc::clone(&hotline.bank);
     let clips: ClipLengths = Arc::new(move |clip| bank.duration(clip.lang, &clip.id));
     Ok(run_recorded(&hotline.release, &sheet, &clips, Instant::now()))

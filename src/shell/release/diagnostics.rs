@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use base::{Bilingual, bilingual};
 use flow::Release;
 use speech::{ClipText, Diagnostic};
 
@@ -13,8 +14,18 @@ pub fn missing(release: &Release, folder: &Path, needed: &ClipText) -> Diagnosti
         release,
         needed,
         "E47",
-        format!("{} has no recording in {}: \"{}\"", needed.id, needed.lang.code(), needed.text),
-        format!("record it as {}, or render a placeholder (prompts/render)", file.display()),
+        bilingual!(
+            "{} has no recording in {}: \"{}\"",
+            "{} 缺少 {} 的录音：“{}”",
+            needed.id,
+            needed.lang.code(),
+            needed.text
+        ),
+        bilingual!(
+            "record it as {}, or render a placeholder (prompts/render)",
+            "请录成 {}，或用 prompts/render 生成占位录音",
+            file.display()
+        ),
     )
 }
 
@@ -24,13 +35,14 @@ pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
         release,
         needed,
         "W08",
-        format!(
+        bilingual!(
             "{} was recorded in {} before its words were changed to \"{}\"",
+            "{} 的 {} 录音早于文案改为“{}”之前",
             needed.id,
             needed.lang.code(),
             needed.text
         ),
-        "record it again".into(),
+        Bilingual::fixed("record it again", "请重新录音"),
     )
 }
 
@@ -40,13 +52,14 @@ pub fn unknown(release: &Release, needed: &ClipText) -> Diagnostic {
         release,
         needed,
         "W08",
-        format!(
+        bilingual!(
             "the recording of {} in {} is not the one that the manifest describes; its words should be \"{}\"",
+            "{} 的 {} 录音与清单（manifest）所述不符；应为“{}”",
             needed.id,
             needed.lang.code(),
             needed.text
         ),
-        "listen to it: jindu prompts play".into(),
+        Bilingual::fixed("listen to it: jindu prompts play", "请试听：jindu prompts play"),
     )
 }
 
@@ -56,14 +69,17 @@ pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
         release,
         needed,
         "E48",
-        format!(
+        bilingual!(
             "callers would hear a recording of {} in {} that was made before its words were changed to \"{}\"",
+            "来电人会听到 {} 的 {} 旧录音，文案此后已改为“{}”",
             needed.id,
             needed.lang.code(),
             needed.text
         ),
-        "record the new words and have the take approved: the publication then includes it; or restore the old words"
-            .into(),
+        Bilingual::fixed(
+            "record the new words and have the take approved: the publication then includes it; or restore the old words",
+            "请录制新文案并经审核，发布即包含该录音；或恢复旧文案",
+        ),
     )
 }
 
@@ -73,17 +89,24 @@ pub fn replaced_by_factory(release: &Release, needed: &ClipText) -> Diagnostic {
         release,
         needed,
         "W14",
-        format!(
+        bilingual!(
             "the take of {} in {} was recorded before its words were changed to \"{}\"; the factory's recording is played",
+            "{} 的 {} 录音早于文案改为“{}”之前；现播放出厂录音",
             needed.id,
             needed.lang.code(),
             needed.text
         ),
-        "record it again".into(),
+        Bilingual::fixed("record it again", "请重新录音"),
     )
 }
 
-fn diagnostic(release: &Release, needed: &ClipText, code: &'static str, message: String, remedy: String) -> Diagnostic {
+fn diagnostic(
+    release: &Release,
+    needed: &ClipText,
+    code: &'static str,
+    message: Bilingual,
+    remedy: Bilingual,
+) -> Diagnostic {
     let file = Arc::clone(release.script.file());
     Diagnostic { code, file, line: line_of(release, &needed.id), message, remedy }
 }

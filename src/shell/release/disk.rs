@@ -6,9 +6,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use base::Bilingual;
+
 /// Replaces a small file: readers see the old text or the new one, never a part.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Bilingual> {
+    let failed = |error: io::Error| os::io_fault(path, &error);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

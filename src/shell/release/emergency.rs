@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use base::Bilingual;
 use config::Settings;
 
 use crate::disk::replace;
@@ -19,6 +20,6 @@ pub fn emergency(settings: &Settings) -> Option<bool> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn set_emergency(settings: &Settings, on: bool) -> Result<(), String> {
+pub fn set_emergency(settings: &Settings, on: bool) -> Result<(), Bilingual> {
     replace(&settings.data.folder.join("emergency"), if on { "on\n" } else { "off\n" })
 }

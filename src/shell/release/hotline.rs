@@ -7,9 +7,10 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use audio::Bank;
+use base::Bilingual;
 use config::Settings;
 use flow::{self, AnswerTime, Environment, Release, Sources};
-use inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
+use inquiry::{FormatError, Formats, NumberError, Receipt, Rules, RulesError, ScanRuleError, ScanRules, WorkingDays};
 use os::clock;
 use replica::sample;
 use speech::Diagnostic;
@@ -39,15 +40,16 @@ pub struct Hotline {
     /// How long callers wait for a result, in each language.
     pub answer_times: Vec<AnswerTime>,
     /// Warnings: they do not stop a start.
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Bilingual>,
     /// Errors of newer releases that were skipped because they cannot be read.
-    pub skipped: Vec<String>,
+    pub skipped: Vec<Bilingual>,
 }
 
 impl Hotline {
     /// `E43`: callers wait longer for a result than the flow allows; a line for each language.
-    pub fn too_slow(&self, settings: &Settings) -> Vec<String> {
-        lines(self.release.too_slow(&settings.hotline.flow.display().to_string(), &self.answer_times))
+    pub fn too_slow(&self, settings: &Settings) -> Vec<Bilingual> {
+        let slow = self.release.too_slow(&settings.hotline.flow.display().to_string(), &self.answer_times);
+        lines(&slow, Diagnostic::line)
     }
 }
 
@@ -67,11 +69,11 @@ pub struct Wording {
 ///
 /// # Errors
 /// All errors of the files, a line each.
-pub fn wording(settings: &Settings) -> Result<Wording, Vec<String>> {
+pub fn wording(settings: &Settings) -> Result<Wording, Vec<Bilingual>> {
     let release = release(settings)?;
     let (rules, working) = rules(settings, &release)?;
     let zone = TimeZone::get(&release.calendar.zone)
-        .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
+        .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display()).into()])?;
     Ok(Wording { release, rules, working, zone })
 }
 
@@ -79,36 +81,65 @@ pub fn wording(settings: &Settings) -> Result<Wording, Vec<String>> {
 ///
 /// # Errors
 /// All errors of the files, a line each.
-pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
-    with_sources(settings, Release::load)?.map_err(lines)
+pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<Bilingual>> {
+    let environment = environment(settings)?;
+    let loaded = with_sources(settings, |sources| Release::load(sources, environment))?;
+    loaded.map_err(|errors| lines(&errors, Diagnostic::line))
 }
 
 /// The flow as written, and its errors.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Diagnostic>), Vec<String>> {
-    with_sources(settings, flow::draft)
+pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Diagnostic>), Vec<Bilingual>> {
+    let environment = environment(settings)?;
+    with_sources(settings, |sources| flow::draft(sources, environment))
 }
 
-fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environment) -> T) -> Result<T, Vec<String>> {
+/// What is wrong with flow, words and calendar, and what is remarked on them. They can be checked without the formats of
+/// receipts, where the settings have these wrong.
+pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec<Bilingual>) {
+    let mut errors = Vec::new();
+    let environment = match environment(settings) {
+        Ok(environment) => environment,
+        Err(wrong) => {
+            errors.extend(wrong.into_iter().filter(|_| with_formats));
+            Environment {
+                receipt: Box::new(|_| Err(NumberError::Prefix)),
+                receipt_formats: Vec::new(),
+                desk_number: settings.phone.desk_number.clone(),
+            }
+        }
+    };
+    let diagnostics = match with_sources(settings, |sources| flow::draft(sources, environment)) {
+        Ok((_, diagnostics)) => diagnostics,
+        Err(more) => {
+            errors.extend(more);
+            Vec::new()
+        }
+    };
+    let (wrong, remarks): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics.iter().partition(|found| found.is_error());
+    errors.extend(wrong.into_iter().map(Diagnostic::line));
+    (errors, remarks.into_iter().map(Diagnostic::line).collect())
+}
+
+fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>) -> T) -> Result<T, Vec<Bilingual>> {
     let files = &settings.hotline;
     let (flow, script, calendar) = (text(&files.flow), text(&files.script), text(&files.calendar));
-    let unread: Vec<String> = [&flow, &script, &calendar].into_iter().filter_map(|read| read.clone().err()).collect();
+    let unread: Vec<Bilingual> =
+        [&flow, &script, &calendar].into_iter().filter_map(|read| read.clone().err()).collect();
     let (Ok(flow), Ok(script), Ok(calendar)) = (flow, script, calendar) else { return Err(unread) };
     let name = |path: &Path| path.display().to_string();
     let names = (name(&files.flow), name(&files.script), name(&files.calendar));
     let sources = Sources { flow: (&names.0, &flow), script: (&names.1, &script), calendar: (&names.2, &calendar) };
-    let formats = Formats::new(settings.inquiry.formats.clone()).map_err(lines)?;
-    let environment = environment(settings, formats);
-    Ok(work(sources, environment))
+    Ok(work(sources))
 }
 
 /// Reads and checks all files of a hotline.
 ///
 /// # Errors
 /// All errors of the files, a line each.
-pub fn read(settings: &Settings, missing: MissingPolicy) -> Result<Hotline, Vec<String>> {
+pub fn read(settings: &Settings, missing: MissingPolicy) -> Result<Hotline, Vec<Bilingual>> {
     read_from(settings, &Overlay::new(), &From::Disk, missing)
 }
 
@@ -116,7 +147,7 @@ pub fn read(settings: &Settings, missing: MissingPolicy) -> Result<Hotline, Vec<
 ///
 /// # Errors
 /// All errors of the files, a line each.
-pub fn read_with(settings: &Settings, above: &Overlay, missing: MissingPolicy) -> Result<Hotline, Vec<String>> {
+pub fn read_with(settings: &Settings, above: &Overlay, missing: MissingPolicy) -> Result<Hotline, Vec<Bilingual>> {
     read_from(settings, above, &From::Disk, missing)
 }
 
@@ -126,16 +157,16 @@ pub(crate) fn read_from(
     above: &Overlay,
     from: &From<'_>,
     missing: MissingPolicy,
-) -> Result<Hotline, Vec<String>> {
+) -> Result<Hotline, Vec<Bilingual>> {
     let Wording { release, rules, working, zone } = wording(settings)?;
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
-    let scan_rules = scan_rules.map_err(lines)?;
+    let scan_rules = scan_rules.map_err(|errors| lines(&errors, ScanRuleError::text))?;
     let read = recordings::read(settings, &release, above, from, missing)?;
     let Recordings { bank, missing, mut remarks } = read;
     let release = release.without_recordings(missing);
     let answer_times = flow::answer_times(&release, &|clip| bank.duration(clip.lang, &clip.id));
-    remarks.extend(release.warnings.iter().map(ToString::to_string));
+    remarks.extend(lines(&release.warnings, Diagnostic::line));
     remarks.extend(settings.warnings());
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
@@ -159,31 +190,33 @@ pub(crate) fn read_from(
 ///
 /// # Errors
 /// All errors of the settings' formats and time limits, a line each.
-pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDays), Vec<String>> {
+pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDays), Vec<Bilingual>> {
     let working = release.calendar.working.days();
     let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
-    Ok((rules.map_err(lines)?, working))
+    Ok((rules.map_err(|errors| lines(&errors, RulesError::text))?, working))
 }
 
-fn text(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+fn text(path: &Path) -> Result<String, Bilingual> {
+    fs::read_to_string(path).map_err(|error| os::io_fault(path, &error))
 }
 
-fn lines<T: ToString>(errors: Vec<T>) -> Vec<String> {
-    errors.iter().map(ToString::to_string).collect()
+fn lines<T>(errors: &[T], line: impl Fn(&T) -> Bilingual) -> Vec<Bilingual> {
+    errors.iter().map(line).collect()
 }
 
-fn environment(settings: &Settings, formats: Formats) -> Environment {
+fn environment(settings: &Settings) -> Result<Environment, Vec<Bilingual>> {
+    let formats = Formats::new(settings.inquiry.formats.clone());
+    let formats = formats.map_err(|errors| lines(&errors, FormatError::text))?;
     let receipt = move |typed: &str| -> Result<(String, Vec<u8>), NumberError> {
         let receipt: Receipt = formats.from_keys(typed)?;
         let groups = formats.groups(&receipt);
         Ok((receipt.number.into_inner(), groups))
     };
-    Environment {
+    Ok(Environment {
         receipt: Box::new(receipt),
         receipt_formats: settings.inquiry.formats.clone(),
         desk_number: settings.phone.desk_number.clone(),
-    }
+    })
 }
 
 /// Seed of the built-in sample. It is the same everywhere, so that a README can name its receipts.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use base::{Bilingual, bilingual};
 use config::{self, Settings};
 
 /// `<data>/releases`.
@@ -26,13 +27,21 @@ pub fn names(settings: &Settings) -> BTreeSet<String> {
 ///
 /// # Errors
 /// No release or several start with it, or it is too short.
-pub fn find(settings: &Settings, prefix: &str) -> Result<String, String> {
+pub fn find(settings: &Settings, prefix: &str) -> Result<String, Bilingual> {
     let mut names = names(settings).into_iter().filter(|name| name.starts_with(prefix));
     match (names.next(), names.next()) {
         (Some(name), None) if prefix.len() >= 6 => Ok(name),
-        (Some(_), Some(_)) => Err(format!("several releases start with {prefix}; write more of the hash")),
-        (Some(_), None) => Err("write at least six characters of the hash; see jindu releases".into()),
-        (None, _) => Err(format!("there is no release {prefix}; see jindu releases")),
+        (Some(_), Some(_)) => Err(bilingual!(
+            "several releases start with {prefix}; write more of the hash",
+            "有多个版本以 {prefix} 开头；请多写几位"
+        )),
+        (Some(_), None) => Err(Bilingual::fixed(
+            "write at least six characters of the hash; see jindu releases",
+            "请至少写出版本号的前六位；见 jindu releases",
+        )),
+        (None, _) => {
+            Err(bilingual!("there is no release {prefix}; see jindu releases", "没有版本 {prefix}；见 jindu releases"))
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use base::Bilingual;
 use config::Settings;
 
 use crate::layout::folder;
@@ -13,9 +14,9 @@ use crate::layout::folder;
 ///
 /// # Errors
 /// The lock file cannot be opened.
-pub fn lock(settings: &Settings) -> Result<Option<fs::File>, String> {
+pub fn lock(settings: &Settings) -> Result<Option<fs::File>, Bilingual> {
     let path = folder(settings).join("lock");
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let failed = |error: io::Error| os::io_fault(&path, &error);
     fs::create_dir_all(folder(settings)).map_err(failed)?;
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     for _ in 0..LOCK_TRIES {

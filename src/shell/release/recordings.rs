@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use audio::{Bank, Encoded, encode_master};
-use base::Lang;
+use base::{Bilingual, Lang, bilingual};
 use config::Settings;
 use flow::Release;
 use os::sound_key;
@@ -27,7 +27,7 @@ pub(crate) struct Recordings {
     pub bank: Bank,
     /// Recordings that do not exist; the first language is played for them.
     pub missing: BTreeSet<Clip>,
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Bilingual>,
 }
 
 /// What happens to recordings that do not exist.
@@ -58,16 +58,16 @@ pub(crate) fn read(
     above: &Overlay,
     from: &From<'_>,
     allowed: MissingPolicy,
-) -> Result<Recordings, Vec<String>> {
+) -> Result<Recordings, Vec<Bilingual>> {
     let needed = &clips::needed(release);
     let folder = &settings.hotline.audio;
     let coverage = coverage(settings, needed, above)?;
     let first = release.flow.langs[0];
-    let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).to_string();
+    let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).line();
     let is_error = |needed: &&ClipText| allowed == MissingPolicy::Reject || needed.lang == first;
-    let mut errors: Vec<String> = coverage.missing.iter().filter(is_error).map(describe).collect();
+    let mut errors: Vec<Bilingual> = coverage.missing.iter().filter(is_error).map(describe).collect();
     if allowed != MissingPolicy::Tolerate {
-        errors.extend(coverage.stale.iter().map(|needed| diagnostics::outdated(release, needed).to_string()));
+        errors.extend(coverage.stale.iter().map(|needed| diagnostics::outdated(release, needed).line()));
     }
     let missing: BTreeSet<Clip> = coverage.missing.iter().map(clip_of).collect();
     let existing: Vec<&ClipText> = needed.iter().filter(|needed| !missing.contains(&clip_of(needed))).collect();
@@ -76,22 +76,27 @@ pub(crate) fn read(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
+    let bank = Bank::build(placed).map_err(|error| vec![error.to_string().into()])?;
     let mut remarks = remarks(release, &coverage);
-    remarks.extend(
-        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", describe(needed), first.code())),
-    );
+    remarks.extend(coverage.missing.iter().map(|needed| {
+        let (missing, first) = (describe(needed), first.code());
+        bilingual!("{missing}; until then {first} is heard", "{missing:#}；在此之前播放 {first} 录音")
+    }));
     Ok(Recordings { bank, missing, remarks })
 }
 
 /// Compares what is needed with the folder, its manifest and `above`.
-fn coverage(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<Coverage, Vec<String>> {
+fn coverage(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<Coverage, Vec<Bilingual>> {
     let folder = &settings.hotline.audio;
     if !folder.is_dir() {
-        return Err(vec![format!("hotline.audio = {}: there is no such folder of recordings", folder.display())]);
+        return Err(vec![bilingual!(
+            "hotline.audio = {}: there is no such folder of recordings",
+            "hotline.audio = {}：没有这个录音文件夹",
+            folder.display()
+        )]);
     }
     let mut manifest = manifest(&settings.hotline.manifest).map_err(|error| vec![error])?;
-    let mut existing = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
+    let mut existing = clips_in(folder).map_err(|error| vec![os::io_fault(folder, &error)])?;
     for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
         existing.insert(clip.clone());
         let text_sha256 = Some(master.text_sha256.clone());
@@ -114,12 +119,15 @@ fn is_described(path: &Path, entry: Option<&ManifestEntry>) -> bool {
     sound_key::read(path).is_ok_and(|bytes| hash(&bytes) == described)
 }
 
-fn remarks(release: &Release, coverage: &Coverage) -> Vec<String> {
-    let stale = coverage.stale.iter().map(|needed| diagnostics::stale(release, needed).to_string());
-    let unknown = coverage.unknown.iter().map(|needed| diagnostics::unknown(release, needed).to_string());
+fn remarks(release: &Release, coverage: &Coverage) -> Vec<Bilingual> {
+    let stale = coverage.stale.iter().map(|needed| diagnostics::stale(release, needed).line());
+    let unknown = coverage.unknown.iter().map(|needed| diagnostics::unknown(release, needed).line());
     let placeholders = match coverage.placeholder.len() {
         0 => None,
-        n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
+        n => Some(bilingual!(
+            "{n} recordings are synthetic placeholders; record them before callers hear them",
+            "{n} 条录音为合成的占位录音；请在来电人听到之前完成录音"
+        )),
     };
     stale.chain(unknown).chain(placeholders).collect()
 }
@@ -141,9 +149,9 @@ fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {
 ///
 /// # Errors
 /// The file and what is wrong with it.
-pub fn manifest(path: &Path) -> Result<Manifest, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()))
+pub fn manifest(path: &Path) -> Result<Manifest, Bilingual> {
+    let text = fs::read_to_string(path).map_err(|error| os::io_fault(path, &error))?;
+    read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// Where a recording lies in a folder of recordings.
@@ -165,13 +173,13 @@ impl Places<'_> {
 }
 
 /// Reads and encodes. From the disk it uses every core, as a thousand files take one core a second.
-fn encode_all(places: &Places<'_>, clips: &[&ClipText]) -> (Vec<Placed>, Vec<String>) {
+fn encode_all(places: &Places<'_>, clips: &[&ClipText]) -> (Vec<Placed>, Vec<Bilingual>) {
     let threads = match places.from {
         From::Disk => std::thread::available_parallelism().map_or(1, usize::from),
         From::Bank(_) => 1,
     };
     let share = clips.len().div_ceil(threads).max(1);
-    let results: Vec<Result<Placed, String>> = std::thread::scope(|scope| {
+    let results: Vec<Result<Placed, Bilingual>> = std::thread::scope(|scope| {
         let workers: Vec<_> = clips
             .chunks(share)
             .map(|share| scope.spawn(move || share.iter().map(|clip| encode(places, clip)).collect::<Vec<_>>()))
@@ -189,7 +197,7 @@ fn encode_all(places: &Places<'_>, clips: &[&ClipText]) -> (Vec<Placed>, Vec<Str
     (placed, errors)
 }
 
-fn encode(places: &Places<'_>, clip: &ClipText) -> Result<Placed, String> {
+fn encode(places: &Places<'_>, clip: &ClipText) -> Result<Placed, Bilingual> {
     if let From::Bank(known) = places.from
         && let Some(encoded) = known(clip)
     {

@@ -27,7 +27,7 @@ pub use crate::retention::KEPT;
 pub use crate::store::{store, store_beside};
 
 use audio::Bank;
-use base::Lang;
+use base::{Bilingual, Lang, bilingual};
 use config::Settings;
 use speech::{Clip, ClipText};
 
@@ -43,17 +43,18 @@ use crate::retention;
 ///
 /// # Errors
 /// The pointer or the audit log cannot be written.
-pub fn go_live(settings: &Settings, name: &str, entry: &Entry) -> Result<Result<usize, String>, String> {
+pub fn go_live(settings: &Settings, name: &str, entry: &Entry) -> Result<Result<usize, Bilingual>, Bilingual> {
     set_live(settings, name)?;
     append_audit(settings, entry)?;
-    Ok(retention::clean(settings).map_err(|error| format!("old releases could not be removed: {error}")))
+    Ok(retention::clean(settings)
+        .map_err(|error| bilingual!("old releases could not be removed: {error}", "无法删除旧版本：{error:#}")))
 }
 
 /// Reads a stored release, and verifies that it is what was published.
 ///
 /// # Errors
 /// One line per file that was changed or cannot be read.
-pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
+pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<Bilingual>> {
     verify(&folder(settings).join(name), name, &|_| false).map_err(|error| vec![error])?;
     let hotline = hotline::read(&settings_of(settings, name), MissingPolicy::Tolerate)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
@@ -64,7 +65,7 @@ pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
 ///
 /// # Errors
 /// One line per file that was changed or cannot be read.
-pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> Result<Hotline, Vec<String>> {
+pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> Result<Hotline, Vec<Bilingual>> {
     let one = |error| vec![error];
     let root = folder(settings);
     let (there, here) = (hashes(&root.join(name)).map_err(one)?, hashes(&root.join(live)).unwrap_or_default());
@@ -80,24 +81,24 @@ pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> 
 }
 
 /// The files of a release with their hashes.
-fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, String> {
+fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, Bilingual> {
     let list = folder.join("files.tsv");
-    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let text = fs::read_to_string(&list).map_err(|error| os::io_fault(&list, &error))?;
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
     Ok(lines.map(|(hash, path)| (path.to_owned(), hash.to_owned())).collect())
 }
 
 /// Compares the files with the list and the list with the name; paths that `skip` names are not read.
-fn verify(folder: &Path, name: &str, skip: &dyn Fn(&str) -> bool) -> Result<(), String> {
+fn verify(folder: &Path, name: &str, skip: &dyn Fn(&str) -> bool) -> Result<(), Bilingual> {
     let list = folder.join("files.tsv");
-    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let text = fs::read_to_string(&list).map_err(|error| os::io_fault(&list, &error))?;
     if hash(text.as_bytes()) != name {
         return Err(changed(&list));
     }
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
     for (written, path) in lines.filter(|(_, path)| !skip(path)) {
         let path = folder.join(path);
-        let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let bytes = fs::read(&path).map_err(|error| os::io_fault(&path, &error))?;
         if hash(&bytes) != written {
             return Err(changed(&path));
         }
@@ -105,8 +106,8 @@ fn verify(folder: &Path, name: &str, skip: &dyn Fn(&str) -> bool) -> Result<(), 
     Ok(())
 }
 
-fn changed(path: &Path) -> String {
-    format!("{}: changed after it was published; publish again", path.display())
+fn changed(path: &Path) -> Bilingual {
+    bilingual!("{}: changed after it was published; publish again", "{}：发布后被改动；请重新发布", path.display())
 }
 
 /// The takes of the live release.
@@ -134,7 +135,7 @@ pub fn takes_of(settings: &Settings, name: &str) -> Overlay {
 ///
 /// # Errors
 /// Nothing can be served; one line per fault.
-pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
+pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<Bilingual>> {
     readable(settings).map_err(|error| vec![error])?;
     let past = audit(settings).into_iter().rev().filter_map(|entry| entry.release);
     let mut tried = BTreeSet::new();
@@ -148,16 +149,21 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
         }
     }
     if !tried.is_empty() {
-        skipped.push(format!("{}: {NONE_READABLE}", folder(settings).display()));
+        let folder = folder(settings);
+        let folder = folder.display();
+        skipped.push(bilingual!("{folder}: {NONE_READABLE}", "{folder}：{NONE_READABLE:#}"));
         return Err(skipped);
     }
     hotline::read(settings, MissingPolicy::Reject)
 }
 
 /// Whether the folder of releases, the live pointer and the audit log are absent or can be read.
-fn readable(settings: &Settings) -> Result<(), String> {
+fn readable(settings: &Settings) -> Result<(), Bilingual> {
     let root = folder(settings);
-    let failed = |path: &Path, error: &io::Error| format!("{}: {error}; {UNREADABLE}", path.display());
+    let failed = |path: &Path, error: &io::Error| {
+        let path = path.display();
+        bilingual!("{path}: {error}; {UNREADABLE}", "{path}：{error}；{UNREADABLE:#}")
+    };
     match fs::read_dir(&root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         read => read.map(drop).map_err(|error| failed(&root, &error))?,
@@ -171,6 +177,11 @@ fn readable(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-const UNREADABLE: &str = "the published releases must be readable by this user; give it the folder with chown";
-const NONE_READABLE: &str = "none of the published releases can be read; restore the folder from a backup, or move it \
-                             away to serve the working files";
+const UNREADABLE: Bilingual = Bilingual::fixed(
+    "the published releases must be readable by this user; give it the folder with chown",
+    "本用户须能读取已发布的版本；请用 chown 授予该文件夹",
+);
+const NONE_READABLE: Bilingual = Bilingual::fixed(
+    "none of the published releases can be read; restore the folder from a backup, or move it away to serve the working files",
+    "已发布的版本均无法读取；请从备份恢复该文件夹，或将其移走以使用工作文件",
+);

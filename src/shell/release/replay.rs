@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::Bilingual;
 use config::Settings;
 use flow::{Release, ReplayReport, replay};
 use journal::past_calls;
@@ -14,7 +15,7 @@ use crate::layout::{names, settings_of};
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn replay_past_calls(settings: &Settings, draft: &Release, last: u32) -> Result<ReplayReport, String> {
+pub fn replay_past_calls(settings: &Settings, draft: &Release, last: u32) -> Result<ReplayReport, Bilingual> {
     let calls = past_calls(settings, last)?;
     let mut flows = BTreeMap::new();
     let stored = names(settings);

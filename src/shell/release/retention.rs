@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use base::Bilingual;
 use config::Settings;
 use journal::{REPLAYED_MAX, past_calls};
 use os::clock;
@@ -19,9 +20,9 @@ use crate::layout::{folder, names};
 use crate::live_pointer::{live, previous};
 
 /// Removes old releases and unused recordings; the number of removed releases.
-pub(crate) fn clean(settings: &Settings) -> Result<usize, String> {
+pub(crate) fn clean(settings: &Settings) -> Result<usize, Bilingual> {
     let called = past_calls(settings, REPLAYED_MAX)?.into_iter().map(|(release, _)| release).collect();
-    remove(settings, &called).map_err(|error| error.to_string())
+    remove(settings, &called).map_err(|error| error.to_string().into())
 }
 
 /// `called` are the short names of the releases that recent calls began with.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use base::Lang;
+use base::{Bilingual, Lang};
 use config::{self, Settings};
 use os::sound_key;
 use speech::{Clip, ClipText};
@@ -21,7 +21,7 @@ use crate::recordings;
 ///
 /// # Errors
 /// A file that cannot be read or written.
-pub fn store(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<String, String> {
+pub fn store(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<String, Bilingual> {
     let root = folder(settings);
     store_at(&root, &Parts { files: &settings.hotline, needed, above, factory: &settings.hotline.manifest })
 }
@@ -35,7 +35,7 @@ pub fn store_beside(
     live: &str,
     needed: &BTreeSet<ClipText>,
     above: &Overlay,
-) -> Result<String, String> {
+) -> Result<String, Bilingual> {
     let from = settings_of(settings, live);
     // A recording that neither the live release nor a take has stays missing: another language is played for it.
     let exists = |needed: &&ClipText| {
@@ -56,7 +56,7 @@ struct Parts<'a> {
     factory: &'a Path,
 }
 
-fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, String> {
+fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, Bilingual> {
     let new = root.join(format!(".new-{}", std::process::id()));
     fs::create_dir_all(root.join("clips")).map_err(|error| failed(root, error))?;
     let _ = fs::remove_dir_all(&new);
@@ -74,7 +74,7 @@ fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, String> {
 }
 
 /// Writes all files of a release into `new`; the release's name.
-fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, String> {
+fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, Bilingual> {
     let mut list = String::new();
     fs::create_dir_all(new).map_err(|error| failed(new, error))?;
     for (name, bytes) in texts(parts)? {
@@ -99,7 +99,7 @@ fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, String> {
 }
 
 /// The files that are no recordings.
-fn texts(parts: &Parts<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+fn texts(parts: &Parts<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Bilingual> {
     let files = parts.files;
     let mut texts = vec![
         ("flow.toml", read(&files.flow)?),
@@ -114,12 +114,12 @@ fn texts(parts: &Parts<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
     Ok(texts)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path) -> Result<Vec<u8>, Bilingual> {
     sound_key::read(path).map_err(|error| failed(path, error))
 }
 
-fn failed(path: &Path, error: io::Error) -> String {
-    format!("{}: {error}", path.display())
+fn failed(path: &Path, error: io::Error) -> Bilingual {
+    os::io_fault(path, &error)
 }
 
 fn takes_tsv(parts: &Parts<'_>) -> String {
@@ -132,12 +132,12 @@ fn takes_tsv(parts: &Parts<'_>) -> String {
 }
 
 /// The manifest, with the entries of `above` in place of its own.
-fn manifest(parts: &Parts<'_>, own: Vec<u8>) -> Result<Vec<u8>, String> {
+fn manifest(parts: &Parts<'_>, own: Vec<u8>) -> Result<Vec<u8>, Bilingual> {
     if parts.above.is_empty() {
         return Ok(own);
     }
     let path = &parts.files.manifest;
-    let invalid = |error: String| format!("{}: {error}", path.display());
+    let invalid = |error: String| Bilingual::from(format!("{}: {error}", path.display()));
     let mut manifest: serde_json::Value = serde_json::from_slice(&own).map_err(|error| invalid(error.to_string()))?;
     let clips = manifest.get_mut("clips").and_then(|clips| clips.as_array_mut());
     let clips = clips.ok_or_else(|| invalid("has no list `clips`".into()))?;

@@ -46,7 +46,7 @@ mod look_up_tests;
 mod test_replica;
 
 pub use alarms::{Alarm, Alarms};
-pub use command::{OperatorCommand, run as command};
+pub use command::{OperatorCommand, Report, Verified, run as command};
 pub use control::{Reply, Request};
 pub use file::failure::StoreError;
 pub use file::held::{Decision, Held, HeldReason};

@@ -1,6 +1,4 @@
-//! The state of the copy, as `jindu replica status` shows it and as JSON.
-
-use std::fmt;
+//! The state of the copy, as JSON; `jindu replica status` shows it.
 
 use jiff::Timestamp;
 
@@ -52,40 +50,6 @@ pub struct Status {
     pub log_bytes: u64,
     /// The active alarms.
     pub alarms: Vec<Alarm>,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or_none = |text: Option<String>| text.unwrap_or_else(|| "–".into());
-        let span = |seconds: Option<u64>| or_none(seconds.map(span));
-        writeln!(f, "cases        {}", self.cases)?;
-        writeln!(f, "source       {}", or_none(self.source.clone()))?;
-        writeln!(f, "sequence     {}", or_none(self.sequence.map(|n| n.to_string())))?;
-        if let Some(position) = &self.position {
-            writeln!(f, "position     {position}")?;
-        }
-        writeln!(f, "as of        {}", or_none(self.as_of.map(|as_of| as_of.to_string())))?;
-        writeln!(f, "age          {}", span(self.age_s))?;
-        writeln!(f, "lag          {} rows, {} bytes", self.lag_rows, self.lag_bytes)?;
-        writeln!(f, "applied      {} rows/s", self.rows_per_second)?;
-        writeln!(f, "quarantine   {} rows, {} beyond its limit", self.quarantined, self.quarantine_lost)?;
-        match &self.held {
-            Some(held) => writeln!(f, "held         {held}")?,
-            None => writeln!(f, "held         nothing")?,
-        }
-        writeln!(
-            f,
-            "rebuild      {}",
-            if self.rebuild_wanted { "requested from the source" } else { "not requested" }
-        )?;
-        writeln!(f, "last scrub   {} ago, {} faults", span(self.last_scrub_age_s), self.damaged)?;
-        writeln!(f, "file         {} bytes, log {} bytes", self.file_bytes, self.log_bytes)?;
-        writeln!(f, "served       {}", if self.serving { "by a node" } else { "no" })?;
-        for alarm in &self.alarms {
-            writeln!(f, "ALARM        {}, since {}: {}", alarm.kind, alarm.since, alarm.text)?;
-        }
-        Ok(())
-    }
 }
 
 /// `2 d 3 h`, `5 min 2 s`, `9 s`: the two largest units of a span.

@@ -103,8 +103,8 @@ impl Studio {
     /// # Errors
     /// The flow or a recording cannot be read, or the archive not written.
     pub fn export(&self, to: impl Write + Seek, wanted: &SlotFilter) -> Result<usize, Rejection> {
-        let failed = |error: zip::result::ZipError| Rejection::Fault(format!("the archive: {error}"));
-        let broken = |error: std::io::Error| Rejection::Fault(format!("the archive: {error}"));
+        let failed = |error: zip::result::ZipError| Rejection::Fault(format!("the archive: {error}").into());
+        let broken = |error: std::io::Error| Rejection::Fault(format!("the archive: {error}").into());
         let catalogue = self.catalogue()?;
         let mut archive = ZipWriter::new(to);
         let mut files = vec![

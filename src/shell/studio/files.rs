@@ -89,7 +89,7 @@ impl Files {
         if sealed_file::text_length(path).is_ok_and(|(length, _)| length == bytes.len() as u64) {
             return Ok(());
         }
-        let failed = |error: io::Error| Rejection::Fault(format!("{}: {error}", path.display()));
+        let failed = |error: io::Error| Rejection::Fault(os::io_fault(path, &error));
         let folder = path.parent().unwrap_or(&self.folder);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let new = folder.join(format!(".new-{}-{serial}", std::process::id()));

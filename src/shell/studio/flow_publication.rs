@@ -11,11 +11,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use base::{Bilingual, bilingual};
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
 use os::background::lower_priority;
 use os::clock;
+use os::io_fault;
 use release::call_sheets::{self, SheetReport};
 use release::diagnostics;
 use release::hotline::{self, Hotline};
@@ -49,7 +51,7 @@ pub enum Published {
         /// The release's name.
         release: String,
         /// The number of old releases that were removed, or why they could not be.
-        removed: Result<usize, String>,
+        removed: Result<usize, Bilingual>,
     },
 }
 
@@ -59,9 +61,9 @@ impl<'a> FlowPublication<'a> {
     ///
     /// # Errors
     /// All errors of the files, a line each; or another publication holds the lock.
-    pub fn prepare(settings: &'a Settings, missing: MissingPolicy) -> Result<FlowPublication<'a>, Vec<String>> {
+    pub fn prepare(settings: &'a Settings, missing: MissingPolicy) -> Result<FlowPublication<'a>, Vec<Bilingual>> {
         lower_priority();
-        let lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.to_string()))?;
+        let lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.text()))?;
         let (hotline, above) = edited(settings, missing)?;
         Ok(FlowPublication { settings, _lock: lock, hotline, above })
     }
@@ -75,10 +77,14 @@ impl<'a> FlowPublication<'a> {
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn run_sheets(&self) -> Result<Vec<SheetReport>, Vec<String>> {
+    pub fn run_sheets(&self) -> Result<Vec<SheetReport>, Vec<Bilingual>> {
         let folder: &Path = &self.settings.hotline.call_sheets;
         let sheets = call_sheets::in_folder(folder).map_err(|error| {
-            one(format!("{}: {error}; hotline.sheets names the folder of call sheets", folder.display()))
+            let fault = io_fault(folder, &error);
+            one(bilingual!(
+                "{fault}; hotline.sheets names the folder of call sheets",
+                "{fault:#}；hotline.sheets 应写通话脚本所在文件夹"
+            ))
         })?;
         Ok(sheets.iter().map(|sheet| call_sheets::run(&self.hotline, sheet)).collect())
     }
@@ -87,7 +93,7 @@ impl<'a> FlowPublication<'a> {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn replay(&self) -> Result<ReplayReport, Vec<String>> {
+    pub fn replay(&self) -> Result<ReplayReport, Vec<Bilingual>> {
         releases::replay_past_calls(self.settings, &self.hotline.release, REPLAYED_MAX).map_err(one)
     }
 
@@ -95,7 +101,7 @@ impl<'a> FlowPublication<'a> {
     ///
     /// # Errors
     /// The files were changed since they were read, or cannot be written.
-    pub fn go_live(self, entry: Entry) -> Result<Published, Vec<String>> {
+    pub fn go_live(self, entry: Entry) -> Result<Published, Vec<Bilingual>> {
         let settings = self.settings;
         let release = releases::store(settings, &hotline::recorded(&self.hotline.release), &self.above).map_err(one)?;
         if releases::live(settings).as_deref() == Some(&*release) {
@@ -103,9 +109,12 @@ impl<'a> FlowPublication<'a> {
         }
         let stored = hotline::release(&releases::settings_of(settings, &release))?;
         if stored.name() != self.hotline.release.name() {
-            return Err(one("the files were changed while they were being published; publish again".into()));
+            return Err(one(Bilingual::fixed(
+                "the files were changed while they were being published; publish again",
+                "发布期间文件被改动；请重新发布",
+            )));
         }
-        mark_published(settings, &self.above, &release, &entry.who).map_err(|error| one(error.to_string()))?;
+        mark_published(settings, &self.above, &release, &entry.who).map_err(|error| one(error.text()))?;
         let entry = Entry { release: Some(release.clone()), ..entry };
         let removed = releases::go_live(settings, &release, &entry).map_err(one)?;
         Ok(Published::Live { release, removed })
@@ -116,7 +125,7 @@ impl<'a> FlowPublication<'a> {
 ///
 /// # Errors
 /// All errors of the files, a line each. `E48` for words whose only recordings are of older words; `E43` where callers wait too long for a result.
-pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, Overlay), Vec<String>> {
+pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, Overlay), Vec<Bilingual>> {
     let release = hotline::release(settings)?;
     let takes = fitting_takes(settings, &hotline::needed(&release)).map_err(one)?;
     let mut hotline = hotline::read_with(settings, &takes.above, missing)?;
@@ -124,7 +133,7 @@ pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, O
     if !too_slow.is_empty() {
         return Err(too_slow);
     }
-    let remark = |needed| diagnostics::replaced_by_factory(&release, needed).to_string();
+    let remark = |needed| diagnostics::replaced_by_factory(&release, needed).line();
     hotline.remarks.extend(takes.replaced.iter().map(remark));
     Ok((hotline, takes.above))
 }
@@ -138,9 +147,9 @@ struct FittingTakes {
 }
 
 /// Live takes that fit the words, else approved ones that do.
-fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<FittingTakes, String> {
+fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<FittingTakes, Bilingual> {
     let live = releases::live_takes(settings);
-    let approved = approved(settings).map_err(|error| error.to_string())?;
+    let approved = approved(settings).map_err(|error| error.text())?;
     let mut takes = FittingTakes::default();
     if live.is_empty() && approved.is_empty() {
         return Ok(takes);
@@ -201,6 +210,6 @@ fn approved(settings: &Settings) -> Result<Overlay, Rejection> {
         .collect())
 }
 
-fn one(error: String) -> Vec<String> {
+fn one(error: Bilingual) -> Vec<Bilingual> {
     vec![error]
 }

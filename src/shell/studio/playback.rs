@@ -108,7 +108,7 @@ impl Studio {
 type Samples = (Vec<i16>, u32);
 
 fn samples(path: &Path) -> Result<Samples, Rejection> {
-    recordings::samples(path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display())))
+    recordings::samples(path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display()).into()))
 }
 
 fn narrow((samples, rate): &Samples) -> Vec<i16> {
@@ -125,7 +125,7 @@ fn as_heard(samples: &[i16]) -> Vec<i16> {
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, Rejection> {
-    sound_key::read(&path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display())))
+    sound_key::read(&path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display()).into()))
 }
 
 fn plain(bytes: Vec<u8>) -> Sound {

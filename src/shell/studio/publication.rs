@@ -78,7 +78,7 @@ impl Studio {
         let release = match to {
             Some(prefix) => releases::find(&self.settings, &prefix.to_ascii_lowercase())
                 .map_err(|_| Rejection::NoRelease(prefix.into()))?,
-            None => releases::previous(&self.settings).ok_or_else(|| Rejection::NoRelease(String::new()))?,
+            None => releases::previous(&self.settings).ok_or(Rejection::NothingBefore)?,
         };
         run(|| releases::load(&self.settings, &release).map(drop)).map_err(Rejection::Flow)?;
         self.store().update(&actor(by), |update| {
@@ -152,8 +152,8 @@ impl Studio {
     fn make_release(&self, plan: &Plan) -> Result<String, Rejection> {
         for master in plan.new.values() {
             let (samples, rate) = recordings::samples(&master.path)
-                .map_err(|error| Rejection::Fault(format!("{}: {error}", master.path.display())))?;
-            encode_master(&samples, rate).map_err(|error| Rejection::Fault(error.to_string()))?;
+                .map_err(|error| Rejection::Fault(format!("{}: {error}", master.path.display()).into()))?;
+            encode_master(&samples, rate).map_err(|error| Rejection::Fault(error.to_string().into()))?;
         }
         let mut above = plan.live.clone();
         above.extend(plan.new.clone());
@@ -175,7 +175,10 @@ impl Studio {
         let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
         let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
         if let Err(error) = releases::append_audit(&self.settings, &entry) {
-            tracing::warn!(error, "the shipped release is not in the audit log: it cannot be rolled back to");
+            tracing::warn!(
+                error = &*error.en,
+                "the shipped release is not in the audit log: it cannot be rolled back to"
+            );
         }
     }
 

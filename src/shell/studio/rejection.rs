@@ -1,5 +1,6 @@
 //! Why the studio rejected a request, in both languages of its page.
 
+use base::Bilingual;
 use studio::{Message, TakeState};
 
 /// A rejected request. Each says what to do.
@@ -71,6 +72,9 @@ pub enum Rejection {
     /// No stored release has this name.
     #[error("there is no release {0} to roll back to; see jindu releases")]
     NoRelease(String),
+    /// There is no release before the live one.
+    #[error("no other release was live before; see jindu releases")]
+    NothingBefore,
     /// The studio's allowance is used up; figures in MB.
     #[error(
         "the studio's recordings take {used} MB, and studio.disk_mb_max allows {most}: raise it, or run jindu prompts tidy"
@@ -85,11 +89,11 @@ pub enum Rejection {
     #[error("the disk has less than {0} MB free: free some before recording more")]
     DiskFull(u64),
     /// The files of the flow have errors, a line each.
-    #[error("the flow cannot be read: {}", .0.join("; "))]
-    Flow(Vec<String>),
+    #[error("the flow cannot be read: {}", Bilingual::list(.0, "; ", "；"))]
+    Flow(Vec<Bilingual>),
     /// The node is at fault, not the request.
     #[error("the studio's store failed: {0}")]
-    Fault(String),
+    Fault(Bilingual),
 }
 
 impl Rejection {
@@ -112,12 +116,17 @@ impl Rejection {
             Rejection::NothingApproved { .. } => "nothing",
             Rejection::HalfRecorded(_) => "mixed",
             Rejection::Busy => "busy",
-            Rejection::NoRelease(_) => "no_release",
+            Rejection::NoRelease(_) | Rejection::NothingBefore => "no_release",
             Rejection::Full { .. } => "full",
             Rejection::DiskFull(_) => "disk_full",
             Rejection::Flow(_) => "flow",
             Rejection::Fault(_) => "fault",
         }
+    }
+
+    /// The message in both languages, for people at the command line.
+    pub fn text(&self) -> Bilingual {
+        Bilingual::new(self.to_string(), self.words().zh.trim_end_matches('。'))
     }
 
     /// The message in both languages, for people at the page, who have no command line.
@@ -153,12 +162,13 @@ impl Rejection {
             Rejection::HalfRecorded(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
             Rejection::Busy => "另一次发布正在进行，请稍后再试。".into(),
             Rejection::NoRelease(name) => format!("没有版本 {name}。"),
+            Rejection::NothingBefore => "此前没有别的版本启用过。".into(),
             Rejection::Full { used, most } => {
                 format!("录音已占用 {used} MB，上限 {most} MB：请联系系统管理员清理。")
             }
             Rejection::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
-            Rejection::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
-            Rejection::Fault(fault) => format!("录音库出错：{fault}"),
+            Rejection::Flow(errors) => format!("流程文件无法读取：{:#}", Bilingual::list(errors, "; ", "；")),
+            Rejection::Fault(fault) => format!("录音库出错：{fault:#}"),
         };
         Message { zh, en }
     }
@@ -166,7 +176,7 @@ impl Rejection {
 
 impl From<rusqlite::Error> for Rejection {
     fn from(error: rusqlite::Error) -> Rejection {
-        Rejection::Fault(error.to_string())
+        Rejection::Fault(error.to_string().into())
     }
 }
 

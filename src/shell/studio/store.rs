@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use base::Lang;
+use base::{Lang, bilingual};
 use speech::Clip;
 use studio::{TakeName, TakeSource, TakeState};
 
@@ -48,8 +48,9 @@ impl Store {
             connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         );
         if schema > SCHEMA {
-            return Err(Rejection::Fault(format!(
+            return Err(Rejection::Fault(bilingual!(
                 "{}: written by a newer version: start that version",
+                "{}：由更新的版本写成，请启动该版本",
                 path.display()
             )));
         }
@@ -204,7 +205,7 @@ impl Update<'_> {
 
     /// Adds a take; `false` if it is stored already.
     pub(crate) fn add(&self, take: &TakeRow) -> Result<bool, Rejection> {
-        let report = serde_json::to_string(&take.report).map_err(|error| Rejection::Fault(error.to_string()))?;
+        let report = serde_json::to_string(&take.report).map_err(|error| Rejection::Fault(error.to_string().into()))?;
         let added = self.transaction.execute(
             "INSERT INTO takes (name, lang, slot, text, state, kind, label, sitting, by_id, by_name, at, original,
                                 original_bytes, master, report, level_dbov, good)

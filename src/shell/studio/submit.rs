@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use audio::decode::decode;
+use base::Bilingual;
 use os::background::run;
 use speech::Clip;
 use studio::{
@@ -79,7 +80,10 @@ impl Studio {
                 // Files are deleted in a transaction too, so that they cannot go between here and the commit.
                 let exist = self.files.original(&take.original).exists() && self.files.master(&take.master).exists();
                 if !exist {
-                    return Err(Rejection::Fault("the recording's files are gone: send it again".into()));
+                    return Err(Rejection::Fault(Bilingual::fixed(
+                        "the recording's files are gone: send it again",
+                        "录音文件已不存在，请重新上传",
+                    )));
                 }
                 if update.add(take)? {
                     let slot = take.clip();

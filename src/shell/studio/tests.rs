@@ -130,7 +130,8 @@ fn a_take_is_recorded_approved_by_another_published_and_taken_back() {
     // What was shipped is a release too, so that the first publication can be undone, and that again.
     office.studio.rollback(&wang(), None, "oops").unwrap();
     assert_eq!(office.heard(&bye()), before);
-    office.studio.rollback(&wang(), None, "it was right").unwrap();
+    assert_eq!(office.studio.rollback(&wang(), None, "once more"), Err(Rejection::NothingBefore));
+    office.studio.rollback(&wang(), Some(&release), "it was right").unwrap();
     assert_eq!(office.heard(&bye()), encoded(&master));
     office.studio.restore(&wang(), &bye(), true).unwrap();
     let (factory, _) = office.studio.publish(&wang(), "back", false).unwrap();
@@ -239,7 +240,7 @@ fn half_a_set_of_digits_goes_live_only_with_confirmation() {
 }
 
 /// The steps of `jindu publish`.
-fn publish_flow(settings: &Settings, missing: MissingPolicy) -> Result<Published, Vec<String>> {
+fn publish_flow(settings: &Settings, missing: MissingPolicy) -> Result<Published, Vec<base::Bilingual>> {
     let publication = FlowPublication::prepare(settings, missing)?;
     assert!(publication.run_sheets()?.iter().all(|sheet| sheet.failed() == 0), "the call sheets pass");
     publication.replay()?;
@@ -306,13 +307,13 @@ fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
     let live = releases::live(&settings);
     let refused = publish_flow(&settings, MissingPolicy::Substitute).unwrap_err();
     assert_eq!(refused.len(), 1, "{refused:?}");
-    assert!(refused[0].contains("E48") && refused[0].contains("prompt.bye in yue"), "{refused:?}");
-    assert!(refused[0].contains(NEW_WORDS) && refused[0].contains("script.toml:"), "{refused:?}");
+    assert!(refused[0].en.contains("E48") && refused[0].en.contains("prompt.bye in yue"), "{refused:?}");
+    assert!(refused[0].en.contains(NEW_WORDS) && refused[0].en.contains("script.toml:"), "{refused:?}");
     assert_eq!(releases::live(&settings), live, "callers hear what they heard");
     let studio = Studio::open(&settings).unwrap();
     let take = studio.submit(&li(), &bye(), upload(&speaker(150.0))).unwrap();
     let draft = edited(&settings, MissingPolicy::Reject).err().expect("a draft is no approved take");
-    assert!(draft[0].contains("E48"), "{draft:?}");
+    assert!(draft[0].en.contains("E48"), "{draft:?}");
     studio.approve(&wang(), &take.name).unwrap();
     let (_, above) = edited(&settings, MissingPolicy::Reject).unwrap();
     assert_eq!(above[&bye()].take.as_deref(), Some(take.name.as_str()), "the new take goes along");
@@ -337,7 +338,7 @@ fn changed_words_do_not_go_live_with_the_factorys_recording_of_the_old_ones() {
     for policy in [MissingPolicy::Reject, MissingPolicy::Substitute] {
         let refused = publish_flow(&settings, policy).unwrap_err();
         assert_eq!(refused.len(), 1, "{refused:?}");
-        assert!(refused[0].contains("E48") && refused[0].contains("prompt.bye in yue"), "{refused:?}");
+        assert!(refused[0].en.contains("E48") && refused[0].en.contains("prompt.bye in yue"), "{refused:?}");
     }
     assert_eq!(releases::live(&settings), None);
     assert!(releases::to_serve(&settings).is_err(), "nor are they served unpublished");
@@ -369,8 +370,8 @@ fn a_file_that_the_office_put_in_place_of_the_factorys_is_played_with_a_remark()
     let another = Clip { lang: bye().lang, id: "prompt.welcome".into() };
     fs::copy(recordings::path_of(&shipped, &another), &path).unwrap();
     let (hotline, _) = edited(&settings, MissingPolicy::Reject).unwrap();
-    let remarks: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W08")).collect();
-    assert!(remarks.len() == 1 && remarks[0].contains("prompt.bye in yue"), "{remarks:?}");
+    let remarks: Vec<&base::Bilingual> = hotline.remarks.iter().filter(|remark| remark.en.contains("W08")).collect();
+    assert!(remarks.len() == 1 && remarks[0].en.contains("prompt.bye in yue"), "{remarks:?}");
     drop(office);
 }
 
@@ -379,7 +380,8 @@ fn a_take_of_other_words_gives_way_to_a_factory_recording_of_the_right_ones() {
     let (office, settings, _) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash(NEW_WORDS)));
     let (hotline, above) = edited(&settings, MissingPolicy::Reject).unwrap();
     assert!(!above.contains_key(&bye()));
-    let warnings: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W14")).collect();
+    let warnings: Vec<&str> =
+        hotline.remarks.iter().map(|remark| &*remark.en).filter(|remark| remark.contains("W14")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains(NEW_WORDS), "{:?}", hotline.remarks);
     let factory = recordings::path_of(&settings.hotline.audio, &bye());
     assert_eq!(hotline.bank.octets(Lang::Yue, &bye().id, Codec::Alaw).unwrap(), encoded(&factory));

@@ -29,6 +29,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use self::files::{Identity, Stamp};
+use base::{Bilingual, bilingual};
 use config::{PhoneTls, Trunk};
 
 /// A connection whose far end began it.
@@ -38,9 +39,9 @@ pub type ClientStream = tokio_rustls::client::TlsStream<TcpStream>;
 
 /// Why TLS cannot be used; each names the setting and the file.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum TlsError {
     /// A file cannot be read, or is not what the setting asks for.
-    #[error("{key} = {path}: {what}")]
     File {
         /// The setting: `phone.tls.certificate`, `trunk.carrier.ca_file`.
         key: String,
@@ -50,17 +51,30 @@ pub enum TlsError {
         what: String,
     },
     /// Certificate and key do not belong together, or are of a kind that TLS does not take.
-    #[error("phone.tls.certificate and phone.tls.key cannot be used together: {0}")]
     Pair(rustls::Error),
     /// The machine has no certificate authorities.
-    #[error(
-        "the certificate authorities of this machine cannot be read ({0}); install the package ca-certificates, or set \
-         phone.tls.ca_file"
-    )]
     NoAuthorities(String),
     /// The rules of TLS cannot be made.
-    #[error("TLS cannot be used: {0}")]
     Rules(String),
+}
+
+impl TlsError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            TlsError::File { key, path, what } => bilingual!("{key} = {path}: {what}", "{key} = {path}：{what}"),
+            TlsError::Pair(error) => bilingual!(
+                "phone.tls.certificate and phone.tls.key cannot be used together: {error}",
+                "phone.tls.certificate 与 phone.tls.key 不能配对：{error}"
+            ),
+            TlsError::NoAuthorities(why) => bilingual!(
+                "the certificate authorities of this machine cannot be read ({why}); install the package ca-certificates, or set \
+         phone.tls.ca_file",
+                "无法读取本机的证书机构（{why}）；请安装 ca-certificates，或设 phone.tls.ca_file"
+            ),
+            TlsError::Rules(why) => bilingual!("TLS cannot be used: {why}", "无法使用 TLS：{why}"),
+        }
+    }
 }
 
 /// Why a connection did not come about.

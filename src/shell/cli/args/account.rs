@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use base::Bilingual;
 use studio::Role;
 
 /// What is to be done with accounts.
@@ -58,6 +59,9 @@ pub(crate) enum AccountCommand {
     },
 }
 
-fn role(word: &str) -> Result<Role, &'static str> {
-    Role::named(word).ok_or("write operator (records), approver (approves and publishes) or agent (answers callers)")
+fn role(word: &str) -> Result<Role, Bilingual> {
+    Role::named(word).ok_or(Bilingual::fixed(
+        "write operator (records), approver (approves and publishes) or agent (answers callers)",
+        "请写 operator（录音）、approver（审核和发布）或 agent（接听来电）",
+    ))
 }

@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 
+use base::Bilingual;
+
 /// What is to be done with agents.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum AgentCommand {
@@ -45,14 +47,25 @@ pub(crate) enum AgentCommand {
     },
 }
 
-fn word(text: &str) -> Result<String, &'static str> {
+fn word(text: &str) -> Result<String, Bilingual> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let fits = (1..=32).contains(&text.len()) && text.bytes().all(plain);
-    if fits { Ok(text.to_owned()) } else { Err("write 1 to 32 letters, digits, '.', '-' or '_'") }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(Bilingual::fixed(
+            "write 1 to 32 letters, digits, '.', '-' or '_'",
+            "请写 1 至 32 个字母、数字、“.”、“-”或“_”",
+        ))
+    }
 }
 
-fn address(text: &str) -> Result<String, &'static str> {
+fn address(text: &str) -> Result<String, Bilingual> {
     let sip = text.starts_with("sip:") || text.starts_with("sips:");
     let fits = sip && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte));
-    if fits { Ok(text.to_owned()) } else { Err("write a SIP URI, as in sip:801@192.0.2.7") }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(Bilingual::fixed("write a SIP URI, as in sip:801@192.0.2.7", "请写 SIP URI，如 sip:801@192.0.2.7"))
+    }
 }

@@ -1,6 +1,6 @@
 //! `jindu calls` and `jindu call`
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 /// Which calls are counted, and how that is printed.
 #[derive(Clone, Debug, Args)]
@@ -17,28 +17,9 @@ pub(crate) struct CallsArguments {
     /// Only calls of this trunk
     #[arg(long, value_name = "NAME")]
     pub trunk: Option<String>,
-    /// The table's language; by LANG where nothing is said
-    #[arg(long, value_enum)]
-    pub lang: Option<TableLang>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// The language of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TableLang {
-    Zh,
-    En,
-}
-
-impl TableLang {
-    /// As `LC_ALL`, `LC_MESSAGES` or `LANG` says (POSIX: the first that is set and not empty); English where none does.
-    pub(crate) fn of_environment() -> TableLang {
-        let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter();
-        let named = named.filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
-        if named.is_some_and(|value| value.starts_with("zh")) { TableLang::Zh } else { TableLang::En }
-    }
 }
 
 /// Which call.

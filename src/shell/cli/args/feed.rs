@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 
+use base::Bilingual;
 use feed::play::Simulation;
 
 /// A command of the feed.
@@ -132,13 +133,14 @@ impl PlayArguments {
     }
 }
 
-fn source(word: &str) -> Result<String, &'static str> {
+fn source(word: &str) -> Result<String, Bilingual> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let is_code = (1..=40).contains(&word.len()) && word.bytes().all(plain);
-    if is_code { Ok(word.to_owned()) } else { Err("must be 1 to 40 small letters, digits or _") }
+    let wrong = Bilingual::fixed("must be 1 to 40 small letters, digits or _", "应为 1 至 40 个小写字母、数字或 _");
+    if is_code { Ok(word.to_owned()) } else { Err(wrong) }
 }
 
-fn rate(word: &str) -> Result<f64, &'static str> {
+fn rate(word: &str) -> Result<f64, Bilingual> {
     let rate = word.parse().ok().filter(|rate| (0.0..=1_000_000.0).contains(rate));
-    rate.ok_or("must be 0 to 1000000 changes a second")
+    rate.ok_or(Bilingual::fixed("must be 0 to 1000000 changes a second", "应为每秒 0 至 1000000 次变更"))
 }

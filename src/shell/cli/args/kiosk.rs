@@ -1,7 +1,8 @@
 //! `jindu kiosk …`
 
-use base::Network;
 use clap::{Args, Subcommand};
+
+use base::{Bilingual, Network};
 
 /// What is to be done with kiosks.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -46,6 +47,7 @@ pub(crate) struct AddKiosk {
     pub plain: bool,
 }
 
-fn network(word: &str) -> Result<Network, &'static str> {
-    Network::read(word).ok_or("write an address or a network, as in 192.0.2.0/24")
+fn network(word: &str) -> Result<Network, Bilingual> {
+    Network::read(word)
+        .ok_or(Bilingual::fixed("write an address or a network, as in 192.0.2.0/24", "请写地址或网络，如 192.0.2.0/24"))
 }

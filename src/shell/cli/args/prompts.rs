@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use base::Lang;
+use base::{Bilingual, Lang};
 use speech::Clip;
 use studio_store::SlotFilter;
 
@@ -62,6 +62,9 @@ pub(crate) enum PromptCommand {
     Approve {
         /// The take, or all
         take: String,
+        /// You have listened to it; otherwise it is marked as not listened to, as in the studio
+        #[arg(long)]
+        heard: bool,
         #[command(flatten)]
         by: ByApprover,
     },
@@ -93,7 +96,7 @@ pub(crate) enum PromptCommand {
     },
     /// Make an older release live again, flow and recordings
     Rollback {
-        /// The beginning of its hash; the release before the live one where none is given
+        /// The beginning of its hash; the release before the live one where none is given, each time one further back
         #[arg(value_name = "HASH")]
         release: Option<String>,
         #[command(flatten)]
@@ -127,8 +130,8 @@ pub(crate) enum PromptCommand {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Slots {
     /// One language: zh, yue or en
-    #[arg(long, value_parser = lang)]
-    lang: Option<Lang>,
+    #[arg(long, value_name = "LANG", value_parser = lang)]
+    spoken: Option<Lang>,
     /// Only what is still to be recorded
     #[arg(long)]
     missing: bool,
@@ -136,7 +139,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn wanted(&self, script_only: bool) -> SlotFilter {
-        SlotFilter { lang: self.lang, to_record: self.missing, script_only }
+        SlotFilter { lang: self.spoken, to_record: self.missing, script_only }
     }
 }
 
@@ -178,16 +181,22 @@ impl SoundArguments {
 }
 
 /// Reads `yue/digit.m.7`.
-pub(crate) fn slot(word: &str) -> Result<Clip, &'static str> {
+pub(crate) fn slot(word: &str) -> Result<Clip, Bilingual> {
     let read = word.split_once('/').and_then(|(lang, id)| Some(Clip { lang: Lang::from_code(lang)?, id: id.into() }));
-    read.ok_or("write LANG/SLOT, as in yue/digit.m.7; jindu prompts coverage lists them")
+    read.ok_or(Bilingual::fixed(
+        "write LANG/SLOT, as in yue/digit.m.7; jindu prompts coverage lists them",
+        "请写 语言/位置，如 yue/digit.m.7；jindu prompts coverage 会列出",
+    ))
 }
 
-fn lang(word: &str) -> Result<Lang, &'static str> {
-    Lang::from_code(word).ok_or("write zh, yue or en")
+fn lang(word: &str) -> Result<Lang, Bilingual> {
+    Lang::from_code(word).ok_or(Bilingual::fixed("write zh, yue or en", "请写 zh、yue 或 en"))
 }
 
-fn value(word: &str) -> Result<(String, String), &'static str> {
+fn value(word: &str) -> Result<(String, String), Bilingual> {
     let pair = word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    pair.ok_or("write NAME=VALUE, as in receipt=440100000000123")
+    pair.ok_or(Bilingual::fixed(
+        "write NAME=VALUE, as in receipt=440100000000123",
+        "请写 名称=值，如 receipt=440100000000123",
+    ))
 }

@@ -5,8 +5,12 @@ use clap::error::ErrorKind;
 use super::account::AccountCommand;
 use super::*;
 
+fn read_in(line: &str, lang: OfficeLang) -> Result<(Arguments, OfficeLang), (clap::Error, OfficeLang)> {
+    super::read(std::iter::once("jindu").chain(line.split_whitespace()).map(Into::into), lang)
+}
+
 fn read(line: &str) -> Result<Arguments, clap::Error> {
-    super::read(std::iter::once("jindu").chain(line.split_whitespace()).map(Into::into))
+    read_in(line, OfficeLang::En).map(|(arguments, _)| arguments).map_err(|(error, _)| error)
 }
 
 fn command(line: &str) -> Command {
@@ -143,5 +147,42 @@ fn the_manual_page_and_completions_name_every_command() {
     let (page, script) = (String::from_utf8_lossy(&page).into_owned(), String::from_utf8_lossy(&script).into_owned());
     for command in table().get_subcommands() {
         assert!(page.contains(command.get_name()) && script.contains(command.get_name()), "{}", command.get_name());
+    }
+}
+
+#[test]
+fn the_language_is_an_option_that_wins_wherever_it_stands() {
+    let lang = |line: &str| match read_in(line, OfficeLang::Zh) {
+        Ok((_, lang)) | Err((_, lang)) => lang,
+    };
+    assert_eq!(lang("check"), OfficeLang::Zh);
+    assert_eq!(["check --lang en", "--lang=en check", "chekc --lang en"].map(lang), [OfficeLang::En; 3]);
+    assert_eq!(refused("check --lang fr"), ErrorKind::InvalidValue);
+    let coverage = |line: &str| match command(line) {
+        Command::Prompts(command) => match *command {
+            prompts::PromptCommand::Coverage { slots, .. } => slots.wanted(false).lang,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(coverage("prompts coverage --lang yue"), Some(base::Lang::Yue), "as before there was a language");
+    assert_eq!(coverage("prompts coverage --spoken zh --json"), Some(base::Lang::Zh));
+}
+
+#[test]
+fn help_and_errors_are_in_chinese_throughout() {
+    let chinese = |line: &str| read_in(line, OfficeLang::Zh).expect_err(line).0;
+    let english = ["Usage", "Options", "Commands", "Arguments", "Print", "default:", "possible values"];
+    let mut lines = vec!["--help".to_owned(), "replica quarantine --help".to_owned()];
+    lines.extend(table().get_subcommands().map(|command| format!("{} --help", command.get_name())));
+    for line in lines {
+        let help = chinese::words_of_clap(&chinese(&line).to_string());
+        assert!(english.iter().all(|word| !help.contains(word)), "{help}");
+        assert!(help.contains("用法：jindu"), "{help}");
+    }
+    for line in ["chekc", "calls --lang fr", "lookup", "sample --cases many --out x", "feed play --sql --out x", "a b"]
+    {
+        let text = errors::in_chinese(&chinese(line));
+        assert!(text.starts_with("错误：") && !text.contains("error"), "{text}");
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use base::Bilingual;
+
 /// Which call is traced, and where to.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TraceArguments {
@@ -48,14 +50,16 @@ pub(crate) struct Call {
 }
 
 /// `120` or `120s`.
-fn seconds(text: &str) -> Result<u64, String> {
+fn seconds(text: &str) -> Result<u64, Bilingual> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
-    seconds.filter(|seconds| (1..=600).contains(seconds)).ok_or_else(|| "must be 1 to 600 seconds".to_owned())
+    seconds
+        .filter(|seconds| (1..=600).contains(seconds))
+        .ok_or(Bilingual::fixed("must be 1 to 600 seconds", "应为 1 至 600 秒"))
 }
 
-fn said(text: &str) -> Result<String, String> {
+fn said(text: &str) -> Result<String, Bilingual> {
     match text.trim() {
-        "" => Err("must not be empty".into()),
+        "" => Err(Bilingual::fixed("must not be empty", "不得为空")),
         text => Ok(text.to_owned()),
     }
 }

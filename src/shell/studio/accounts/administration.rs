@@ -11,6 +11,7 @@ use super::account::{AccountEvent, NewAccount};
 use super::error::{AccountError, SignInError};
 use super::file::{self, Account, Field, hashed};
 use super::handle::Accounts;
+use super::initial_file;
 use super::lockout::{Attempts, of_number};
 use super::session::{Origin, Session};
 use super::sign_in::verifies;
@@ -87,7 +88,9 @@ impl Accounts {
             file::change(connection, account.operator.id, &Field::Password(&hash))?;
             file::change(connection, account.operator.id, &Field::MustChange(must_change))?;
             file::end_others(connection, account.operator.id, keep)
-        })
+        })?;
+        initial_file::forget(&self.studio, &rules::normalized_name(name)?);
+        Ok(())
     }
 
     /// Changes the password of a signed-in operator who knows the old one. Wrong ones count like failed sign-ins.
@@ -201,7 +204,9 @@ impl Accounts {
         self.change(name, "remove", by, |connection, account| {
             file::end_others(connection, account.operator.id, None)?;
             file::change(connection, account.operator.id, &Field::Removed(clock::timestamp()))
-        })
+        })?;
+        initial_file::forget(&self.studio, &rules::normalized_name(name)?);
+        Ok(())
     }
 
     /// Clears the failed attempts of an account.

@@ -2,44 +2,62 @@
 
 use std::time::Duration;
 
+use base::{Bilingual, bilingual};
 use studio::accounts::RuleError;
 
 /// Why a sign-in is rejected.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum SignInError {
     /// Wrong name, number, password or PIN; which of them is not said.
-    #[error("name and password do not match: try again")]
     Credentials,
     /// Too many failed attempts.
-    #[error("too many failed attempts: wait {} seconds", .retry_after.as_secs().max(1))]
     LockedOut {
         /// When the next attempt is allowed.
         retry_after: Duration,
     },
     /// The password is right, and was chosen by another person.
-    #[error(
-        "the password of {name} was set by another person and must be changed first: jindu studio passwd {name}, or sign in at /studio"
-    )]
     MustChange {
         /// The account.
         name: String,
     },
     /// Too many sign-ins are being verified.
-    #[error("too many people are signing in: try again in a moment")]
     Busy,
     /// The accounts cannot be used, or a new password or PIN breaks a rule.
-    #[error(transparent)]
     Account(#[from] AccountError),
+}
+
+impl SignInError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            SignInError::Credentials => {
+                bilingual!("name and password do not match: try again", "账号与密码不符，请重试")
+            }
+            SignInError::LockedOut { retry_after } => bilingual!(
+                "too many failed attempts: wait {} seconds",
+                "尝试次数过多：请等候 {} 秒",
+                retry_after.as_secs().max(1)
+            ),
+            SignInError::MustChange { name } => bilingual!(
+                "the password of {name} was set by another person and must be changed first: jindu studio passwd {name}, or sign in at /studio",
+                "{name} 的密码由他人设定，须先更改：jindu studio passwd {name}，或在 /studio 登录"
+            ),
+            SignInError::Busy => {
+                bilingual!("too many people are signing in: try again in a moment", "登录人数过多，请稍候再试")
+            }
+            SignInError::Account(error) => error.text(),
+        }
+    }
 }
 
 /// Why an account cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum AccountError {
     /// SQLite cannot open or write the file.
-    #[error("the accounts cannot be read or written: {0}; the data folder must be writable by this user, with room")]
     Sqlite(#[from] rusqlite::Error),
     /// The file's schema is newer than this program.
-    #[error("{path}: written by a newer version (schema {schema}): start that version, or move the file away")]
     Newer {
         /// The accounts' file.
         path: String,
@@ -47,21 +65,49 @@ pub enum AccountError {
         schema: i64,
     },
     /// The data folder cannot be created.
-    #[error("{0}")]
-    Folder(String),
+    Folder(Bilingual),
     /// A name, number, password or PIN breaks a rule.
-    #[error(transparent)]
     Rule(#[from] RuleError),
     /// No account has this name.
-    #[error("there is no account {0}; see jindu studio account list")]
     Unknown(String),
     /// An account has this name.
-    #[error("there is an account {0} already: choose another name")]
     NameTaken(String),
     /// An account has this operator number.
-    #[error("the operator number {0} is taken: choose another one, or leave --number out")]
     NumberTaken(String),
     /// Too many passwords are being hashed, or the system has no random numbers.
-    #[error("too many requests at once, or the system gives no random numbers: try again")]
     Busy,
+}
+
+impl AccountError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            AccountError::Sqlite(error) => bilingual!(
+                "the accounts cannot be read or written: {error}; the data folder must be writable by this user, with room",
+                "账号库无法读写：{error}；数据文件夹须可由本用户写入，且有空间"
+            ),
+            AccountError::Newer { path, schema } => bilingual!(
+                "{path}: written by a newer version (schema {schema}): start that version, or move the file away",
+                "{path}：由更新的版本写成（schema {schema}）：请启动该版本，或移走该文件"
+            ),
+            AccountError::Folder(text) => text.clone(),
+            AccountError::Rule(error) => error.text(),
+            AccountError::Unknown(name) => bilingual!(
+                "there is no account {name}; see jindu studio account list",
+                "没有账号 {name}；见 jindu studio account list"
+            ),
+            AccountError::NameTaken(name) => bilingual!(
+                "there is an account {name} already: choose another name",
+                "账号 {name} 已存在：请换一个名称"
+            ),
+            AccountError::NumberTaken(number) => bilingual!(
+                "the operator number {number} is taken: choose another one, or leave --number out",
+                "操作员编号 {number} 已被使用：请换一个，或不写 --number"
+            ),
+            AccountError::Busy => bilingual!(
+                "too many requests at once, or the system gives no random numbers: try again",
+                "同时请求过多，或系统不提供随机数：请重试"
+            ),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The handle of the accounts' file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ use super::account::{AccountEvent, AccountRow};
 use super::error::AccountError;
 use super::file;
 use super::hashing::HashLimiter;
+use super::initial_file;
 use super::session::SessionAges;
 
 /// The accounts of one data folder.
 pub struct Accounts {
     connection: Mutex<Connection>,
+    pub(super) studio: PathBuf,
     pub(super) hashing: HashLimiter,
     pub(super) ages: SessionAges,
 }
@@ -32,7 +34,7 @@ impl Accounts {
         let studio = data.join("studio");
         folder::create(&studio).map_err(AccountError::Folder)?;
         let connection = file::open(&studio.join("accounts.sqlite3"))?;
-        Ok(Accounts { connection: Mutex::new(connection), hashing: HashLimiter::default(), ages })
+        Ok(Accounts { connection: Mutex::new(connection), studio, hashing: HashLimiter::default(), ages })
     }
 
     /// All accounts, by name.
@@ -57,6 +59,11 @@ impl Accounts {
     /// The file cannot be read.
     pub fn events(&self, max: u32) -> Result<Vec<AccountEvent>, AccountError> {
         Ok(file::events(&self.lock(), max)?)
+    }
+
+    /// The file that holds the account's first password, if it does.
+    pub fn initial_password_file(&self, name: &str) -> Option<PathBuf> {
+        initial_file::of(&self.studio, name)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -19,6 +19,7 @@ mod file;
 mod handle;
 mod hashing;
 pub mod initial;
+pub mod initial_file;
 mod lockout;
 mod session;
 mod sessions;

@@ -133,7 +133,8 @@ fn refused(refused: SignInError) -> StudioError {
 pub(super) fn trouble(error: AccountError) -> StudioError {
     match error {
         AccountError::Rule(rule) => {
-            let words = Message { zh: rule_zh(&rule).into(), en: rule.to_string() };
+            let text = rule.text();
+            let words = Message { zh: format!("{text:#}。"), en: text.en.into_owned() };
             StudioError::Refused { status: 422, code: "rule", words }
         }
         AccountError::Busy => BUSY.into(),
@@ -146,21 +147,6 @@ pub(super) fn trouble(error: AccountError) -> StudioError {
             tracing::error!(%error, "the studio's accounts failed");
             StudioError::Unavailable
         }
-    }
-}
-
-fn rule_zh(rule: &studio::accounts::RuleError) -> &'static str {
-    use studio::accounts::RuleError;
-    match rule {
-        RuleError::Name => "账号名为 1 到 32 个字母、数字或 . - _。",
-        RuleError::Number => "操作员编号为 2 到 6 位数字。",
-        RuleError::PasswordShort => "密码至少 10 个字符：几个不相干的词最好记。",
-        RuleError::PasswordLong => "密码太长了。",
-        RuleError::PasswordCommon => "这个密码太常见，请换几个不相干的词。",
-        RuleError::PasswordName => "密码里不能有账号名。",
-        RuleError::PasswordSame => "新密码不能与原密码相同。",
-        RuleError::PinDigits => "PIN 为 6 到 8 位数字。",
-        RuleError::PinCommon => "这个 PIN 太容易猜：不要用连号、重复、年份或操作员编号。",
     }
 }
 

@@ -158,7 +158,7 @@ pub(super) fn json<T: Serialize>(value: &T) -> Reply {
 /// A refusal of the studio, with the status that fits it. Faults of the node go to its log.
 pub(super) fn refused(refusal: Rejection) -> StudioError {
     let status = match &refusal {
-        Rejection::NoSlot(_) | Rejection::NoTake(_) | Rejection::NoRelease(_) => 404,
+        Rejection::NoSlot(_) | Rejection::NoTake(_) | Rejection::NoRelease(_) | Rejection::NothingBefore => 404,
         Rejection::TooLarge { .. } => 413,
         Rejection::NotApprover | Rejection::OwnTake | Rejection::NotYours(_) => 403,
         Rejection::Unreadable(_) | Rejection::ChecksFailed(_) | Rejection::NoReason => 422,
