@@ -334,18 +334,35 @@ impl Reader {
         let list = |days: Vec<Date>| days.iter().map(Date::to_string).collect::<Vec<_>>().join(", ");
         let idle: Vec<Date> = days().filter(|day| desk.hours_on(*day).is_empty()).collect();
         if !idle.is_empty() {
-            let what = format!(
+            let idle = list(idle);
+            let what = bilingual!(
                 "[{}] works on the make-up days of {:?}, but no hours apply to {}",
+                "[{}] 沿用 {:?} 的调休上班日，但 {} 没有适用的工作时间",
                 like.desk,
                 &*like.of,
-                list(idle)
+                idle
             );
-            self.complain("E49", like.line, what, "give the weekdays hours in `week`, or name these days in `closed`");
+            let remedy = Bilingual::fixed(
+                "give the weekdays hours in `week`, or name these days in `closed`",
+                "请在 `week` 中写明工作日的时间，或把这些日期写入 `closed`",
+            );
+            self.complain("E49", like.line, what, remedy);
         }
         let off: Vec<Date> = days().filter(|day| within(&desk.holiday, *day)).collect();
         if !off.is_empty() {
-            let what = format!("[{}] has {} as a holiday, a make-up day of {:?}", like.desk, list(off), &*like.of);
-            self.complain("E49", like.line, what, "remove the days from `holiday`, or name them in `closed`");
+            let off = list(off);
+            let what = bilingual!(
+                "[{}] has {} as a holiday, a make-up day of {:?}",
+                "[{}] 把 {} 列为节假日，而 {:?} 当天调休上班",
+                like.desk,
+                off,
+                &*like.of
+            );
+            let remedy = Bilingual::fixed(
+                "remove the days from `holiday`, or name them in `closed`",
+                "请从 `holiday` 中删去这些日期，或写入 `closed`",
+            );
+            self.complain("E49", like.line, what, remedy);
         }
     }
 

@@ -76,7 +76,7 @@ breaks! {
     a_node_that_nothing_leads_to: FLOW, "go = \"more\" }" => "go = \"guide\" }", "E20", ["menu more"];
     a_path_without_end: FLOW, "say  = \"bye\"\nnext = \"@end\"" => "say  = \"bye\"\nnext = \"rate\"", "E23", ["rate", "bye"];
     nothing_but_silence_ends_the_call: FLOW, "say  = \"bye\"\nnext = \"@end\"" => "say  = \"bye\"\nnext = \"main\"", "E23", ["bye"];
-    a_loop_that_never_asks: FLOW, "say  = \"desk_busy\"\nnext = \"leave\"" => "say  = \"desk_busy\"\nnext = \"desk\"", "E22", ["desk_busy"];
+    a_loop_that_never_asks: FLOW, "say  = \"desk_busy\"\nnext = \"leave\"" => "say  = \"desk_busy\"\nnext = \"desk_busy\"", "E22", ["desk_busy"];
     a_menu_that_silence_never_leaves: FLOW, "give_up = \"bye\"" => "give_up = \"@repeat\"", "E23", ["leave"];
     a_prompt_that_does_not_exist: FLOW, "\"still_there\"" => "\"still_their\"", "E30", ["still_their", "still_there"];
     a_family_with_a_member_missing: SCRIPT, "taiwan    = { zh = \"往来台湾通行证，每张" => "taiwam    = { zh = \"往来台湾通行证，每张", "E31", ["fees.taiwan"];

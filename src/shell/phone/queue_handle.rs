@@ -1,7 +1,7 @@
 //! What leads to the queues of a node: messages, and the figures that are known from outside.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -70,17 +70,38 @@ pub struct QueueHandle {
     pub(super) messages: mpsc::Sender<QueueMessage>,
     ids: Arc<AtomicU64>,
     pub(super) status: Arc<ArcSwap<QueueStatus>>,
+    /// Whether the queues are served: a node without queues has nobody for whom callers could wait.
+    is_served: Arc<AtomicBool>,
+}
+
+/// While it lives callers may join.
+pub(super) struct Served(Arc<AtomicBool>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl QueueHandle {
     /// A handle, and what arrives by it.
     pub(crate) fn new() -> (QueueHandle, mpsc::Receiver<QueueMessage>) {
         let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
-        (QueueHandle { messages, ids: Arc::default(), status: Arc::default() }, arrivals)
+        let (ids, status, is_served) = (Arc::default(), Arc::default(), Arc::default());
+        (QueueHandle { messages, ids, status, is_served }, arrivals)
+    }
+
+    /// Lets callers join from now on.
+    pub(super) fn serve(&self) -> Served {
+        self.is_served.store(true, Ordering::Relaxed);
+        Served(Arc::clone(&self.is_served))
     }
 
     /// Enters a caller, who may have left `before` by a key; none: the queue cannot be reached.
     pub(crate) fn join(&self, join: Join, before: Option<WaitId>, link: CallerLink) -> Option<WaitId> {
+        if !self.is_served.load(Ordering::Relaxed) {
+            return None;
+        }
         let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
         self.messages.try_send(QueueMessage::Join(id, Box::new((join, before, link)))).ok().map(|()| id)
     }

@@ -45,6 +45,7 @@ pub(crate) async fn serve(
         Ok(queues) => queues,
         Err(errors) => return errors.iter().for_each(|error| tracing::error!(%error, "the queues cannot be served")),
     };
+    let _served = handle.serve();
     tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
     let mut service = Service {
         shared,

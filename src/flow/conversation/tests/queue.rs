@@ -2,6 +2,33 @@
 
 use super::*;
 
+/// The hotline with call-backs, which the shipped one does not offer.
+fn with_call_backs() -> Arc<Release> {
+    let flow = include_str!("../../../../config/hotline/flow.toml")
+        .replacen("start  =", "called_back = \"called_back\"\nstart  =", 1)
+        .replacen(
+            "keys.1   = \"complaint\"\n",
+            "keys.1   = \"call_back\"\npass = [\"lang\", \"receipt\", \"case\"]\n",
+            1,
+        );
+    let flow = format!("{flow}\n{}", include_str!("call_backs.toml"));
+    let script = include_str!("../../../../prompts/script.toml").replacen("[opt]\n", OPTIONS, 1);
+    let script = format!("{script}\n{}", include_str!("call_backs_script.toml"));
+    let sources = Sources {
+        flow: ("flow.toml", &flow),
+        script: ("script.toml", &script),
+        calendar: ("calendar.toml", include_str!("../../../../config/calendar.toml")),
+    };
+    Release::load(sources, environment()).expect("it is sound")
+}
+
+const OPTIONS: &str = r#"[opt]
+call_back_yes = { zh = "确认回电", yue = "確認回電", en = "call back" }
+keep_waiting  = { zh = "继续等候", yue = "繼續等", en = "to keep waiting" }
+talk_now      = { zh = "与工作人员通话", yue = "同職員傾", en = "to speak to our staff" }
+cancel_call_back = { zh = "取消回电", yue = "取消回電", en = "to cancel" }
+"#;
+
 impl Phone {
     /// A caller who waits for an agent, and hears what is said on entering.
     fn waits_for_an_agent(release: &Arc<Release>, number: bool) -> (Phone, Vec<Output>) {
@@ -28,7 +55,7 @@ fn position(position: u32) -> QueueEvent {
 
 #[test]
 fn the_agent_is_shown_what_the_caller_keyed_and_no_secret() {
-    let release = hotline();
+    let release = with_call_backs();
     let mut phone = Phone::dials(&release);
     phone.presses("114401261124000181234");
     phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
@@ -95,7 +122,7 @@ fn nothing_plays_and_no_key_works_while_an_agent_talks() {
 
 #[test]
 fn a_key_leaves_the_queue_and_a_call_back_is_booked() {
-    let (mut phone, _) = Phone::waits_for_an_agent(&hotline(), true);
+    let (mut phone, _) = Phone::waits_for_an_agent(&with_call_backs(), true);
     let outputs = phone.presses("1");
     assert!(outputs.iter().any(|output| matches!(output, Output::LeaveQueue)));
     let outputs = phone.presses("1");
@@ -110,7 +137,7 @@ fn a_key_leaves_the_queue_and_a_call_back_is_booked() {
 
 #[test]
 fn a_booking_without_an_answer_fails() {
-    let (mut phone, _) = Phone::waits_for_an_agent(&hotline(), true);
+    let (mut phone, _) = Phone::waits_for_an_agent(&with_call_backs(), true);
     phone.presses("11");
     phone.waits();
     assert_eq!(phone.hears(), ["call_back_failed"]);
@@ -131,7 +158,7 @@ fn a_queue_that_reports_nothing_ends_by_itself() {
 
 #[test]
 fn a_person_who_is_called_back_agrees_by_a_key_or_declines() {
-    let release = hotline();
+    let release = with_call_backs();
     let called = || {
         let now = crate::virtual_time::start();
         let clock = WallClock { at: now, civil: date(2026, 11, 24).at(10, 0, 0, 0) };
