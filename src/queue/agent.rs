@@ -44,6 +44,8 @@ pub(crate) enum State {
     Talking(CallerId),
     WrapUp {
         until: Moment,
+        /// The time is not for notes: it ends with the phone's call for this offer.
+        ends: Option<OfferId>,
     },
 }
 
@@ -146,7 +148,7 @@ impl Queues {
         }
         self.agents[at].missed = 0;
         self.agents[at].wanted = None;
-        if matches!(self.agents[at].state, State::NotReady(_) | State::WrapUp { .. }) {
+        if matches!(self.agents[at].state, State::NotReady(_) | State::WrapUp { ends: None, .. }) {
             self.enter(at, State::Ready);
         }
         Ok(())

@@ -175,6 +175,7 @@ impl Queues {
             visited: 1 << queue,
             announcing: None,
             offers: Vec::new(),
+            offer_from: self.now,
             without_agents: None,
             line: Line::None { call_back: record.id, not_before: record.not_before_ms },
         });

@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub announcing: Option<Announcing>,
     /// Phones that ring for this caller.
     pub offers: Vec<OfferId>,
+    /// No phone rings for this caller before this moment: a call to an agent, or the connection, failed in this node.
+    pub offer_from: Moment,
     /// Since when no agent is signed in who could serve.
     pub without_agents: Option<Moment>,
     pub line: Line,

@@ -90,6 +90,9 @@ pub enum OfferResult {
     NoAnswer,
     /// The phone cannot be reached.
     Failed,
+    /// This node could not call the phone, which may be in order: the agent stays ready, and the caller is offered again after a
+    /// pause.
+    NotMade,
     /// The phone rings no longer, as asked by [`Action::Withdraw`].
     Withdrawn,
 }

@@ -44,7 +44,7 @@ impl Queues {
                 break;
             }
             let wants = match entry.line {
-                Line::Open(_) => entry.offers.is_empty(),
+                Line::Open(_) => entry.offers.is_empty() && entry.offer_from <= self.now,
                 Line::None { not_before, .. } => {
                     may_dial > 0 && not_before <= self.now && self.draining.is_none() && self.queues[entry.queue].open
                 }
@@ -109,18 +109,31 @@ impl Queues {
             entry.offers.retain(|one| *one != offer);
         }
         let at = ringing.agent;
+        if result == OfferResult::NotMade {
+            self.pause_offers(ringing.caller);
+            let day = &mut self.agents[at].day;
+            day.offered = day.offered.saturating_sub(1);
+            return self.free(at);
+        }
         // An agent who missed a caller comes after those who did not.
         self.agents[at].idle_since = self.now;
         let reason = match result {
             OfferResult::Declined => self.missed(at, ringing.caller).then_some(NotReadyReason::Declined),
             OfferResult::NoAnswer => self.missed(at, ringing.caller).then_some(NotReadyReason::NoAnswer),
             OfferResult::Failed => Some(NotReadyReason::PhoneFailed),
-            OfferResult::Withdrawn | OfferResult::Accepted => None,
+            OfferResult::Withdrawn | OfferResult::Accepted | OfferResult::NotMade => None,
         };
         if let Some(reason) = reason.filter(|_| self.agents[at].wanted.is_none()) {
             self.agents[at].wanted = Some(Wanted::NotReady(reason));
         }
         self.free(at);
+    }
+
+    /// The caller keeps the place, and is offered again a little later.
+    fn pause_offers(&mut self, caller: CallerId) {
+        if let Some(entry) = self.waiting.entry_mut(caller) {
+            entry.offer_from = self.now + AGAIN;
+        }
     }
 
     /// Counts a missed offer; whether it was one too many.
@@ -132,9 +145,18 @@ impl Queues {
         agent.missed >= most
     }
 
-    /// The result of an offer that was withdrawn: the phone is free, or was answered too late.
+    /// The result of an offer that was withdrawn, or whose caller left: the phone is free, or was answered too late.
     fn late_result(&mut self, offer: OfferId, result: OfferResult) {
-        let is_its = |state: &State| matches!(state, State::Withdrawing { offer: its, .. } if *its == offer);
+        let is_its = |state: &State| match state {
+            State::Withdrawing { offer: its, .. } | State::WrapUp { ends: Some(its), .. } => *its == offer,
+            State::SignedOut
+            | State::Ready
+            | State::NotReady(_)
+            | State::Offered(_)
+            | State::Reserved(_)
+            | State::Talking(_)
+            | State::WrapUp { ends: None, .. } => false,
+        };
         let Some(at) = self.agents.iter().position(|agent| is_its(&agent.state)) else {
             if result == OfferResult::Accepted {
                 self.actions.push(Action::Withdraw { offer });
@@ -147,7 +169,9 @@ impl Queues {
                 self.agents[at].wanted.get_or_insert(Wanted::NotReady(NotReadyReason::PhoneFailed));
                 self.free(at);
             }
-            OfferResult::Declined | OfferResult::NoAnswer | OfferResult::Withdrawn => self.free(at),
+            OfferResult::Declined | OfferResult::NoAnswer | OfferResult::Withdrawn | OfferResult::NotMade => {
+                self.free(at);
+            }
         }
     }
 
@@ -165,36 +189,37 @@ impl Queues {
         self.actions.push(Action::Connect { caller: entry.id, agent, offer });
         self.queues[entry.queue].connected(self.now - entry.entered, waited, &entry);
         self.served(&entry);
-        let connected = Connected { entry, agent: at, offered: ringing.since, since: self.now };
+        let connected = Connected { entry, agent: at, offer, offered: ringing.since, since: self.now };
         self.connected.insert(ringing.caller, connected);
     }
 
-    /// Ends the conversation of a caller; the agent has time for notes.
-    pub(crate) fn end_conversation(&mut self, caller: CallerId) -> bool {
+    /// Ends the conversation of a caller; the agent has time for notes, and is not called again before the phone is free.
+    pub(crate) fn end_conversation(&mut self, caller: CallerId, is_phone_free: bool) -> bool {
         let Some(connected) = self.connected.remove(&caller) else { return false };
         let queue = &mut self.queues[connected.entry.queue];
         let wrap_up = ms(queue.settings.wrap_up);
         queue.rates.handled(self.now - connected.offered + wrap_up);
         let at = connected.agent;
         self.agents[at].idle_since = self.now;
-        if wrap_up == 0 || self.agents[at].wanted.is_some() {
+        if self.agents[at].wanted.is_some() || (wrap_up == 0 && is_phone_free) {
             self.free(at);
+        } else if wrap_up == 0 {
+            self.enter(at, State::WrapUp { until: self.now + REPORT, ends: Some(connected.offer) });
         } else {
-            self.enter(at, State::WrapUp { until: self.now + wrap_up });
+            self.enter(at, State::WrapUp { until: self.now + wrap_up, ends: None });
         }
         true
     }
 
-    /// The phone answered, and no conversation came of it: the caller has the old place, the agent is not ready.
+    /// The phone answered, and this node could not connect it: the caller has the old place, the agent's phone is to stop.
     pub(crate) fn undo_connection(&mut self, caller: CallerId) {
         let Some(connected) = self.connected.remove(&caller) else { return };
         let waited = connected.since - connected.entry.arrived;
         self.queues[connected.entry.queue].not_connected(&connected.entry, waited);
         self.connection_undone(&connected.entry);
         self.waiting.insert(connected.entry);
-        let at = connected.agent;
-        self.agents[at].wanted.get_or_insert(Wanted::NotReady(NotReadyReason::PhoneFailed));
-        self.free(at);
+        self.pause_offers(caller);
+        self.enter(connected.agent, State::Withdrawing { offer: connected.offer, until: self.now + REPORT });
     }
 
     pub(crate) fn withdraw_all(&mut self, entry: &mut Entry) {
@@ -214,7 +239,7 @@ impl Queues {
         for at in 0..self.agents.len() {
             match self.agents[at].state {
                 State::Withdrawing { until, .. } if until <= self.now => self.free(at),
-                State::WrapUp { until } if until <= self.now => self.free(at),
+                State::WrapUp { until, .. } if until <= self.now => self.free(at),
                 State::SignedOut
                 | State::Ready
                 | State::NotReady(_)
@@ -252,3 +277,5 @@ fn take(idle: &mut Vec<usize>, most: usize, fits: impl Fn(usize) -> bool) -> Vec
 
 /// How long the shell may take to report what became of a phone.
 pub(crate) const REPORT: Moment = 5_000;
+/// What has failed in this node is not tried again at once.
+const AGAIN: Moment = 2_000;

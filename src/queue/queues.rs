@@ -55,6 +55,8 @@ pub(crate) struct Queue {
 pub(crate) struct Connected {
     pub entry: Entry,
     pub agent: usize,
+    /// The offer that the agent accepted.
+    pub offer: OfferId,
     /// When the agent's phone began to ring.
     pub offered: Moment,
     pub since: Moment,
@@ -166,6 +168,7 @@ impl Queues {
             visited,
             announcing,
             offers: Vec::new(),
+            offer_from: self.now,
             without_agents: None,
             line: Line::Open(None),
         });
@@ -179,7 +182,7 @@ impl Queues {
     /// A caller waits or talks no longer. An unknown caller is ignored: it left before.
     pub fn leave(&mut self, now: Instant, caller: CallerId, how: Left) {
         self.at(now);
-        if self.end_conversation(caller) {
+        if self.end_conversation(caller, false) {
             return;
         }
         if how == Left::HungUp {
@@ -203,13 +206,15 @@ impl Queues {
         }
     }
 
-    /// A conversation is over, whichever side ended it. The same as [`Queues::leave`] for a connected caller.
+    /// A conversation is over, and the agent's phone is free. After [`Queues::leave`] of a connected caller it is free when the
+    /// result of its offer comes.
     pub fn ended(&mut self, now: Instant, caller: CallerId) {
         self.at(now);
-        self.end_conversation(caller);
+        self.end_conversation(caller, true);
     }
 
-    /// [`Action::Connect`] failed, and the caller is still there: the old place, and the agent is not ready.
+    /// [`Action::Connect`] failed in this node, and the caller is still there: the old place, and another offer after a pause. The
+    /// agent is free when the phone is, as after [`Action::Withdraw`].
     pub fn connection_failed(&mut self, now: Instant, caller: CallerId) {
         self.at(now);
         self.undo_connection(caller);
@@ -248,7 +253,7 @@ impl Queues {
         let deadline = |at: Option<Moment>, why| at.map(|at| Deadline { at: self.epoch.instant(at), why });
         let offers = self.offers.values().map(|offer| offer.until).min();
         let agents = self.agents.iter().filter_map(|agent| match agent.state {
-            State::Withdrawing { until, .. } | State::WrapUp { until } => Some(until),
+            State::Withdrawing { until, .. } | State::WrapUp { until, .. } => Some(until),
             State::SignedOut
             | State::Ready
             | State::NotReady(_)
@@ -258,6 +263,7 @@ impl Queues {
         });
         let announcements = self.waiting.iter().filter_map(Entry::announced_at).min();
         let left = self.left.values().map(|(_, until)| *until).min();
+        let again = self.waiting.iter().map(|entry| entry.offer_from).filter(|from| *from > self.now).min();
         earliest([
             deadline((!self.actions.is_empty()).then_some(self.now), "actions"),
             deadline(offers, "offer"),
@@ -265,6 +271,7 @@ impl Queues {
             deadline(announcements, "announcement"),
             deadline(self.next_limit(), "longest wait"),
             deadline(left, "place kept"),
+            deadline(again, "another offer"),
             deadline(self.next_call_back(), "call-back"),
         ])
     }

@@ -67,7 +67,7 @@ impl Queues {
         let at = self.agent_at(agent)?;
         match self.agents[at].state.clone() {
             State::Talking(caller) => {
-                self.end_conversation(caller);
+                self.end_conversation(caller, true);
             }
             State::Offered(offer) => self.withdraw(offer),
             State::Reserved(caller) => {

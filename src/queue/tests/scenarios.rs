@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::office::*;
 use crate::*;
 
@@ -157,22 +159,60 @@ fn a_caller_who_hangs_up_while_the_phone_rings_leaves_the_agent_ready() {
 fn a_connection_that_fails_gives_the_caller_the_old_place() {
     let mut office = Office::ready(&["amy", "bob"]);
     let one = office.join();
+    let (offer, _) = office.ringing["amy"];
     office.phone("amy", OfferResult::Accepted);
     let two = office.join();
     let three = office.join();
     office.talking.clear();
     office.queues.connection_failed(office.now, one);
     office.poll();
-    assert_eq!(office.state("amy"), AgentState::NotReady(NotReadyReason::PhoneFailed));
+    assert_eq!(office.state("amy"), AgentState::Offered, "her phone is being hung up");
     assert_eq!(office.rings_for("bob"), Some(two));
-    office.phone("bob", OfferResult::Accepted);
-    office.hang_up(two);
-    office.pass(seconds(10));
-    assert_eq!(office.rings_for("bob"), Some(one));
-    office.phone("bob", OfferResult::Accepted);
+    office.pass(seconds(2));
+    office.result(offer, OfferResult::Withdrawn);
+    assert_eq!(office.rings_for("amy"), Some(one));
+    office.phone("amy", OfferResult::Accepted);
     office.hang_up(one);
     office.pass(seconds(10));
-    assert_eq!(office.rings_for("bob"), Some(three));
+    assert_eq!(office.rings_for("amy"), Some(three));
+}
+
+#[test]
+fn a_call_that_this_node_cannot_make_is_tried_again_after_a_pause_and_costs_the_agent_nothing() {
+    let mut office = Office::ready(&["amy"]);
+    let one = office.join();
+    let (offer, _) = office.ringing["amy"];
+    office.phone("amy", OfferResult::NotMade);
+    office.result(offer, OfferResult::NotMade);
+    assert_eq!((office.state("amy"), office.rings_for("amy")), (AgentState::Ready, None));
+    assert_eq!(office.queues.agent_figures(office.now)[0].offered, 0);
+    office.pass(Duration::from_millis(1999));
+    assert_eq!(office.rings_for("amy"), None);
+    office.pass(Duration::from_millis(1));
+    assert_eq!(office.rings_for("amy"), Some(one));
+}
+
+#[test]
+fn without_time_for_notes_the_next_caller_waits_until_the_phone_is_free() {
+    let mut given = settings(&["amy"]);
+    given.queues[0].wrap_up = Duration::ZERO;
+    let mut office = Office::new(given);
+    office.agent("amy", AgentChange::SignIn);
+    let one = office.join();
+    let (offer, _) = office.ringing["amy"];
+    office.phone("amy", OfferResult::Accepted);
+    let two = office.join();
+    office.hang_up(one);
+    office.agent("amy", AgentChange::Ready);
+    assert_eq!((office.state("amy"), office.rings_for("amy")), (AgentState::WrapUp, None));
+    office.result(offer, OfferResult::Withdrawn);
+    assert_eq!(office.rings_for("amy"), Some(two));
+    office.phone("amy", OfferResult::Accepted);
+    let three = office.join();
+    office.talking.remove(&two);
+    office.queues.ended(office.now, two);
+    office.poll();
+    assert_eq!(office.rings_for("amy"), Some(three), "her phone ended the call itself");
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl EpollSockets {
     pub(super) fn listen(&self, id: SessionId, rtp: &UdpSocket, rtcp: &UdpSocket) -> io::Result<()> {
         let token = u64::from(id.place) << 1;
         self.epoll.add(rtp.as_fd(), token | Channel::Rtp as u64)?;
-        self.epoll.add(rtcp.as_fd(), token | Channel::Rtcp as u64)
+        // A pair is listened to as a whole or not at all: its place may go to another one.
+        self.epoll.add(rtcp.as_fd(), token | Channel::Rtcp as u64).inspect_err(|_| self.epoll.remove(rtp.as_fd()))
     }
 
     pub(super) fn ignore(&self, rtp: &UdpSocket, rtcp: &UdpSocket) {

@@ -98,7 +98,7 @@ impl MediaPlane {
     }
 
     /// Gives a new session its ports, on an address of the same IP version as `local` (that address itself, if it is
-    /// configured). The seed decides its SSRC and first numbers. A session that is not begun within 64 s is closed.
+    /// configured). The seed decides its SSRC and first numbers. A session that is not begun within 152 s is closed.
     pub fn open(&self, local: IpAddr, seed: u64) -> Result<OpenSession, OpenError> {
         self.open_where(local, seed, |_| true)
     }

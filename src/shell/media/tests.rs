@@ -1,5 +1,7 @@
 //! Callers with real sockets on the loopback.
 
+mod uring;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -314,8 +314,9 @@ impl Thread {
 
 /// After so many packets the clock is read again.
 const CLOCK_PACKETS: usize = 32;
-/// Longer than an INVITE can be without its ACK (64 × T1 = 32 s, RFC 3261 §17.2.1).
-const UNBEGUN_MAX: Duration = Duration::from_secs(64);
+/// Longer than an INVITE can be unanswered and then without its ACK: a session of a call to an agent is opened with the INVITE and
+/// begun with the answer, and a queue's `ring_limit_s` is 120 at the most; the rest is 64 × T1 (RFC 3261 §17.2.1).
+const UNBEGUN_MAX: Duration = Duration::from_secs(120 + 32);
 const SWEEP: Duration = Duration::from_secs(1);
 /// Above this many sessions the thread wakes by the clock alone.
 const FEW: usize = 8;

@@ -33,8 +33,14 @@ pub(super) struct Uring {
     lent: Option<u16>,
     /// Free places for pairs among the registered sockets.
     slots: Vec<u32>,
-    /// Receptions that ended by themselves, and go on with the next turn.
+    /// Receptions that ended by themselves, and go on before the next look.
     ended: Vec<(Channel, u32)>,
+    /// Receptions whose end could not be asked for yet.
+    unended: Vec<u64>,
+    /// Places of pairs that are gone, which the kernel may still be asked to send by.
+    leaving: Vec<u32>,
+    /// Nothing watches the waker.
+    is_unwatched: bool,
     /// Which session has which place.
     occupants: Vec<SessionId>,
     send_errors: u64,
@@ -100,6 +106,9 @@ impl Uring {
             lent: None,
             slots: (0..pairs as u32).rev().collect(),
             ended: Vec::new(),
+            unended: Vec::new(),
+            leaving: Vec::new(),
+            is_unwatched: false,
             occupants: vec![SessionId { place: 0, serial: 0 }; pairs],
             send_errors: 0,
             waker: waker.as_raw_fd(),
@@ -132,7 +141,7 @@ impl Uring {
 
     fn watch_waker(&mut self) {
         let poll = opcode::PollAdd::new(Fd(self.waker), libc::POLLIN as u32).multi(true).build();
-        self.push(poll.user_data(WAKER));
+        self.is_unwatched = !self.push(poll.user_data(WAKER));
     }
 
     /// Begins to receive from both sockets of a pair; returns its place.
@@ -152,21 +161,53 @@ impl Uring {
     /// Receives no more from a pair.
     pub(super) fn ignore(&mut self, slot: u32) {
         for channel in [Channel::Rtp, Channel::Rtcp] {
-            let cancel = opcode::AsyncCancel::new(self.reception(channel, slot)).build();
-            self.push(cancel.user_data(QUIET).flags(Flags::SKIP_SUCCESS));
+            self.cancel(self.reception(channel, slot));
         }
         // What was queued for these sockets goes out first.
         self.submit();
-        let _ = self.ring.submitter().register_files_update(2 * slot, &[-1, -1]);
         self.ended.retain(|(_, ended)| *ended != slot);
         self.occupants[slot as usize] = SessionId { place: u32::MAX, serial: 0 };
-        self.slots.push(slot);
+        self.leaving.push(slot);
+        self.vacate();
+    }
+
+    fn cancel(&mut self, reception: u64) {
+        let cancel = opcode::AsyncCancel::new(reception).build();
+        if !self.push(cancel.user_data(QUIET).flags(Flags::SKIP_SUCCESS)) {
+            self.unended.push(reception);
+        }
+    }
+
+    /// Frees the places of pairs that are gone, unless the kernel has not taken all that names them.
+    fn vacate(&mut self) {
+        if self.leaving.is_empty() || !self.unended.is_empty() || !self.ring.submission().is_empty() {
+            return;
+        }
+        for slot in self.leaving.drain(..) {
+            let _ = self.ring.submitter().register_files_update(2 * slot, &[-1, -1]);
+            self.slots.push(slot);
+        }
+    }
+
+    /// Asks the kernel again for what it has ended, or could not be asked for.
+    fn resume(&mut self) {
+        for reception in std::mem::take(&mut self.unended) {
+            self.cancel(reception);
+        }
+        for (channel, slot) in std::mem::take(&mut self.ended) {
+            self.receive(channel, slot);
+        }
+        if self.is_unwatched {
+            self.watch_waker();
+        }
     }
 
     fn receive(&mut self, channel: Channel, slot: u32) {
         let socket = Fixed(2 * slot + channel as u32);
         let receive = opcode::RecvMsgMulti::new(socket, &raw const *self.room, GROUP).build();
-        self.push(receive.user_data(self.reception(channel, slot)));
+        if !self.push(receive.user_data(self.reception(channel, slot))) {
+            self.ended.push((channel, slot));
+        }
     }
 
     /// Names the reception of one socket by the session that has it.
@@ -197,16 +238,17 @@ impl Uring {
                 opcode::SendMsg::new(Fixed(2 * slot), message).flags(flags as u32).build()
             }
         };
-        self.push(send.user_data(SEND).flags(Flags::SKIP_SUCCESS));
+        if !self.push(send.user_data(SEND).flags(Flags::SKIP_SUCCESS)) {
+            self.send_errors += 1;
+        }
     }
 
     /// Sends what is queued, and takes note of what has arrived.
     pub(super) fn turn(&mut self) {
-        for (channel, slot) in std::mem::take(&mut self.ended) {
-            self.receive(channel, slot);
-        }
+        self.resume();
         self.enter(EnterFlags::GETEVENTS);
         self.collect();
+        self.vacate();
     }
 
     /// How many packets the kernel has refused to send since this was asked.
@@ -280,6 +322,7 @@ impl Uring {
 
     /// Waits until something happens, at most `most`.
     pub(super) fn wait(&mut self, most: Duration) {
+        self.resume();
         let most = Timespec::from(most);
         // An error ends the wait early.
         let _ = self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&most));
@@ -287,11 +330,18 @@ impl Uring {
         self.collect();
     }
 
-    fn push(&mut self, entry: Entry) {
-        // SAFETY: what `entry` points to lives in `self` and stays as it is until the kernel has taken it.
-        while unsafe { self.ring.submission().push(&entry) }.is_err() {
+    /// Queues an entry; false if the kernel takes nothing, so that there is no room for it.
+    fn push(&mut self, entry: Entry) -> bool {
+        for _ in 0..PUSH_TRIES {
+            // SAFETY: what `entry` points to lives in `self` and stays as it is until the kernel has taken it.
+            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+                return true;
+            }
             self.submit();
+            // A kernel whose completions have no room takes nothing more.
+            self.collect();
         }
+        false
     }
 
     /// Hands over all that is queued.
@@ -388,7 +438,9 @@ impl Buffers {
 }
 
 /// Packets that wait for one submission; more are submitted in parts.
-const SUBMISSIONS: u32 = 256;
+pub(super) const SUBMISSIONS: u32 = 256;
+/// More than one: a submission makes room for the entry.
+const PUSH_TRIES: usize = 4;
 /// More than can arrive in a turn; what does not fit stays with the kernel.
 const COMPLETIONS: u32 = 8192;
 /// A power of two. Datagrams for which there is no buffer stay in their sockets.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::calls::{far, media_addresses, peers, reset};
+use super::inbox::insist;
 use super::queue_handle::{AgentReport, QueueMessage};
 use super::registry::{OutgoingRegistration, Registry};
 use super::services::Shared;
@@ -89,10 +90,7 @@ impl AgentCall {
 
     /// Withdraws the call, or ends the conversation.
     pub(crate) fn hang_up(&self) {
-        if let Err(mpsc::error::TrySendError::Full(input)) = self.inbox.try_send(OutgoingInput::HangUp) {
-            let inbox = self.inbox.clone();
-            tokio::spawn(async move { inbox.send(input).await });
-        }
+        insist(&self.inbox, OutgoingInput::HangUp);
     }
 }
 

@@ -37,7 +37,7 @@ use os::{clock, sockets};
 use queue::{Join, Left};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
-use sip::{Arrival, Late, Local, Message, Outgoing, PeerAddresses};
+use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses};
 use studio_store::PhoneCaller;
 
 /// What a call's task begins with.
@@ -75,22 +75,23 @@ impl Drop for Unanswered {
 /// No telephone receives at the ports below, and services do that answer (RFC 6335 §6).
 pub(crate) const PORT_MIN: u16 = 1024;
 
-/// An INVITE that begins a new call under the key of an ended one, and how it came.
-pub(crate) type Renewed = (Box<Message>, Arrival);
+/// Messages that are not of the call that got them, in their order: the INVITE that begins a new call under the key of the ended
+/// one, and what came behind it. No more than the inbox holds, and one.
+pub(crate) type Rest = Vec<(Box<Message>, Arrival)>;
 
-/// Runs one call to its end. Returns the INVITE that takes its place, if one came.
+/// Runs one call to its end. Returns what came to it and is to be dispatched again, now that it is gone.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     registration: Registration,
     start: Start,
     unanswered: Unanswered,
     mut arrivals: mpsc::Receiver<Input>,
-) -> Option<Renewed> {
+) -> Rest {
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
     let far_off = far(start.received);
     let (mut task, first) = Task::begin(shared, registration, start, events);
     if task.perform(first) {
-        return task.renewed;
+        return task.gone(&mut arrivals).await;
     }
     drop(unanswered);
     let mut listening = true;
@@ -101,7 +102,8 @@ pub(crate) async fn run(
         reset(sleep.as_mut(), due.unwrap_or_else(|| far(clock::now())));
         let input = tokio::select! {
             biased;
-            arrived = arrivals.recv() => arrived?,
+            // The task itself holds a sender: this channel does not end by itself.
+            Some(arrived) = arrivals.recv() => arrived,
             event = media.recv(), if listening => {
                 // A session that ends by itself, by a fault or a call that took no events, ends its call.
                 listening = event.is_some();
@@ -111,10 +113,12 @@ pub(crate) async fn run(
         };
         let outputs = task.call.handle_input(clock::now(), input);
         if task.perform(outputs) {
-            return task.renewed;
+            return task.gone(&mut arrivals).await;
         }
-        if task.leave(&mut arrivals) {
-            return task.renewed;
+        if task.guard.is_over()
+            && let Some(remains) = task.call.ended()
+        {
+            return task.leave(remains, &mut arrivals).await;
         }
     }
 }
@@ -263,7 +267,8 @@ struct Task {
     waited_before: Option<WaitId>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
-    renewed: Option<Renewed>,
+    /// What is dispatched again when the call is gone.
+    rest: Rest,
     /// The call was answered by the outputs that are being performed.
     answered: bool,
 }
@@ -305,7 +310,7 @@ impl Task {
                 waiting: None,
                 waited_before: None,
                 message: None,
-                renewed: None,
+                rest: Rest::new(),
                 answered: false,
             },
             first,
@@ -313,23 +318,31 @@ impl Task {
     }
 
     /// Leaves what remains of a call that is over and awaits nothing to the registry, so that the task can end. The messages
-    /// that have come meanwhile are answered.
-    fn leave(&mut self, arrivals: &mut mpsc::Receiver<Input>) -> bool {
-        if !self.guard.is_over() {
-            return false;
-        }
-        let Some(remains) = self.call.ended() else { return false };
-        arrivals.close();
+    /// that have come meanwhile are answered; from the first that begins another call on they are dispatched again.
+    async fn leave(mut self, remains: EndedLeg, arrivals: &mut mpsc::Receiver<Input>) -> Rest {
         self.guard.registration.leave(remains);
-        while let Ok(input) = arrivals.try_recv() {
+        arrivals.close();
+        while let Some(input) = arrivals.recv().await {
             let Input::Sip(sip) = input else { continue };
             match self.guard.registration.receive_late(sip.0, &sip.1) {
                 Ok(Late::Reply(reply)) => self.shared.sender.send(reply, || {}),
                 Ok(Late::Absorbed | Late::NextCall(_)) => {}
-                Err(invite) => self.renewed = Some((Box::new(invite), sip.1)),
+                Err(message) => self.rest.push((Box::new(message), sip.1)),
             }
         }
-        true
+        self.rest
+    }
+
+    /// The call is gone without remains: what has come meanwhile is dispatched again.
+    async fn gone(mut self, arrivals: &mut mpsc::Receiver<Input>) -> Rest {
+        self.guard.registration.withdraw();
+        arrivals.close();
+        while let Some(input) = arrivals.recv().await {
+            if let Input::Sip(sip) = input {
+                self.rest.push((Box::new(sip.0), sip.1));
+            }
+        }
+        self.rest
     }
 
     /// Performs outputs in order; true when the call is gone.
@@ -393,7 +406,7 @@ impl Task {
                 self.message = None;
                 self.guard.over(*record, slips);
             }
-            Effect::NewInvite { message, arrival } => self.renewed = Some((message, arrival)),
+            Effect::NewInvite { message, arrival } => self.rest.push((message, arrival)),
             Effect::Gone => {}
         }
         Ok(())

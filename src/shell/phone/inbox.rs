@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::timeout;
@@ -11,6 +12,17 @@ use sip::{Arrival, Message};
 
 /// A message, and how it came.
 pub(crate) type Received = Box<(Message, Arrival)>;
+
+/// Gives an input that must not be lost to a call: if there is no room for it, a task waits for that.
+pub(crate) fn insist<T: Send + 'static>(inbox: &mpsc::Sender<T>, input: T) {
+    if let Err(TrySendError::Full(input)) = inbox.try_send(input)
+        // None: the runtime has ended, and every call with it.
+        && let Ok(runtime) = Handle::try_current()
+    {
+        let inbox = inbox.clone();
+        runtime.spawn(async move { inbox.send(input).await });
+    }
+}
 
 /// Leads to a call.
 #[derive(Clone)]
@@ -30,6 +42,14 @@ pub(crate) enum Undeliverable {
 }
 
 impl Inbox {
+    /// Whether the call reads no more.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Inbox::Incoming(inbox) => inbox.is_closed(),
+            Inbox::Outgoing(inbox) => inbox.is_closed(),
+        }
+    }
+
     /// Gives a message to the call, if there is room.
     pub(crate) fn deliver(&self, message: Received) -> Result<(), Undeliverable> {
         let refused = |error: TrySendError<()>, message| match error {

@@ -18,17 +18,19 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::agent_call::{AgentCall, AgentCallStart};
 use super::calls::far;
+use super::inbox::insist;
 use super::queue_handle::{AgentReport, CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of};
 use super::registry::Registry;
 use super::services::Shared;
 use base::Key;
 use call::{Input, MediaCommand, OutgoingEnd, QueueNotice};
 use flow::QueueOutcome;
+use jiff::civil::Date;
 use media::SessionId;
 use os::clock;
 use queue::{
-    Action, AgentChange, AgentError, AgentSettings, CallBackResult, CallerId, Join, LeaveReason, Left, OfferId,
-    OfferResult, Queues, Refusal,
+    Action, AgentChange, AgentError, AgentSettings, AgentState, CallBackResult, CallerId, Join, LeaveReason, Left,
+    NotReadyReason, OfferId, OfferResult, Queues, Refusal,
 };
 use studio_store::{Accounts, AgentAccount};
 
@@ -38,7 +40,7 @@ pub(crate) async fn serve(
     registry: Arc<Registry>,
     accounts: Arc<Accounts>,
     handle: QueueHandle,
-    mut arrivals: mpsc::Receiver<QueueMessage>,
+    arrivals: mpsc::Receiver<QueueMessage>,
 ) {
     let settings = shared.settings.queues.clone();
     let queues = match Queues::new(settings, clock::now(), clock::timestamp().as_millisecond()) {
@@ -46,14 +48,17 @@ pub(crate) async fn serve(
         Err(errors) => return errors.iter().for_each(|error| tracing::error!(%error, "the queues cannot be served")),
     };
     let _served = handle.serve();
+    let day = clock::local(&shared.services.live.load().zone).date();
     tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
     let mut service = Service {
         shared,
         registry,
         queues,
         handle,
+        arrivals,
         agents: HashMap::new(),
-        reachable: HashMap::new(),
+        telephones: HashMap::new(),
+        day,
         callers: HashMap::new(),
         ids: HashMap::new(),
         left: VecDeque::new(),
@@ -65,7 +70,7 @@ pub(crate) async fn serve(
     loop {
         let due = service.queues.deadline().map_or_else(|| far(clock::now()), |deadline| deadline.at);
         tokio::select! {
-            message = arrivals.recv() => match message {
+            message = service.arrivals.recv() => match message {
                 Some(message) => service.receive(clock::now(), message),
                 None => return,
             },
@@ -99,9 +104,12 @@ struct Service {
     registry: Arc<Registry>,
     queues: Queues,
     handle: QueueHandle,
+    arrivals: mpsc::Receiver<QueueMessage>,
     agents: HashMap<Arc<str>, AgentAccount>,
-    /// Whether each agent has a telephone, as the queues know it.
-    reachable: HashMap<Arc<str>, bool>,
+    /// The telephone of each agent, as the queues know it.
+    telephones: HashMap<Arc<str>, Reach>,
+    /// The day that the figures are of.
+    day: Date,
     callers: HashMap<CallerId, (WaitId, CallerLink)>,
     ids: HashMap<WaitId, CallerId>,
     /// Those who left by a key lately, whose places are kept.
@@ -109,6 +117,16 @@ struct Service {
     offers: HashMap<OfferId, Offer>,
     /// The offers whose agents talk, by their callers.
     conversations: HashMap<CallerId, OfferId>,
+}
+
+/// Whether an agent has a telephone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Never,
+    /// It is registered here until then, if it does not renew that.
+    Until(Instant),
+    /// It has an address.
+    Always,
 }
 
 /// A call to an agent.
@@ -262,8 +280,8 @@ impl Service {
     fn perform(&mut self, now: Instant, action: Action) {
         match action {
             Action::Offer { offer, agent, caller, limit, .. } => {
-                if !self.offer(offer, &agent, caller, limit) {
-                    self.queues.offer_result(now, offer, OfferResult::Failed);
+                if let Err(result) = self.offer(offer, &agent, caller, limit) {
+                    self.queues.offer_result(now, offer, result);
                 }
             }
             Action::Withdraw { offer } => match self.offers.get_mut(&offer) {
@@ -306,14 +324,21 @@ impl Service {
         }
     }
 
-    /// Calls an agent's telephone; false if it cannot be called.
-    fn offer(&mut self, id: OfferId, agent: &Arc<str>, caller: CallerId, ring_limit: Duration) -> bool {
-        let Some((_, link)) = self.callers.get(&caller) else { return false };
+    /// Calls an agent's telephone, or says why not: there is none, or this node cannot call it now.
+    fn offer(
+        &mut self,
+        id: OfferId,
+        agent: &Arc<str>,
+        caller: CallerId,
+        ring_limit: Duration,
+    ) -> Result<(), OfferResult> {
+        // A caller who has left meanwhile is no fault of the telephone.
+        let (_, link) = self.callers.get(&caller).ok_or(OfferResult::NotMade)?;
         let telephone = self.agents.get(agent).and_then(|agent| match &agent.duty.address {
             Some(address) => self.shared.telephones.at(address),
             None => self.shared.telephones.registered(&agent.number),
         });
-        let Some(telephone) = telephone else { return false };
+        let telephone = telephone.ok_or(OfferResult::Failed)?;
         let start = AgentCallStart {
             offer: id,
             telephone,
@@ -323,9 +348,9 @@ impl Service {
             ring_limit,
         };
         let call = AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages);
-        let began = call.is_some();
-        self.offers.extend(call.map(|call| (id, Offer { call, caller, stage: Stage::Ringing })));
-        began
+        let call = call.ok_or(OfferResult::NotMade)?;
+        self.offers.insert(id, Offer { call, caller, stage: Stage::Ringing });
+        Ok(())
     }
 
     fn connect(&mut self, now: Instant, caller: CallerId, agent: Arc<str>, id: OfferId) {
@@ -341,6 +366,7 @@ impl Service {
             self.conversations.insert(caller, id);
             return;
         }
+        tracing::warn!("a caller could not be connected with an agent: this node does not keep up");
         media.unbridge(offer.call.session);
         offer.stage = Stage::Withdrawn;
         offer.call.hang_up();
@@ -363,17 +389,35 @@ impl Service {
         self.look_at_telephones(now);
     }
 
-    /// Finds out which agents can be reached. Only a change counts: a telephone that is there and fails is not tried again at once.
+    /// Finds out which agents can be reached. A change counts, and a new registration: a telephone that is there and fails is not
+    /// tried again at once, but after a while.
     fn look_at_telephones(&mut self, now: Instant) {
         for (name, account) in &self.agents {
-            let reachable =
-                account.duty.address.is_some() || self.shared.telephones.registered(&account.number).is_some();
-            if self.reachable.insert(Arc::clone(name), reachable).unwrap_or(true) != reachable {
-                let change = if reachable { AgentChange::PhoneBack } else { AgentChange::PhoneLost };
+            let reach = match &account.duty.address {
+                Some(_) => Reach::Always,
+                None => self.shared.telephones.registered_until(&account.number).map_or(Reach::Never, Reach::Until),
+            };
+            if self.telephones.insert(Arc::clone(name), reach) != Some(reach) {
+                let change = if reach == Reach::Never { AgentChange::PhoneLost } else { AgentChange::PhoneBack };
                 let _ = self.queues.agent(now, name, change);
             }
         }
-        self.reachable.retain(|name, _| self.agents.contains_key(name));
+        self.telephones.retain(|name, _| self.agents.contains_key(name));
+        for figures in self.queues.agent_figures(now) {
+            let failed = figures.state == AgentState::NotReady(NotReadyReason::PhoneFailed);
+            let is_there = self.telephones.get(&figures.agent).is_some_and(|reach| *reach != Reach::Never);
+            if failed && is_there && figures.for_so_long >= TRIED_AGAIN {
+                let _ = self.queues.agent(now, &figures.agent, AgentChange::PhoneBack);
+            }
+        }
+    }
+
+    /// The figures of the day begin again at midnight.
+    fn look_at_the_day(&mut self, now: Instant) {
+        let today = clock::local(&self.shared.services.live.load().zone).date();
+        if std::mem::replace(&mut self.day, today) != today {
+            self.queues.new_day(now);
+        }
     }
 
     /// What is looked after every second: callers who are gone without a word, telephones, figures.
@@ -385,6 +429,7 @@ impl Service {
         }
         gone.into_iter().for_each(|id| self.leave(now, id, Left::HungUp));
         self.look_at_telephones(now);
+        self.look_at_the_day(now);
         self.publish(now);
     }
 
@@ -392,6 +437,21 @@ impl Service {
     fn publish(&mut self, now: Instant) {
         let status = QueueStatus { queues: self.queues.queue_figures(now), agents: self.queues.agent_figures(now) };
         self.handle.status.store(Arc::new(status));
+    }
+}
+
+/// However the task ends, nobody waits for it for ever: callers go on alone, and agents' calls end.
+impl Drop for Service {
+    fn drop(&mut self) {
+        let lost = || Input::Queue(QueueNotice::Left(QueueOutcome::NoAgents));
+        self.arrivals.close();
+        while let Ok(message) = self.arrivals.try_recv() {
+            if let QueueMessage::Join(_, caller) = message {
+                insist(&caller.2.inbox, lost());
+            }
+        }
+        self.callers.values().for_each(|(_, link)| insist(&link.inbox, lost()));
+        self.offers.values().for_each(|offer| offer.call.hang_up());
     }
 }
 
@@ -405,9 +465,7 @@ fn outcome_of(refusal: Refusal) -> QueueOutcome {
 
 /// This must reach its call: it waits for room.
 pub(super) fn notify(inbox: mpsc::Sender<Input>, notice: QueueNotice) {
-    if let Err(mpsc::error::TrySendError::Full(input)) = inbox.try_send(Input::Queue(notice)) {
-        tokio::spawn(async move { inbox.send(input).await });
-    }
+    insist(&inbox, Input::Queue(notice));
 }
 
 fn result_of(end: OutgoingEnd) -> OfferResult {
@@ -421,6 +479,8 @@ fn result_of(end: OutgoingEnd) -> OfferResult {
 
 /// As long as the queues keep the place of a caller who left by a key.
 const KEPT: Duration = Duration::from_secs(120);
+/// After this time a telephone that failed is tried again.
+const TRIED_AGAIN: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_secs(1);
 /// A changed account takes effect within this time.
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);

@@ -201,10 +201,21 @@ impl Registration {
         }
     }
 
-    /// What remains of the call answers late messages from here on; its task ends.
+    /// What remains of the call answers late messages from here on; its task ends once it has read what is in its inbox.
     pub(crate) fn leave(&mut self, remains: EndedLeg) {
-        self.settle();
+        // First the remains, then the key: at no moment is the call unknown.
         self.registry.ended.keep(&self.key, remains);
+        self.withdraw();
+        self.settle();
+    }
+
+    /// No more messages come to the call, except from those who look for room in its inbox already.
+    pub(crate) fn withdraw(&self) {
+        let mut inboxes = self.registry.inboxes();
+        // The next call under the same key may have its inbox there.
+        if inboxes.get(&self.key).is_some_and(|inbox| inbox.same_channel(&self.inbox)) {
+            inboxes.remove(&self.key);
+        }
     }
 
     /// Answers a message that came to the call's task when that had ended already.
@@ -223,7 +234,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.free_line();
-        self.registry.inboxes().remove(&self.key);
+        self.withdraw();
         self.settle();
     }
 }
@@ -272,6 +283,21 @@ mod tests {
         assert_eq!((registry.calls(), registry.recording_calls()), (0, 0));
         assert!(registry.inbox(&key("a")).is_some() && registry.inbox(&key("b")).is_none());
         drop(call);
+        assert!(registry.inbox(&key("a")).is_none());
+    }
+
+    #[test]
+    fn a_call_that_ends_late_leaves_the_next_one_under_its_key_alone() {
+        let registry = Registry::new(2, false);
+        let (first, _arrivals) = registry.register(key("a"), Purpose::Hotline);
+        first.withdraw();
+        assert!(registry.inbox(&key("a")).is_none());
+        let (next, mut arrivals) = registry.register(key("a"), Purpose::Hotline);
+        drop(first);
+        assert!(registry.inbox(&key("a")).is_some_and(|inbox| !inbox.is_closed()));
+        registry.end_calls();
+        assert!(matches!(arrivals.try_recv(), Ok(Input::End)));
+        drop(next);
         assert!(registry.inbox(&key("a")).is_none());
     }
 

@@ -1,7 +1,9 @@
 //! Which telephone a call of this node goes to: one that is registered here, or a SIP address of a trunk.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::registrar::DeskRegistrar;
 use super::trunks::Trunks;
@@ -9,7 +11,7 @@ use sip::registrar::Binding;
 use sip::{Target, Transport};
 
 /// A telephone that can be called.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Telephone {
     /// What is called: the Request-URI.
     pub uri: String,
@@ -21,6 +23,15 @@ pub(crate) struct Telephone {
     pub local: SocketAddr,
     /// The place of the trunk that the address belongs to; none: the telephone is registered here.
     pub trunk: Option<usize>,
+}
+
+/// Without the number, which is in the URI.
+impl fmt::Debug for Telephone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Telephone { uri: _, to, routes: _, local, trunk } = self;
+        let mut shown = f.debug_struct("Telephone");
+        shown.field("to", to).field("local", local).field("trunk", trunk).finish_non_exhaustive()
+    }
 }
 
 /// Finds telephones.
@@ -45,6 +56,12 @@ impl Telephones {
         self.registrar.as_ref()?.bindings(number).iter().find_map(of_binding)
     }
 
+    /// Until when the telephone of a number is registered: later with each renewal.
+    pub(crate) fn registered_until(&self, number: &str) -> Option<Instant> {
+        let bindings = self.registrar.as_ref()?.bindings(number);
+        bindings.iter().find(|binding| binding.target().is_some()).map(|binding| binding.until)
+    }
+
     /// The telephone at a SIP address. An address of no trunk is not called: its answers would be a stranger's.
     pub(crate) fn at(&self, uri: &str) -> Option<Telephone> {
         self.listeners.iter().find_map(|(transport, local)| {
@@ -64,4 +81,18 @@ fn of_binding(binding: &Binding) -> Option<Telephone> {
     let to = binding.target()?;
     let (uri, routes, local) = (binding.uri.clone(), binding.path.clone(), binding.arrival.local);
     Some(Telephone { uri, to, routes, local, trunk: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_prints_without_its_number() {
+        let local = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let to = Target::Address { transport: Transport::Udp, local, to: local };
+        let (uri, routes) = ("sip:13800000000@127.0.0.1".into(), vec!["<sip:13800000000@127.0.0.1;lr>".into()]);
+        let shown = format!("{:?}", Telephone { uri, to, routes, local, trunk: Some(3) });
+        assert!(!shown.contains("1380") && shown.contains("Some(3)"), "{shown}");
+    }
 }

@@ -108,10 +108,7 @@ impl UserAgent {
                 self.metrics().sip_dropped.inc(SipDrop::Full);
                 None
             }
-            Err(Undeliverable::Gone(message)) => {
-                self.no_such_call(message.0, &message.1);
-                None
-            }
+            Err(Undeliverable::Gone(message)) => self.call_has_gone(*message),
         }
     }
 
@@ -119,8 +116,11 @@ impl UserAgent {
     async fn deliver_later(&self, inbox: &Inbox, message: Received) {
         match inbox.deliver_within(INBOX_PATIENCE, message).await {
             Ok(()) => {}
-            // The call has gone meanwhile.
-            Err(Undeliverable::Gone(message)) => self.no_such_call(message.0, &message.1),
+            Err(Undeliverable::Gone(message)) => {
+                if let Some(backlog) = self.call_has_gone(*message) {
+                    backlog.await;
+                }
+            }
             Err(Undeliverable::Full(message)) => {
                 self.metrics().sip_dropped.inc(SipDrop::Full);
                 if message.0.method().is_some_and(|method| *method != Method::Ack) {
@@ -134,6 +134,18 @@ impl UserAgent {
         self.overload.turned_away(trunk);
         self.refused(Some(trunk), Rejection::Overload);
         self.metrics().calls_shed.inc();
+    }
+
+    /// The call of a message went while the message was on its way to it. An INVITE outside a dialog begins the next call.
+    fn call_has_gone(&self, (message, arrival): (Message, Arrival)) -> Option<Backlog> {
+        let begins = message.is(&Method::Invite) && message.to_tag().is_empty();
+        // A closed inbox that is registered still is the same one: another try would end here again.
+        let is_free = || self.registry.inbox(&message.leg_key()).is_none_or(|inbox| !inbox.is_closed());
+        if begins && is_free() {
+            return self.message(message, &arrival);
+        }
+        self.no_such_call(message, &arrival);
+        None
     }
 
     fn no_such_call(&self, message: Message, arrival: &Arrival) {
@@ -248,9 +260,11 @@ impl UserAgent {
         let this = Weak::clone(&self.this);
         tokio::spawn(async move {
             // Once a call is gone, an INVITE that takes its place begins the next one under the same key.
-            if let (Some(renewed), Some(agent)) = (call.await, this.upgrade()) {
-                let (message, arrival) = renewed;
-                let _ = agent.message(*message, &arrival);
+            for (message, arrival) in call.await {
+                let Some(agent) = this.upgrade() else { return };
+                if let Some(backlog) = agent.message(*message, &arrival) {
+                    backlog.await;
+                }
             }
         });
     }

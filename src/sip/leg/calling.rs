@@ -16,6 +16,7 @@
 //! element on the way may have written it, and nothing is played to a peer that has not answered. Where the 2xx of the
 //! same peer has none, as some gateways send it, the description of its last provisional response is the answer.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -36,7 +37,7 @@ use crate::limits::{CALL_TRIES, FORKS, GIVE_UP};
 use crate::message::Message;
 
 /// What an outgoing call begins with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Invitation {
     /// The Request-URI and the To value, without angle brackets.
     pub uri: String,
@@ -50,6 +51,13 @@ pub struct Invitation {
     pub offer: Vec<u8>,
     /// Answers the challenges of a realm; none: a challenge is a failure.
     pub credentials: Option<DigestClient>,
+}
+
+/// Without the numbers of the two persons, and the secret of the credentials.
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation").field("to", &self.to).finish_non_exhaustive()
+    }
 }
 
 /// The INVITE of this side, and the 2xx that came for it.

@@ -1,5 +1,6 @@
-//! What remains of a leg whose call is over and that awaits nothing: enough to answer late retransmissions for 64·T1 as the
-//! leg would, in some hundred octets.
+//! What remains of a leg whose call is over and that awaits nothing: enough to answer late retransmissions for 64·T1, in
+//! some hundred octets. An answer that is repeated has the status of the first without the header fields that were its own
+//! (Allow, Unsupported, what an OPTIONS asked for): who sends a request again has lost the answer, and goes by its status.
 
 use std::time::Instant;
 
