@@ -103,29 +103,27 @@ fn sound_key(reader: &mut Reader, base: &Path) -> Option<SoundKey> {
     Some(SoundKey::Credential(name.to_owned()))
 }
 
+/// `phone.desk` is an address, or a queue of this node.
+fn check_desk(reader: &mut Reader, desk: Option<&str>, queues: &queue::Settings) {
+    let Some(desk) = desk else { return };
+    let named = |name: &str| queues.queues.iter().any(|queue| *queue.name == *name);
+    if desk.strip_prefix("queue:").is_some_and(|name| !named(name)) {
+        let what =
+            Bilingual::fixed("must name a queue that there is in a table [[queue]]", "应为 [[queue]] 表中已有的队列");
+        reader.report("phone.desk", what);
+    } else if !["sip:", "sips:", "tel:", "queue:"].iter().any(|scheme| desk.starts_with(scheme)) {
+        let what = Bilingual::fixed(
+            "must be a SIP or tel URI, as in sip:desk@192.0.2.7, or a queue, as in queue:desk",
+            "应为 SIP 或 tel URI（如 sip:desk@192.0.2.7）或队列（如 queue:desk）",
+        );
+        reader.report("phone.desk", what);
+    }
+}
+
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
     let queues = super::queues::queues(reader);
-    if let Some(desk) = &desk {
-        let named = |name: &str| queues.queues.iter().any(|queue| *queue.name == *name);
-        if desk.strip_prefix("queue:").is_some_and(|name| !named(name)) {
-            reader.report(
-                "phone.desk",
-                Bilingual::fixed(
-                    "must name a queue that there is in a table [[queue]]",
-                    "应为 [[queue]] 表中已有的队列",
-                ),
-            );
-        } else if !["sip:", "sips:", "tel:", "queue:"].iter().any(|scheme| desk.starts_with(scheme)) {
-            reader.report(
-                "phone.desk",
-                Bilingual::fixed(
-                    "must be a SIP or tel URI, as in sip:desk@192.0.2.7, or a queue, as in queue:desk",
-                    "应为 SIP 或 tel URI（如 sip:desk@192.0.2.7）或队列（如 queue:desk）",
-                ),
-            );
-        }
-    }
+    check_desk(reader, desk.as_deref(), &queues);
     let desk_number = reader.string("phone.desk_number", "96110110");
     if !desk_number.chars().all(|c| c.is_ascii_digit()) {
         reader.report(

@@ -7,6 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Packets by their number.
+type Heard = BTreeMap<u32, Vec<u8>>;
+/// Presses: the timestamp and the event of each.
+type Pressed = Vec<(u32, u8)>;
+
 /// The sound of one call: what it sends and everything that it hears.
 pub struct Media {
     socket: UdpSocket,
@@ -15,8 +20,8 @@ pub struct Media {
     muted: Arc<AtomicBool>,
     keys: Arc<Mutex<Vec<u8>>>,
     voice: Arc<Mutex<VecDeque<u8>>>,
-    heard: Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
-    events: Arc<Mutex<Vec<(u32, u8)>>>,
+    heard: Arc<Mutex<Heard>>,
+    events: Arc<Mutex<Pressed>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -104,7 +109,7 @@ fn receive_all(
     peer: SocketAddr,
     codec: u8,
     stop: &AtomicBool,
-    (heard, events): (&Mutex<BTreeMap<u32, Vec<u8>>>, &Mutex<Vec<(u32, u8)>>),
+    (heard, events): (&Mutex<Heard>, &Mutex<Pressed>),
 ) {
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a limit");
     let mut buffer = [0; 2048];

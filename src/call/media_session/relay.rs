@@ -79,7 +79,7 @@ impl Relay {
     /// Where the octets of a packet lie; none: its time is over.
     fn place(&mut self, mut span: Span, timestamp: u32, length: u32, reordered: bool) -> Option<Span> {
         let ahead = after(span.play, timestamp);
-        let far = ahead > AHEAD_MAX || ahead < -LATE_MAX;
+        let far = !(-LATE_MAX..=AHEAD_MAX).contains(&ahead);
         if far && reordered {
             return None;
         }

@@ -78,8 +78,9 @@ impl History {
 
     fn response(&mut self, to_invite: bool, status: u16, tag: u8, sdp: bool) {
         let initial = |message: &Message| message.is(&Method::Invite) && message.to_tag().is_empty();
-        let asked = sent(&self.all).into_iter().filter(|message| message.method().is_some_and(|m| *m != Method::Ack));
-        let Some(request) = asked.filter(|message| !to_invite || initial(message)).next_back() else { return };
+        let mut asked =
+            sent(&self.all).into_iter().filter(|message| message.method().is_some_and(|m| *m != Method::Ack));
+        let Some(request) = asked.rfind(|message| !to_invite || initial(message)) else { return };
         let tag = format!("callee{tag}");
         let is_gone = self.call.leg.deadline().is_none();
         self.call.receive(&reply(&request, status, &tag, "Min-SE: 200\r\n", if sdp { OFFER } else { "" }));
