@@ -7,7 +7,7 @@ use super::format::{FormatError, Formats};
 use super::progress::{Progress, TimeLimitError, TimeLimits};
 use super::receipt::ReceiptFormat;
 use super::working_days::WorkingDays;
-use base::{Bilingual, bilingual};
+use base::Bilingual;
 
 /// The office's rules, checked.
 #[derive(Clone, Debug)]
