@@ -172,7 +172,7 @@ const MISSES: u8 = 6;
 const LOW: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
 const HIGH: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
 /// 2 cos(2πf / 8000 Hz) of the low tones and of the high ones.
-const TURNS: [f32; 8] = [1.7077378, 1.6452810, 1.5686870, 1.4782046, 1.1641040, 0.9963702, 0.7986184, 0.5685327];
+const TURNS: [f32; 8] = [1.7077378, 1.6452811, 1.568687, 1.4782046, 1.164104, 0.9963702, 0.7986184, 0.5685327];
 const KEYS: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 /// The low tone stronger by at most 10.5 dB, the high one by at most 5.5 dB. (At `*`, 941 Hz leaks into 1209 Hz.)
 const LOW_TWIST: f32 = 11.220_185;

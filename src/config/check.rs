@@ -120,10 +120,10 @@ fn check_desk(reader: &mut Reader, desk: Option<&str>, queues: &queue::Settings)
     }
 }
 
-fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
+/// Where transfers go, and the number that callers hear for it.
+fn desk(reader: &mut Reader, queues: &queue::Settings) -> (Option<String>, String) {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
-    let queues = super::queues::queues(reader);
-    check_desk(reader, desk.as_deref(), &queues);
+    check_desk(reader, desk.as_deref(), queues);
     let desk_number = reader.string("phone.desk_number", "96110110");
     if !desk_number.chars().all(|c| c.is_ascii_digit()) {
         reader.report(
@@ -134,14 +134,11 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
             ),
         );
     }
-    let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
-    let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
-    if session_expires < min_se {
-        reader.report(
-            "phone.session_expires_s",
-            Bilingual::fixed("must be at least phone.min_se_s", "不得小于 phone.min_se_s"),
-        );
-    }
+    (desk, desk_number)
+}
+
+/// The longest and the shortest time of a drain.
+fn drain(reader: &mut Reader) -> (Duration, Duration) {
     let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
     let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
     if drain_least > drain_limit {
@@ -150,6 +147,21 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
             Bilingual::fixed("must be at most phone.drain_limit_s", "不得大于 phone.drain_limit_s"),
         );
     }
+    (drain_limit, drain_least)
+}
+
+fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
+    let queues = super::queues::queues(reader);
+    let (desk, desk_number) = desk(reader, &queues);
+    let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
+    let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
+    if session_expires < min_se {
+        reader.report(
+            "phone.session_expires_s",
+            Bilingual::fixed("must be at least phone.min_se_s", "不得小于 phone.min_se_s"),
+        );
+    }
+    let (drain_limit, drain_least) = drain(reader);
     let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
     let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
     if studio.is_some() && studio == line_test {

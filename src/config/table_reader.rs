@@ -63,7 +63,7 @@ impl Diagnostic {
             None if what.en.starts_with("is ") => bilingual!("{key} {what}", "{key} {what:#}"),
             None => bilingual!("{key}: {what}", "{key}：{what:#}"),
         };
-        self.code.map_or(text.clone(), |code| bilingual!("{text} [{code}]", "{text:#} [{code}]"))
+        self.code.map_or_else(|| text.clone(), |code| bilingual!("{text} [{code}]", "{text:#} [{code}]"))
     }
 }
 

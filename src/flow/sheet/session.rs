@@ -240,7 +240,7 @@ impl Session {
         });
         let keys = Bilingual::list(&keys.collect::<Vec<_>>(), "  ", "  ");
         let space = if keys.is_empty() { "" } else { "  " };
-        let typed = self.release.flow.node(node).map_or(Bilingual::default(), |node| match &node.kind {
+        let typed = self.release.flow.node(node).map_or_else(Bilingual::default, |node| match &node.kind {
             Kind::Ask(ask) if ask.end == Some(Key::Pound) => {
                 Bilingual::fixed("  digits, then #", "  输入数字，以 # 结束")
             }

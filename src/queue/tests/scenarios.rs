@@ -46,10 +46,9 @@ fn a_higher_priority_comes_first_and_no_position_grows_aloud() {
 
 #[test]
 fn the_agent_who_was_idle_for_the_longest_time_comes_first() {
-    let mut office = Office::ready(&["amy"]);
     let mut settings = settings(&["amy", "bob"]);
     settings.queues[0].wrap_up = seconds(0);
-    std::mem::swap(&mut office, &mut Office::new(settings));
+    let mut office = Office::new(settings);
     office.agent("bob", AgentChange::SignIn);
     office.pass(seconds(1));
     office.agent("amy", AgentChange::SignIn);

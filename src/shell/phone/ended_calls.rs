@@ -51,7 +51,7 @@ impl EndedCalls {
         match remains.receive(message, arrival) {
             Late::NextCall(message) => {
                 calls.remains.remove(&hash);
-                Err(message)
+                Err(*message)
             }
             late => Ok(late),
         }

@@ -33,7 +33,7 @@ pub enum Late {
     /// It gets this response.
     Reply(Outgoing),
     /// It is an INVITE that begins another call under the same key.
-    NextCall(Message),
+    NextCall(Box<Message>),
 }
 
 impl Leg {
@@ -74,7 +74,7 @@ impl EndedLeg {
                 reply(if self.invites.contains(&invite) { 200 } else { 481 })
             }
             Some(Method::Invite) if self.invites.contains(&hash) => Late::Absorbed,
-            Some(Method::Invite) if message.to_tag().is_empty() => Late::NextCall(message),
+            Some(Method::Invite) if message.to_tag().is_empty() => Late::NextCall(Box::new(message)),
             Some(method) => {
                 let known = self.replies.iter().find(|(known, _)| *known == hash).map(|(_, status)| *status);
                 let crosses = *method == Method::Bye && self.said_bye && message.to_tag() == &*self.local_tag;
