@@ -33,7 +33,7 @@ fn main() {
     let mut times = Vec::new();
     let join = |at: usize| Join {
         queue: "desk".into(),
-        skills: if at % 5 == 0 { vec!["en".into()] } else { vec![] },
+        skills: if at.is_multiple_of(5) { vec!["en".into()] } else { vec![] },
         announce_every: Some(Duration::from_secs(30)),
         ..Join::default()
     };

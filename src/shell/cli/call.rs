@@ -146,17 +146,8 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
     if let Some(rating) = call.rating {
         lines.line(&fixed("rating", "评分"), &rating.to_string().into());
     }
-    if let (Some(queue), Some(outcome)) = (&call.queue, &call.queue_outcome) {
-        let agent =
-            call.agent.as_ref().map_or_else(Bilingual::default, |agent| bilingual!(" by {agent}", "（坐席 {agent}）"));
-        let (wait, outcome) = (call.queue_wait.unwrap_or_default().as_secs_f64(), code(outcome));
-        lines.line(
-            &fixed("queue", "队列"),
-            &bilingual!(
-                "{queue}: {outcome}{agent} after {wait:.1} s",
-                "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒"
-            ),
-        );
+    if let Some(queue) = queue(call) {
+        lines.line(&fixed("queue", "队列"), &queue);
     }
     lines.line(&fixed("sound", "音质"), &sound(call));
     let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
@@ -169,6 +160,15 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
         &bilingual!("{outcome}{cause}, after {after:.1} s", "{outcome:#}{cause:#}，历时 {after:.1} 秒"),
     );
     lines.into_text()
+}
+
+/// Where the caller waited for an agent, and what came of it.
+fn queue(call: &PastCall) -> Option<Bilingual> {
+    let (queue, outcome) = (call.queue.as_ref()?, code(call.queue_outcome.as_ref()?));
+    let agent =
+        call.agent.as_ref().map_or_else(Bilingual::default, |agent| bilingual!(" by {agent}", "（坐席 {agent}）"));
+    let wait = call.queue_wait.unwrap_or_default().as_secs_f64();
+    Some(bilingual!("{queue}: {outcome}{agent} after {wait:.1} s", "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒"))
 }
 
 fn sound(call: &PastCall) -> Bilingual {

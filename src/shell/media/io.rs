@@ -25,7 +25,7 @@ pub struct MediaIoInUse {
 
 /// The sockets of one thread; they must be used by the thread that made them.
 pub(super) enum Sockets {
-    Epoll(EpollSockets),
+    Epoll(Box<EpollSockets>),
     Uring(Box<Uring>),
 }
 
@@ -65,7 +65,7 @@ impl Sockets {
                 Err(error) => Some(error.to_string()),
             },
         };
-        Ok((Sockets::Epoll(EpollSockets::new(waker)?), in_use(EPOLL, instead)))
+        Ok((Sockets::Epoll(Box::new(EpollSockets::new(waker)?)), in_use(EPOLL, instead)))
     }
 
     /// Begins to receive from both sockets of a pair. Returns the place that [`Sockets::send`] and [`Sockets::ignore`] ask for.

@@ -88,7 +88,9 @@ impl Mapping {
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        NonNull::new(address).map(|address| Mapping { address, octets }).ok_or(io::ErrorKind::OutOfMemory.into())
+        NonNull::new(address)
+            .map(|address| Mapping { address, octets })
+            .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     pub(crate) fn address(&self) -> *mut libc::c_void {

@@ -327,7 +327,7 @@ impl Task {
             match self.guard.registration.receive_late(sip.0, &sip.1) {
                 Ok(Late::Reply(reply)) => self.shared.sender.send(reply, || {}),
                 Ok(Late::Absorbed | Late::NextCall(_)) => {}
-                Err(message) => self.rest.push((Box::new(message), sip.1)),
+                Err(message) => self.rest.push((message, sip.1)),
             }
         }
         self.rest

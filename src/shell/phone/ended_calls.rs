@@ -44,14 +44,14 @@ impl EndedCalls {
     }
 
     /// Answers a message of a call that has ended; gives it back if there is none, or if it begins another call.
-    pub(crate) fn receive(&self, key: &LegKey, message: Message, arrival: &Arrival) -> Result<Late, Message> {
+    pub(crate) fn receive(&self, key: &LegKey, message: Message, arrival: &Arrival) -> Result<Late, Box<Message>> {
         let hash = self.hasher.hash_one(key);
         let mut calls = self.part(hash);
-        let Some(remains) = calls.remains.get(&hash) else { return Err(message) };
+        let Some(remains) = calls.remains.get(&hash) else { return Err(Box::new(message)) };
         match remains.receive(message, arrival) {
             Late::NextCall(message) => {
                 calls.remains.remove(&hash);
-                Err(*message)
+                Err(message)
             }
             late => Ok(late),
         }

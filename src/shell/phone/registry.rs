@@ -219,7 +219,7 @@ impl Registration {
     }
 
     /// Answers a message that came to the call's task when that had ended already.
-    pub(crate) fn receive_late(&self, message: Message, arrival: &Arrival) -> Result<Late, Message> {
+    pub(crate) fn receive_late(&self, message: Message, arrival: &Arrival) -> Result<Late, Box<Message>> {
         self.registry.ended.receive(&self.key, message, arrival)
     }
 

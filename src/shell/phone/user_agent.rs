@@ -165,7 +165,7 @@ impl UserAgent {
         match late {
             Ok(Late::Reply(reply)) => self.reply(reply),
             Ok(Late::Absorbed | Late::NextCall(_)) => {}
-            Err(message) => return Some(message),
+            Err(message) => return Some(*message),
         }
         None
     }
