@@ -92,6 +92,8 @@ pub enum QueueOutcome {
     Answered,
     /// The caller hung up.
     Abandoned,
+    /// The caller chose something else by a key.
+    Left,
     /// The queue was full.
     Full,
     /// No agent was there, or none in time.
@@ -104,6 +106,7 @@ impl QueueOutcome {
         match self {
             QueueOutcome::Answered => "answered",
             QueueOutcome::Abandoned => "abandoned",
+            QueueOutcome::Left => "left",
             QueueOutcome::Full => "full",
             QueueOutcome::Unavailable => "unavailable",
         }

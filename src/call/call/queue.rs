@@ -199,7 +199,8 @@ impl Call {
         match std::mem::take(&mut self.queued) {
             Queued::Not => return,
             Queued::Waiting { queue, since, by } => {
-                self.visited(&queue, since, now, QueueOutcome::Abandoned, None);
+                let outcome = if by_key { QueueOutcome::Left } else { QueueOutcome::Abandoned };
+                self.visited(&queue, since, now, outcome, None);
                 if by == By::Transfer {
                     out.push(Telemetry::Transferred(TransferOutcome::Failed).into());
                 }

@@ -162,9 +162,20 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
     lines.into_text()
 }
 
+fn outcome_of_wait(name: &str) -> Bilingual {
+    match name {
+        "answered" => Bilingual::fixed("answered", "已接听"),
+        "abandoned" => Bilingual::fixed("abandoned", "等候中挂机"),
+        "left" => Bilingual::fixed("left by a key", "按键离开"),
+        "full" => Bilingual::fixed("full", "队列已满"),
+        "unavailable" => Bilingual::fixed("unavailable", "无坐席接听"),
+        other => other.to_owned().into(),
+    }
+}
+
 /// Where the caller waited for an agent, and what came of it.
 fn queue(call: &PastCall) -> Option<Bilingual> {
-    let (queue, outcome) = (call.queue.as_ref()?, code(call.queue_outcome.as_ref()?));
+    let (queue, outcome) = (call.queue.as_ref()?, outcome_of_wait(call.queue_outcome.as_ref()?));
     let agent =
         call.agent.as_ref().map_or_else(Bilingual::default, |agent| bilingual!(" by {agent}", "（坐席 {agent}）"));
     let wait = call.queue_wait.unwrap_or_default().as_secs_f64();
