@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::calendar::Calendar;
 use super::check;
-use super::conversation::music_id;
-use super::model::{Flow, Kind};
+use super::model::{Flow, Kind, music_id};
 use base::{Bilingual, bilingual};
 use inquiry::{AgeLimits, NumberError, ReceiptFormat};
 use speech::{Clip, ClipText, Diagnostic, Piece, Script, closest_match};

@@ -74,6 +74,3 @@ impl Queues {
         self.actions.push(Action::Announce { caller: at.caller, position: at.position, minutes });
     }
 }
-
-/// The first announcement comes after the words that greet a caller in the queue.
-pub(crate) const FIRST: Moment = 8_000;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::{Lang, Private};
 use serde::{Deserialize, Serialize};
 
-use crate::io::CallBackId;
+use crate::ids::CallBackId;
 
 /// A wish to be called back. Numbers and entries are in it: store it sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -121,3 +121,15 @@ impl Waiting {
         self.iter().filter(|entry| holds(entry)).map(|entry| entry.id).collect()
     }
 }
+
+/// One ringing of one phone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    pub agent: usize,
+    pub caller: CallerId,
+    pub since: Moment,
+    pub until: Moment,
+}
+
+/// The first announcement comes after the words that greet a caller in the queue.
+pub(crate) const FIRST: Moment = 8_000;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::call_back_record::{CallBackOutcome, CallBackState};
 use crate::caller::Entry;
+use crate::counts::{AgentDay, Counts};
 use crate::io::AgentState;
-use crate::moment::{Moment, between};
+use crate::moment::between;
 use crate::queues::Queues;
 
 /// One queue at one moment. Counts begin with [`Queues::new_day`].
@@ -83,67 +84,6 @@ pub struct CallBackFigures {
     pub calling: usize,
     /// They are over, by outcome.
     pub done: BTreeMap<&'static str, usize>,
-}
-
-/// The counts of one queue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    pub joined: u64,
-    pub refused: u64,
-    pub left_by_key: u64,
-    pub overflowed: u64,
-    pub call_backs: u64,
-    answered: u64,
-    answered_in_time: u64,
-    abandoned: u64,
-    abandoned_early: u64,
-}
-
-impl Counts {
-    pub(crate) fn answered(&mut self, waited: Moment, in_time: Moment) {
-        self.answered += 1;
-        self.answered_in_time += u64::from(waited <= in_time);
-    }
-
-    pub(crate) fn not_answered(&mut self, waited: Moment, in_time: Moment) {
-        self.answered = self.answered.saturating_sub(1);
-        self.answered_in_time = self.answered_in_time.saturating_sub(u64::from(waited <= in_time));
-    }
-
-    pub(crate) fn abandoned(&mut self, waited: Moment, in_time: Moment) {
-        self.abandoned += 1;
-        self.abandoned_early += u64::from(waited <= in_time);
-    }
-
-    fn service_level(&self) -> Option<f64> {
-        let all = self.answered + (self.abandoned - self.abandoned_early);
-        (all > 0).then(|| self.answered_in_time as f64 / all as f64)
-    }
-}
-
-/// The counts of one agent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct AgentDay {
-    pub offered: u64,
-    pub answered: u64,
-    pub missed: u64,
-    talking: Moment,
-    wrap_up: Moment,
-    ready: Moment,
-    not_ready: Moment,
-}
-
-impl AgentDay {
-    /// So much time was spent in a state.
-    pub(crate) fn spent(&mut self, state: &AgentState, time: Moment) {
-        match state {
-            AgentState::SignedOut => {}
-            AgentState::Ready | AgentState::Offered | AgentState::Reserved => self.ready += time,
-            AgentState::NotReady(_) => self.not_ready += time,
-            AgentState::Talking => self.talking += time,
-            AgentState::WrapUp => self.wrap_up += time,
-        }
-    }
 }
 
 impl Queues {

@@ -24,15 +24,19 @@
 //! it survives the end of the program.
 
 mod agent;
+mod agents;
 mod announcement;
 mod call_back;
 mod call_back_record;
 mod caller;
+mod counts;
 mod estimate;
 mod figures;
+mod ids;
 mod io;
 mod limits;
 mod moment;
+mod number_pattern;
 mod number_policy;
 mod offer;
 mod queues;
@@ -46,7 +50,7 @@ pub use io::{
     Action, AgentChange, AgentError, AgentState, CallBackError, CallBackId, CallBackResult, CallBackWish, CallerId,
     Join, LeaveReason, Left, NotReadyReason, OfferId, OfferResult, Refusal,
 };
-pub use number_policy::{NumberPattern, PatternError};
+pub use number_pattern::{NumberPattern, PatternError};
 pub use queues::Queues;
 pub use settings::{AgentSettings, CallBackSettings, QueueSettings, Ring, Settings, SettingsError};
 

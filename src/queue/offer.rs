@@ -1,20 +1,11 @@
 //! Who is offered to whom, and what becomes of an offer.
 
 use crate::agent::{State, Wanted};
-use crate::caller::{Entry, Line};
+use crate::caller::{Entry, Line, Offer};
 use crate::io::{Action, CallerId, NotReadyReason, OfferId, OfferResult};
 use crate::moment::{Moment, between, ms};
 use crate::queues::{Connected, Queues};
 use crate::settings::Ring;
-
-/// One ringing of one phone.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Offer {
-    pub agent: usize,
-    pub caller: CallerId,
-    pub since: Moment,
-    pub until: Moment,
-}
 
 /// What a caller at the head of the order gets.
 enum Decision {

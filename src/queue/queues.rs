@@ -7,14 +7,12 @@ use std::time::Instant;
 use base::{Deadline, earliest};
 
 use crate::agent::{Agent, State};
-use crate::announcement::FIRST;
 use crate::call_back_record::CallBackRecord;
-use crate::caller::{Announcing, Entry, Line, Waiting};
+use crate::caller::{Announcing, Entry, FIRST, Line, Offer, Waiting};
+use crate::counts::{AgentDay, Counts};
 use crate::estimate::Rates;
-use crate::figures::{AgentDay, Counts};
 use crate::io::{Action, AgentChange, AgentError, CallBackId, CallerId, Join, Left, OfferId, OfferResult, Refusal};
 use crate::moment::{Epoch, Moment, ms};
-use crate::offer::Offer;
 use crate::settings::{CallBackSettings, QueueSettings, SKILLS_MAX, Settings, SettingsError};
 
 /// The queues, agents and call-backs of a node. See the crate's documentation for how it is driven.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::agent::{Agent, State};
-use crate::figures::AgentDay;
+use crate::counts::AgentDay;
 use crate::io::AgentChange;
 use crate::queues::Queues;
 use crate::settings::{AgentSettings, SettingsError};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::subject::Subject;
-use crate::conversation::CALLER;
 use crate::exits::By;
 use crate::fit::fit;
 use crate::model::*;

@@ -35,7 +35,6 @@ use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
 pub use prompts::joined;
 pub(crate) use prompts::{OPTION_PAUSE, pause_before};
-pub(crate) use queue::{CALLER, music_id};
 use speech::Value;
 use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};

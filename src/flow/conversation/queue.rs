@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::waiting::{Announcement, Queueing};
 use super::{Conversation, State};
 use crate::io::{Output, QueueEvent, QueueOutcome};
-use crate::model::{Callback, Kind, Node, Prompt, Queue};
+use crate::model::{CALLER, Callback, Kind, Node, Prompt, Queue, music_id};
 use crate::queue_facts::{PREFIX, queue_facts};
 use base::Private;
 use speech::{Clip, Piece, Value};
@@ -267,13 +267,6 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The recording of a piece of music.
-pub(crate) fn music_id(name: &str) -> Arc<str> {
-    format!("music.{name}").into()
-}
-
-/// What stands for the calling number.
-pub(crate) const CALLER: &str = "caller";
 /// A position that cannot be announced within this time is out of date.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
 /// How often the music is repeated in one play.

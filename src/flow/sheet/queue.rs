@@ -1,49 +1,10 @@
 //! The queue and its agents in a sheet: they do what the sheet says, at the moment it says so.
 
-use std::collections::BTreeSet;
-
+use super::office::Caller;
 use super::parse::{AgentAct, QueueAct};
 use super::run::Call;
 use crate::io::{Input, QueueEvent, QueueOutcome};
 use base::{Bilingual, bilingual};
-
-/// The office behind a call.
-#[derive(Clone, Debug)]
-pub(super) struct Office {
-    /// Agents who take callers.
-    ready: BTreeSet<String>,
-    /// The queue is full or closed.
-    refuses: Option<QueueOutcome>,
-    pub(super) books: bool,
-    pub(super) calls_back: bool,
-    caller: Caller,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caller {
-    Elsewhere,
-    Waiting,
-    Connected,
-}
-
-impl Default for Office {
-    fn default() -> Self {
-        Office { ready: BTreeSet::new(), refuses: None, books: true, calls_back: false, caller: Caller::Elsewhere }
-    }
-}
-
-impl Office {
-    /// A caller comes; an outcome sends the caller away at once.
-    pub(super) fn enter(&mut self) -> Option<QueueOutcome> {
-        let outcome = self.refuses.or_else(|| self.ready.is_empty().then_some(QueueOutcome::NoAgents));
-        self.caller = if outcome.is_none() { Caller::Waiting } else { Caller::Elsewhere };
-        outcome
-    }
-
-    pub(super) fn leave(&mut self) {
-        self.caller = Caller::Elsewhere;
-    }
-}
 
 impl Call {
     pub(super) fn agent(&mut self, name: &str, act: AgentAct) -> Result<(), Bilingual> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::civil::{DateTime, date};
 
 use super::events::{ClipLengths, Event, describe, is, schedule, shown};
+use super::office::Office;
 use super::parse::{Act, Expected, Sheet, SheetTest};
-use super::queue::Office;
 use super::records::Records;
 use crate::conversation::{Conversation, Mode};
 use crate::io::*;

@@ -7,10 +7,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use super::arrival::{Arrival, Channel};
 use super::id::SessionId;
-use super::io::{Arrival, Channel};
+use super::ports::Pair;
 use super::sys::{DATAGRAM_MAX, check};
-use super::table::Table;
 
 /// The sockets of one media thread.
 pub(super) struct EpollSockets {
@@ -58,7 +58,7 @@ impl EpollSockets {
     }
 
     /// The next datagram that has arrived; [`EpollSockets::datagram`] is the datagram itself.
-    pub(super) fn next(&mut self, sessions: &Table) -> Option<Arrival> {
+    pub(super) fn next<'a>(&mut self, pair_at: impl Fn(u32) -> Option<(SessionId, &'a Pair)>) -> Option<Arrival> {
         loop {
             if let Some(reading) = &mut self.reading {
                 if reading.taken < reading.count {
@@ -66,7 +66,10 @@ impl EpollSockets {
                     return Some(reading.arrival);
                 }
                 let again = (reading.count == BATCH && reading.rounds > 1).then_some(*reading);
-                self.reading = again.and_then(|last| self.read(sessions, last.arrival, last.rounds - 1));
+                self.reading = again.and_then(|Reading { arrival, rounds, .. }| {
+                    let (_, pair) = pair_at(arrival.id.place).filter(|(id, _)| *id == arrival.id)?;
+                    Some(self.read(pair, arrival, rounds - 1))
+                });
                 continue;
             }
             let token = self.ready.get(self.taken).copied()?;
@@ -76,15 +79,14 @@ impl EpollSockets {
             }
             let channel = if token & 1 == 0 { Channel::Rtp } else { Channel::Rtcp };
             let rounds = if channel == Channel::Rtp { ROUNDS } else { 1 };
-            let id = sessions.occupant((token >> 1) as u32);
-            self.reading = id.and_then(|id| self.read(sessions, Arrival { id, channel }, rounds));
+            let found = pair_at((token >> 1) as u32);
+            self.reading = found.map(|(id, pair)| self.read(pair, Arrival { id, channel }, rounds));
         }
     }
 
-    fn read(&mut self, sessions: &Table, arrival: Arrival, rounds: usize) -> Option<Reading> {
-        let pair = sessions.pair(arrival.id)?;
+    fn read(&mut self, pair: &Pair, arrival: Arrival, rounds: usize) -> Reading {
         let socket = if arrival.channel == Channel::Rtp { &pair.rtp } else { &pair.rtcp };
-        Some(Reading { arrival, count: self.batch.receive(socket), taken: 0, rounds })
+        Reading { arrival, count: self.batch.receive(socket), taken: 0, rounds }
     }
 
     /// The datagram of the last [`EpollSockets::next`] and its source; none if it was longer than any RTP packet.

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use super::arrival::Arrival;
 use super::epoll::EpollSockets;
 use super::id::SessionId;
 use super::ports::Pair;
-use super::table::Table;
 use super::uring::Uring;
 use base::MediaIo;
 
@@ -27,22 +27,6 @@ pub struct MediaIoInUse {
 pub(super) enum Sockets {
     Epoll(Box<EpollSockets>),
     Uring(Box<Uring>),
-}
-
-/// A datagram that came.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    pub id: SessionId,
-    pub channel: Channel,
-}
-
-/// What it came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Channel {
-    Rtp = 0,
-    Rtcp = 1,
-    /// Orders wait.
-    Waker = 2,
 }
 
 impl MediaIoInUse {
@@ -115,10 +99,10 @@ impl Sockets {
         }
     }
 
-    /// The next of what has arrived in this turn.
-    pub(super) fn next(&mut self, sessions: &Table) -> Option<Arrival> {
+    /// The next of what has arrived in this turn. `pair_at` is asked for the session that has a place, and its sockets.
+    pub(super) fn next<'a>(&mut self, pair_at: impl Fn(u32) -> Option<(SessionId, &'a Pair)>) -> Option<Arrival> {
         match self {
-            Sockets::Epoll(epoll) => epoll.next(sessions),
+            Sockets::Epoll(epoll) => epoll.next(pair_at),
             Sockets::Uring(uring) => uring.next(),
         }
     }

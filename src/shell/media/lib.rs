@@ -11,6 +11,7 @@
 //! to its peer once the peer is known, so that the kernel refuses strangers. Each pair of ports is a place in the table
 //! of one thread, so that a packet finds its session by an index. Two sessions of one thread may be bridged (`bridge.rs`).
 
+mod arrival;
 mod bridge;
 mod epoll;
 mod error;

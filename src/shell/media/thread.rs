@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
+use super::arrival::Channel;
 use super::bridge;
 use super::id::SessionId;
 use super::inbox::{Inbox, Order};
-use super::io::{Channel, MediaIoInUse, Sockets};
+use super::io::{MediaIoInUse, Sockets};
 use super::metrics::{MediaMetrics, Tally, add};
 use super::ports::{Pair, Ports};
 use super::session::{Buffers, Flow, Session};
@@ -201,7 +202,10 @@ impl Thread {
     fn receive(&mut self) {
         self.sockets.turn();
         let now = Instant::now();
-        while let Some(arrival) = self.sockets.next(&self.sessions) {
+        loop {
+            let sessions = &self.sessions;
+            let pair_at = |place| sessions.occupant(place).and_then(|id| Some((id, sessions.pair(id)?)));
+            let Some(arrival) = self.sockets.next(pair_at) else { break };
             if arrival.channel == Channel::Waker {
                 self.inbox.waker.reset();
                 continue;

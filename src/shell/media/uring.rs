@@ -14,8 +14,8 @@ use io_uring::types::{BufRingEntry, Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec}
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use socket2::SockAddr;
 
+use super::arrival::{Arrival, Channel};
 use super::id::SessionId;
-use super::io::{Arrival, Channel};
 use super::sys::{self, DATAGRAM_MAX, Mapping};
 
 /// The ring of one media thread; it must be used by the thread that made it.

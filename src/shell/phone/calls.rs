@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call_guard::CallGuard;
+use super::inbox::insist;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
 use super::queue_handle::{CallerLink, WaitId};
-use super::queue_service::notify;
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;
@@ -423,7 +423,7 @@ impl Task {
         let join = Join { queue, priority, skills, announce_every, wait_max, place_of: None };
         self.waiting = self.shared.queue.join(join, self.waited_before.take(), link);
         if self.waiting.is_none() {
-            notify(self.inbox().clone(), QueueNotice::Left(flow::QueueOutcome::NoAgents));
+            insist(self.inbox(), Input::Queue(QueueNotice::Left(flow::QueueOutcome::NoAgents)));
         }
     }
 

@@ -202,7 +202,7 @@ impl Service {
                 self.ids.insert(id, caller);
                 self.callers.insert(caller, (id, link));
             }
-            Err(refusal) => notify(link.inbox, QueueNotice::Left(outcome_of(refusal))),
+            Err(refusal) => insist(&link.inbox, Input::Queue(QueueNotice::Left(outcome_of(refusal)))),
         }
     }
 
@@ -255,7 +255,7 @@ impl Service {
                     self.ids.remove(&wait);
                     let lost = matches!(end, OutgoingEnd::Failed(_));
                     let lost = lost.then_some(QueueNotice::Left(QueueOutcome::NoAgents));
-                    notify(link.inbox, lost.unwrap_or(QueueNotice::Ended));
+                    insist(&link.inbox, Input::Queue(lost.unwrap_or(QueueNotice::Ended)));
                 }
             }
             Stage::Withdrawn => self.queues.offer_result(now, id, OfferResult::Withdrawn),
@@ -305,7 +305,7 @@ impl Service {
                         LeaveReason::NoAgents => QueueOutcome::NoAgents,
                         LeaveReason::Closed => QueueOutcome::Closed,
                     };
-                    notify(link.inbox, QueueNotice::Left(outcome));
+                    insist(&link.inbox, Input::Queue(QueueNotice::Left(outcome)));
                 }
             }
             // No setting lets a number be called back: none can be booked.
@@ -461,11 +461,6 @@ fn outcome_of(refusal: Refusal) -> QueueOutcome {
         Refusal::Closed => QueueOutcome::Closed,
         Refusal::Unknown | Refusal::NoAgents | Refusal::Draining => QueueOutcome::NoAgents,
     }
-}
-
-/// This must reach its call: it waits for room.
-pub(super) fn notify(inbox: mpsc::Sender<Input>, notice: QueueNotice) {
-    insist(&inbox, Input::Queue(notice));
 }
 
 fn result_of(end: OutgoingEnd) -> OfferResult {

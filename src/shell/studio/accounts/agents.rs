@@ -68,9 +68,3 @@ fn agent(row: &Row) -> rusqlite::Result<AgentAccount> {
     let duty = AgentDuty { queues: words("queues")?, skills: words("skills")?, address: row.get("address")? };
     Ok(AgentAccount { name: row.get("name")?, number: row.get("number")?, duty })
 }
-
-/// Added by schema 4.
-pub(super) const TABLE: &str = "
-    CREATE TABLE agents (
-        account INTEGER PRIMARY KEY, queues TEXT NOT NULL, skills TEXT NOT NULL, address TEXT
-    ) STRICT;";

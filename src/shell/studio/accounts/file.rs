@@ -12,7 +12,6 @@ use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
 use super::account::{AccountEvent, AccountRow};
-use super::agents;
 use super::error::AccountError;
 use super::session::OpenSession;
 use super::sip_table;
@@ -59,7 +58,7 @@ fn migrate(connection: &Connection) -> Result<(), AccountError> {
         transaction.execute_batch(MUST_CHANGE)?;
     }
     if schema < 4 {
-        transaction.execute_batch(agents::TABLE)?;
+        transaction.execute_batch(AGENTS)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     Ok(transaction.commit()?)
@@ -358,3 +357,9 @@ const ATTEMPTS_MAX: i64 = 20_000;
 /// How far the clock may go back, as it does when a node boots before its upstream is heard.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// The table of agents, added by schema 4.
+const AGENTS: &str = "
+    CREATE TABLE agents (
+        account INTEGER PRIMARY KEY, queues TEXT NOT NULL, skills TEXT NOT NULL, address TEXT
+    ) STRICT;";

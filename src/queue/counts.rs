@@ -1,0 +1,65 @@
+//! What is counted of a queue and of an agent.
+
+use crate::io::AgentState;
+use crate::moment::Moment;
+
+/// The counts of one queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub joined: u64,
+    pub refused: u64,
+    pub left_by_key: u64,
+    pub overflowed: u64,
+    pub call_backs: u64,
+    pub answered: u64,
+    pub answered_in_time: u64,
+    pub abandoned: u64,
+    pub abandoned_early: u64,
+}
+
+impl Counts {
+    pub(crate) fn answered(&mut self, waited: Moment, in_time: Moment) {
+        self.answered += 1;
+        self.answered_in_time += u64::from(waited <= in_time);
+    }
+
+    pub(crate) fn not_answered(&mut self, waited: Moment, in_time: Moment) {
+        self.answered = self.answered.saturating_sub(1);
+        self.answered_in_time = self.answered_in_time.saturating_sub(u64::from(waited <= in_time));
+    }
+
+    pub(crate) fn abandoned(&mut self, waited: Moment, in_time: Moment) {
+        self.abandoned += 1;
+        self.abandoned_early += u64::from(waited <= in_time);
+    }
+
+    pub(crate) fn service_level(&self) -> Option<f64> {
+        let all = self.answered + (self.abandoned - self.abandoned_early);
+        (all > 0).then(|| self.answered_in_time as f64 / all as f64)
+    }
+}
+
+/// The counts of one agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AgentDay {
+    pub offered: u64,
+    pub answered: u64,
+    pub missed: u64,
+    pub talking: Moment,
+    pub wrap_up: Moment,
+    pub ready: Moment,
+    pub not_ready: Moment,
+}
+
+impl AgentDay {
+    /// So much time was spent in a state.
+    pub(crate) fn spent(&mut self, state: &AgentState, time: Moment) {
+        match state {
+            AgentState::SignedOut => {}
+            AgentState::Ready | AgentState::Offered | AgentState::Reserved => self.ready += time,
+            AgentState::NotReady(_) => self.not_ready += time,
+            AgentState::Talking => self.talking += time,
+            AgentState::WrapUp => self.wrap_up += time,
+        }
+    }
+}
