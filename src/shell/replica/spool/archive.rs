@@ -48,10 +48,13 @@ impl SpoolFolders {
         for folder in [&folders.spool, &folders.applied, &folders.rejected] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        for folder in [&folders.applied, &folders.rejected] {
-            folders.seal_all(folder)?;
-        }
         Ok(folders)
+    }
+
+    /// Seals what a program that was killed has moved and not sealed, and removes its drafts.
+    pub(crate) fn seal_leftovers(&self) -> io::Result<()> {
+        self.seal_all(&self.applied)?;
+        self.seal_all(&self.rejected)
     }
 
     fn seal_all(&self, folder: &Path) -> io::Result<()> {

@@ -38,6 +38,8 @@ pub(crate) struct SpoolWatcher {
     seen: HashMap<OsString, Seen>,
     /// When old files were last deleted.
     expired: Option<Instant>,
+    /// What a program that was killed left behind in the archive is sealed.
+    is_sealed: bool,
 }
 
 /// A file, as the last pass found it.
@@ -75,7 +77,10 @@ impl SpoolWatcher {
         let folders = SpoolFolders::open(archive::path(data), writer.keys.clone())?;
         let alarms = FeedAlarms::new(writer.clone());
         let gate = Gate::new(writer.clone(), settings.clone(), &folders);
-        Ok(SpoolWatcher { folders, settings, writer, gate, alarms, seen: HashMap::new(), expired: None })
+        // A disk that cannot be written keeps no node from answering: the first pass that can tries again.
+        let sealed = folders.seal_leftovers().inspect_err(|error| tracing::warn!(%error, "spool_leftovers_not_sealed"));
+        let (seen, expired, is_sealed) = (HashMap::new(), None, sealed.is_ok());
+        Ok(SpoolWatcher { folders, settings, writer, gate, alarms, seen, expired, is_sealed })
     }
 
     /// The state of the copy, as feed files are judged by it.
@@ -85,7 +90,7 @@ impl SpoolWatcher {
 
     /// Makes one pass, and applies what can be applied; `true` when there is more to apply at once.
     pub(crate) fn step(&mut self) -> io::Result<bool> {
-        let result = self.scan().and_then(|more_files| {
+        let result = self.seal_leftovers().and_then(|()| self.scan()).and_then(|more_files| {
             let settle = self.settings.spool_settle;
             let seen = &self.seen;
             let settled = |name: &OsStr| seen.get(name).is_some_and(|seen| seen.since.elapsed() >= settle);
@@ -107,6 +112,14 @@ impl SpoolWatcher {
         self.alarms.end_pass(self.backlog());
         self.expire()?;
         result
+    }
+
+    fn seal_leftovers(&mut self) -> io::Result<()> {
+        if !self.is_sealed {
+            self.folders.seal_leftovers()?;
+            self.is_sealed = true;
+        }
+        Ok(())
     }
 
     /// Deletes old files, every [`EXPIRE_EVERY`].
