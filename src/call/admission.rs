@@ -218,6 +218,33 @@ impl Admission {
         Ok(Place { purpose, trunk: call.trunk, caller: call.caller })
     }
 
+    /// Decides on a call of this node by a trunk to a number, of which this is the keyed hash: it counts as one of the
+    /// trunk's calls, and as one of the number's. The place goes to [`Admission::release`] as any other.
+    ///
+    /// # Errors
+    /// Why it cannot be made now.
+    pub fn call_out(
+        &mut self,
+        now: Instant,
+        trunk: usize,
+        number: u64,
+        node: Availability,
+    ) -> Result<Place, Rejection> {
+        let (Some(rules), Some(calls)) = (self.rules.trunks.get(trunk), self.trunks.get_mut(trunk)) else {
+            return Err(Rejection::NoSuchNumber);
+        };
+        match node {
+            Availability::Draining => return Err(Rejection::Draining),
+            Availability::Full => return Err(Rejection::Full),
+            Availability::Open => {}
+        }
+        if !calls.pace(now, rules.calls_per_second_max) {
+            return Err(Rejection::TooFast);
+        }
+        calls.take(rules, Some(number))?;
+        Ok(Place { purpose: Purpose::Hotline, trunk, caller: Some(number) })
+    }
+
     /// A call has ended, and its place is free.
     pub fn release(&mut self, place: Place) {
         self.line_tests -= usize::from(place.purpose == Purpose::LineTest).min(self.line_tests);

@@ -9,6 +9,7 @@
 //! The leg reports when the caller can hear the call; the application decides what to play and ask; media events and
 //! SIP INFO bring keys. Nothing here waits: every reply from outside comes in as an [`Input`].
 
+mod call_back;
 mod events;
 mod keys;
 mod message;
@@ -28,13 +29,15 @@ use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
 use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated};
-use sip::{Arrival, EndCause, EndedLeg, Leg, LegInput, LegOutput, Local, Message};
+use sip::{Arrival, EndCause, EndedLeg, Invitation, Leg, LegInput, LegOutput, Local, Message};
 use srtp::KeyGenerator;
 
 use super::application::Application;
 use super::cdr::CdrBuilder;
 use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy};
 use super::recording_session::{Input as RecordingInput, StudioRequest};
+use call_back::CallBack;
+pub use call_back::{CallBackEnd, CallBackInvite, CallBackRequest};
 pub use events::{Effect, Input, Output, Telemetry};
 pub(crate) use keys::Presses;
 use message::MessageSound;
@@ -43,14 +46,12 @@ pub use queue::{QueueNotice, QueueWish};
 
 /// What a call begins with.
 pub struct CallSetup {
-    /// When the INVITE came in.
+    /// When the INVITE came in, or the call-back began.
     pub received: Instant,
     /// What the caller is connected to.
     pub application: Application,
-    /// The INVITE that begins the dialog.
-    pub invite: Message,
-    /// How the INVITE came.
-    pub arrival: Arrival,
+    /// What begins the dialog.
+    pub origin: Origin,
     /// This node's side of the dialog.
     pub local: Local,
     /// This node's side of the session description.
@@ -73,6 +74,19 @@ pub struct CallSetup {
     pub cdr: CdrBuilder,
 }
 
+/// What begins a call.
+pub enum Origin {
+    /// A caller's INVITE.
+    Incoming {
+        /// The INVITE.
+        invite: Message,
+        /// How it came.
+        arrival: Arrival,
+    },
+    /// This node calls a person who wished it.
+    CallBack(Box<CallBackInvite>),
+}
+
 /// One call.
 pub struct Call {
     leg: Leg,
@@ -80,7 +94,9 @@ pub struct Call {
     application: Option<Application>,
     session: LocalSession,
     negotiated: Option<Negotiated>,
-    caller: IpAddr,
+    /// Where the peer's messages come from; none before the first one.
+    caller: Option<IpAddr>,
+    call_back: Option<CallBack>,
     /// Whether it is a call to the recording service.
     operator: bool,
     policy: MediaPolicy,
@@ -118,8 +134,7 @@ impl Call {
         let CallSetup {
             received,
             application: talk,
-            invite,
-            arrival,
+            origin,
             local,
             media,
             policy,
@@ -131,16 +146,30 @@ impl Call {
             limit,
             cdr: tally,
         } = beginning;
-        let (leg, first) = Leg::new(now, invite, &arrival, local);
+        let mut session = LocalSession::new(media)
+            .with_srtp(policy.srtp, KeyGenerator::new(media_secret))
+            .with_addresses(media_addresses);
+        let (mut caller, mut call_back) = (None, None);
+        let (leg, first) = match origin {
+            Origin::Incoming { invite, arrival } => {
+                caller = Some(arrival.source.ip());
+                Leg::new(now, invite, &arrival, local)
+            }
+            Origin::CallBack(invite) => {
+                let CallBackInvite { uri, to, from, credentials, ring_limit } = *invite;
+                call_back = Some(CallBack::new(now + ring_limit));
+                let offer = session.offer();
+                Leg::call(now, Invitation { uri, to, routes: Vec::new(), from, offer, credentials }, local)
+            }
+        };
         let operator = matches!(talk, Application::Recording(_));
         let mut call = Call {
             leg,
             application: Some(talk),
-            session: LocalSession::new(media)
-                .with_srtp(policy.srtp, KeyGenerator::new(media_secret))
-                .with_addresses(media_addresses),
+            session,
             negotiated: None,
-            caller: arrival.source.ip(),
+            caller,
+            call_back,
             operator,
             policy,
             alive_at: now,
@@ -173,6 +202,7 @@ impl Call {
         match input {
             Input::Sip(received) => {
                 let (message, arrival) = *received;
+                self.caller.get_or_insert(arrival.source.ip());
                 self.peer_is_alive(now, &mut out);
                 self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
             }
@@ -181,6 +211,9 @@ impl Call {
             Input::LookedUp { findings, result } => {
                 self.cdr.looked_up(result);
                 self.feed_application(now, flow::Input::LookedUp(*findings), &mut out);
+            }
+            Input::CallBackBooked(booked) => {
+                self.feed_application(now, flow::Input::CallBackBooked(booked), &mut out);
             }
             Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
             Input::MessageRefused => {
@@ -217,6 +250,7 @@ impl Call {
             self.leg.deadline(),
             self.application.as_ref().and_then(Application::deadline).filter(|_| talking),
             own(self.transfer_until, "transfer answered"),
+            own(self.ring_until(), "ring limit"),
             own((alive && !self.queued.is_queued()).then_some(self.limit_at), "longest call"),
         ])
     }
@@ -226,14 +260,22 @@ impl Call {
         self.leg.has_pending_transactions()
     }
 
-    /// What may stand in place of the call from now on: it is over, and awaits nothing.
+    /// The Call-ID.
+    pub fn call_id(&self) -> &str {
+        &self.leg.key().call_id
+    }
+
+    /// What may stand in place of the call from now on: it came in, is over, and awaits nothing.
     pub fn ended(&self) -> Option<EndedLeg> {
-        (self.state == State::Over).then(|| self.leg.ended()).flatten()
+        (self.state == State::Over && !self.is_call_back()).then(|| self.leg.ended()).flatten()
     }
 
     fn on_deadline(&mut self, now: Instant, out: &mut Vec<Output>) {
         if self.leg.deadline().is_some_and(|due| due.at <= now) {
             self.feed_leg(now, LegInput::Deadline, out);
+        }
+        if self.ring_until().is_some_and(|at| at <= now) {
+            return self.ring_limit(now, out);
         }
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, TransferOutcome::Failed, out);
@@ -266,7 +308,12 @@ impl Call {
             }
             LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
             LegOutput::Progress { .. } => {}
-            LegOutput::Established => self.start_talking(now, out),
+            LegOutput::Established => {
+                if self.is_call_back() {
+                    self.answered(now, out);
+                }
+                self.start_talking(now, out);
+            }
             LegOutput::Key { key, held } => self.on_key(now, key, KeySource::Info, held, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
             LegOutput::Unreachable(method) => {
@@ -290,7 +337,8 @@ impl Call {
         }
         self.state = State::Talking;
         self.set_up_media(out);
-        self.feed_application(now, flow::Input::Start, out);
+        let start = if self.is_call_back() { flow::Input::StartCallBack } else { flow::Input::Start };
+        self.feed_application(now, start, out);
         for (key, source) in std::mem::take(&mut self.early_keys) {
             self.take_key(now, key, source, out);
         }
@@ -351,7 +399,7 @@ impl Call {
             EndCause::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
             EndCause::HungUp => (CallOutcome::Finished, None),
             EndCause::Rejected => (CallOutcome::Refused, None),
-            EndCause::CallFailed { .. } => (CallOutcome::Failed, None),
+            EndCause::CallFailed { status } => self.call_failed(status),
         };
         self.cdr.ended(outcome, cause);
         self.over(now, out);
@@ -361,8 +409,9 @@ impl Call {
         if matches!(self.state, State::Over | State::Gone) {
             return;
         }
-        self.state = State::Over;
+        let before = std::mem::replace(&mut self.state, State::Over);
         self.transfer_until = None;
+        self.end_call_back(before, out);
         self.end_queue(now, out);
         self.keep_sent_message(out);
         (self.application, self.negotiated, self.message) = (None, None, None);
@@ -408,14 +457,20 @@ impl Call {
             flow::Output::Stop => self.stop(out),
             flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
-            flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, .. } => {
+            flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, called_back, .. } => {
                 let wait_max = Some(max_wait);
-                self.enter_queue(now, QueueWish { queue, priority, skills, announce_every, wait_max }, out);
+                self.enter_queue(
+                    now,
+                    QueueWish { queue, priority, skills, announce_every, wait_max, called_back },
+                    out,
+                );
             }
-            flow::Output::BookCallBack { .. } => self.feed_application(now, flow::Input::CallBackBooked(false), out),
+            flow::Output::BookCallBack { queue, number, priority, skills, pass } => {
+                let request = CallBackRequest { queue, number, priority, skills, lang: None, passed: pass };
+                self.book_call_back(request, out);
+            }
             flow::Output::LeaveQueue => self.leave_by_key(now, out),
-            // No call-back is booked, and none is made.
-            flow::Output::DeclineCallBack => {}
+            flow::Output::DeclineCallBack => self.call_back_declined(),
             flow::Output::Record { max } => self.begin_message(max, out),
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
             flow::Output::SaveRecording { notify, keep, number } => self.keep_message(notify, keep, number, out),

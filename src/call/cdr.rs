@@ -111,6 +111,11 @@ impl CdrBuilder {
         self.record.lang = Some(lang);
     }
 
+    /// The language of the call; none before there is one.
+    pub(super) fn spoken(&self) -> Option<Lang> {
+        self.record.lang
+    }
+
     /// What the peer last reported of the sound that it received (RFC 3550 §6.4.1).
     pub(super) fn peer_report(&mut self, packets_lost: u32, round_trip: Option<Duration>) {
         self.record.peer_packets_lost = Some(packets_lost);

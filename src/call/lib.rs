@@ -18,7 +18,10 @@ mod transfer_limit;
 pub use admission::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
 pub use application::Application;
 pub use base::DtmfMode;
-pub use call::{Call, CallSetup, Effect, Input, Output, QueueNotice, QueueWish, Telemetry};
+pub use call::{
+    Call, CallBackEnd, CallBackInvite, CallBackRequest, CallSetup, Effect, Input, Origin, Output, QueueNotice,
+    QueueWish, Telemetry,
+};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};

@@ -151,7 +151,8 @@ fn drain(reader: &mut Reader) -> (Duration, Duration) {
 }
 
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
-    let queues = super::queues::queues(reader);
+    let (call_back, call_backs) = super::call_back::call_back(reader);
+    let queues = super::queues::queues(reader, call_backs);
     let (desk, desk_number) = desk(reader, &queues);
     let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
     let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
@@ -174,6 +175,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let mut phone = Phone {
         tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
         queues,
+        call_back,
         registrar: super::registrar::phone_registrar(reader),
         listen,
         public_address: reachable_address(reader, "phone.public_address"),
@@ -211,6 +213,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         hep: super::hep::hep(reader, base),
     };
     phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
+    super::call_back::check_trunk(reader, phone.call_back.as_ref(), &phone.trunks);
     phone
 }
 

@@ -1,5 +1,6 @@
 //! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
+mod call_back;
 mod call_shares;
 mod check;
 mod hep;
@@ -24,6 +25,7 @@ mod values;
 mod warnings;
 mod web_shares;
 
+pub use call_back::CallBackLine;
 pub use call_shares::CallShares;
 pub use check::{read, read_all};
 pub use hep::Hep;

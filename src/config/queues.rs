@@ -44,7 +44,7 @@ impl Written {
 }
 
 /// Reads the queues and the reasons of pauses. Agents are accounts: they are read from the store.
-pub(super) fn queues(reader: &mut Reader) -> Settings {
+pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> Settings {
     let queues: Vec<Written> = reader.tables("queue");
     let pauses = reader.strings("phone.pause_reasons", &["break"]);
     if pauses.is_empty() {
@@ -57,7 +57,7 @@ pub(super) fn queues(reader: &mut Reader) -> Settings {
         queues: queues.into_iter().map(Written::settings).collect(),
         agents: Vec::new(),
         pauses: pauses.iter().map(|reason| reason.as_str().into()).collect(),
-        call_backs: CallBackSettings::default(),
+        call_backs,
     };
     for error in settings.errors() {
         reader.report_as("queue", "queue", error.to_string());

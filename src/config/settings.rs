@@ -10,6 +10,7 @@ use std::time::Duration;
 use base::{Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy};
 use sip::NumberPlan;
 
+use super::call_back::CallBackLine;
 use super::call_shares::CallShares;
 use super::hep::Hep;
 use super::messages::Messages;
@@ -77,6 +78,8 @@ pub struct Phone {
     pub tls: PhoneTls,
     /// Where callers wait for an agent, and the reasons that agents give for pauses; the agents are accounts.
     pub queues: queue::Settings,
+    /// By which line people are called back; none: nobody is.
+    pub call_back: Option<CallBackLine>,
     /// The registrar of the desk's telephones; none: nothing may register.
     pub registrar: Option<PhoneRegistrar>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.

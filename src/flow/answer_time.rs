@@ -232,6 +232,7 @@ impl Measure<'_> {
                 let most = usize::from(self.release.environment.receipt_lengths().1);
                 let count = match &*slot.name {
                     "desk.number" => self.release.environment.desk_number.chars().filter(char::is_ascii_digit).count(),
+                    "caller.number" => MANY_DIGITS,
                     name if !name.ends_with(TAIL) && self.is_receipt(name) => most,
                     _ => FEW_DIGITS,
                 };
@@ -341,6 +342,8 @@ const STEPS: usize = 64;
 const LIST: usize = 1;
 /// Digits of a value whose length nothing says: the end of a receipt number, of a waybill.
 const FEW_DIGITS: usize = 4;
+/// A telephone number with its area.
+const MANY_DIGITS: usize = 12;
 /// An amount that takes long to say: 777.77 yuan.
 const LONG_PRICE: u32 = 77_777;
 /// Dates are of the same year, as most promised ones.

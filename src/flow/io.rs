@@ -24,6 +24,8 @@ pub struct Caller {
     pub senior: bool,
     /// The call comes from a mobile telephone.
     pub mobile: bool,
+    /// The node can call the caller back.
+    pub call_back: bool,
     /// The language of the caller's last call.
     pub last_lang: Option<Lang>,
 }

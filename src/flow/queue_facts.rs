@@ -12,8 +12,14 @@ use super::io::Facts;
 use speech::Value;
 
 /// The sets that the variables are of, and their values.
-pub(crate) const SETS: [(&str, &[&str]); 2] =
-    [(STANDING, &["next", "behind"]), (WAIT, &["minute", "minutes", "unsaid"])];
+pub(crate) const SETS: [(&str, &[&str]); 3] =
+    [(STANDING, &["next", "behind"]), (WAIT, &["minute", "minutes", "unsaid"]), (CALL_BACK, &[CAN, CANNOT])];
+/// The set of `desk.call_back`: whether this node can call the caller back.
+pub(crate) const CALL_BACK: &str = "can_call_back";
+/// It can.
+pub(crate) const CAN: &str = "yes";
+/// It cannot.
+pub(crate) const CANNOT: &str = "no";
 /// The set of `queue.standing`.
 pub(crate) const STANDING: &str = "queue_standing";
 /// The set of `queue.wait`.

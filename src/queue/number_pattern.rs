@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base::{Bilingual, bilingual};
+
 /// A pattern of whole numbers: digits stand for themselves, `X` for any digit, `[13-9]` for one of these; `+` may come first.
 /// A pattern has one length, so that nothing can be dialled behind an allowed number.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +27,19 @@ pub enum PatternError {
     /// No number has so few or so many digits.
     #[error("a number has 3 to 20 digits")]
     Length,
+}
+
+impl PatternError {
+    /// The same in both languages.
+    pub fn text(self) -> Bilingual {
+        match self {
+            PatternError::Character(c) => {
+                bilingual!("{self}", "号码样式中不能有 {c:?}，可用数字、X 和 [1-9]")
+            }
+            PatternError::Set => bilingual!("{self}", "一组数字写作 [13-9]"),
+            PatternError::Length => bilingual!("{self}", "号码应为 3 至 20 位"),
+        }
+    }
 }
 
 impl NumberPattern {

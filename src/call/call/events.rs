@@ -11,6 +11,7 @@ use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Method, Outgoing};
 
+use super::call_back::{CallBackEnd, CallBackRequest};
 use super::queue::{QueueNotice, QueueWish};
 use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use crate::recording_session::{Reply, StudioRequest};
@@ -48,6 +49,8 @@ pub enum Input {
     Studio(Box<Reply>),
     /// News of the queue that the caller joined.
     Queue(QueueNotice),
+    /// The reply to [`Effect::BookCallBack`].
+    CallBackBooked(bool),
     /// The emergency notice was switched on or off.
     Emergency(bool),
     /// Continues the call in this language instead of the caller's choice.
@@ -121,6 +124,11 @@ pub enum Effect {
         /// By a key.
         by_key: bool,
     },
+    /// Book a call-back; exactly one [`Input::CallBackBooked`] follows. A caller who left a queue by a key keeps the place.
+    BookCallBack(Box<CallBackRequest>),
+    /// The person whom this node called did not come to the queue. At most once in a call, before [`Effect::Over`]; without it
+    /// [`Effect::JoinQueue`] has told that the person agreed.
+    CallBackEnded(CallBackEnd),
     /// Press a key towards the agent.
     PassKey(Key),
     /// Ask the studio on behalf of an operator's call.

@@ -55,8 +55,7 @@ impl Call {
 
     pub(super) fn set_up_media(&mut self, out: &mut Vec<Output>) {
         let Some(negotiated) = &self.negotiated else { return };
-        let mut setup =
-            MediaSetup { signalling_address: Some(self.caller), ..MediaSetup::new(negotiated, self.policy) };
+        let mut setup = MediaSetup { signalling_address: self.caller, ..MediaSetup::new(negotiated, self.policy) };
         // Before the ACK the caller hears nothing and need not send.
         setup.sending &= self.state == State::Talking;
         setup.receiving &= self.state == State::Talking;

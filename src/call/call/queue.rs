@@ -33,6 +33,8 @@ pub struct QueueWish {
     pub announce_every: Option<Duration>,
     /// The longest wait, where it is shorter than the queue's.
     pub wait_max: Option<Duration>,
+    /// The person was called back and agrees: the place is the one of the wish.
+    pub called_back: bool,
 }
 
 /// What the queue says to a caller.
@@ -106,6 +108,9 @@ impl Call {
 
     /// The caller waits, and hears what the flow plays.
     pub(super) fn enter_queue(&mut self, now: Instant, wish: QueueWish, out: &mut Vec<Output>) {
+        if wish.called_back {
+            self.call_back_agreed();
+        }
         self.wait(now, wish, By::Flow, out);
     }
 

@@ -51,12 +51,14 @@ fn unchecked(flow: &Flow) -> BTreeSet<Arc<str>> {
     let mut todo = roots(flow);
     // What follows an open desk is unchecked again after the next question.
     for node in flow.nodes.iter().filter(|node| node.asks() || matches!(node.kind, Kind::Lookup(_))) {
-        todo.extend(node.exits().iter().flat_map(|exit| nexts(flow, node, &exit.go.target)));
+        let exits = node.exits();
+        let exits = exits.iter().filter(|exit| !meets_an_agent(flow, node, &exit.go.target));
+        todo.extend(exits.flat_map(|exit| nexts(flow, node, &exit.go.target)));
     }
     let mut seen = BTreeSet::new();
     while let Some(name) = todo.pop() {
         let Some(node) = flow.node(&name).filter(|_| seen.insert(name.clone())) else { continue };
-        for exit in node.exits() {
+        for exit in node.exits().iter().filter(|exit| !meets_an_agent(flow, node, &exit.go.target)) {
             let opens = matches!(node.kind, Kind::Hours(_)) && exit.label == "open";
             if !opens {
                 todo.extend(nexts(flow, node, &exit.go.target));
@@ -64,6 +66,13 @@ fn unchecked(flow: &Flow) -> BTreeSet<Arc<str>> {
         }
     }
     seen
+}
+
+/// A person is called back when an agent is ready: who agrees comes to that agent whatever the hour.
+fn meets_an_agent(flow: &Flow, node: &Node, target: &Target) -> bool {
+    let begins = flow.called_back.as_ref().is_some_and(|go| go.target == Target::Node(node.name.clone()));
+    let is_queue = |name: &Arc<str>| flow.node(name).is_some_and(|node| matches!(node.kind, Kind::Queue(_)));
+    begins && matches!(target, Target::Node(name) if is_queue(name))
 }
 
 fn promise(subject: &Subject<'_>, prompt: &Prompt, at: &Bilingual, diagnostics: &mut Vec<Diagnostic>) {

@@ -28,7 +28,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             | Kind::Rate(_)
             | Kind::Sms(_) => {}
         }
-        if let Kind::Sms(_) | Kind::Callback(_) = &node.kind {
+        if let Kind::Sms(_) = &node.kind {
             let what = bilingual!(
                 "{} {}: on a call this takes its failure outcome",
                 "{} {}：实际通话中按失败处理",

@@ -31,6 +31,7 @@ use jiff::civil::{Date, DateTime};
 use super::calendar::Opening;
 use super::io::{Caller, Input, Output, PlayId, TransferOutcome, WallClock};
 use super::model::*;
+use super::queue_facts;
 use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
 pub use prompts::joined;
@@ -459,8 +460,14 @@ impl Conversation {
         match self.facts.get(var) {
             Some(Value::Word(member)) => Some(member.clone()),
             Some(_) => None,
+            None if var == "desk.call_back" => Some(self.can_call_back().into()),
             None => (var == "lang").then(|| self.lang.code().into()),
         }
+    }
+
+    /// The value of `desk.call_back`.
+    fn can_call_back(&self) -> &'static str {
+        if self.caller.call_back { queue_facts::CAN } else { queue_facts::CANNOT }
     }
 }
 

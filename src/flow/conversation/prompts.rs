@@ -193,6 +193,12 @@ impl Conversation {
         match name {
             _ if name.ends_with(TAIL) => self.tail(name.strip_suffix(TAIL)?),
             "receipt.length" => Some(Value::Number(self.release.environment.receipt_lengths().1.into())),
+            "caller.number" => {
+                let number = self.caller.number.as_ref().map_or("", |number| number.expose());
+                let digits = number.chars().filter(char::is_ascii_digit).collect();
+                Some(Value::Digits { digits, groups: Vec::new() })
+            }
+            "desk.call_back" => Some(Value::Word(self.can_call_back().into())),
             "desk.number" => {
                 let digits = self.release.environment.desk_number.chars().filter(char::is_ascii_digit).collect();
                 Some(Value::Digits { digits, groups: Vec::new() })

@@ -253,7 +253,8 @@ impl Call {
     pub(super) fn dial(&mut self) {
         if self.conversation.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
-            let (release, caller) = (self.release.clone(), self.caller.clone());
+            let (release, call_back) = (self.release.clone(), self.office.books);
+            let caller = Caller { call_back, ..self.caller.clone() };
             self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
             self.answered = Some(self.now);
             self.feed(if self.office.calls_back { Input::StartCallBack } else { Input::Start });

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod by;
+pub(crate) mod call_back;
 pub(crate) mod calls;
 pub(crate) mod chinese;
 mod chinese_texts;
@@ -167,6 +168,9 @@ pub(crate) enum Command {
     /// List agents and queues, set what an agent serves, or change what an agent does
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// List or withdraw the wishes to be called back
+    #[command(subcommand)]
+    CallBack(call_back::CallBackCommand),
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),

@@ -5,6 +5,7 @@ mod agent;
 mod approver;
 mod args;
 mod call;
+mod call_back;
 mod call_words;
 mod calls;
 mod check;

@@ -31,6 +31,15 @@ pub struct Message {
     pub number: Option<Vec<u8>>,
 }
 
+/// What is stored of a wish to be called back, by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CallBack {
+    /// Its record, sealed, in place of an earlier one.
+    Keep(i64, Vec<u8>),
+    /// Nothing any longer.
+    Forget(i64),
+}
+
 /// A row to write. Senders are answered once the transaction is committed.
 pub(crate) enum Entry {
     Call(Box<CallRecord>),
@@ -49,6 +58,8 @@ pub(crate) enum Entry {
         trunk: String,
         caller: u64,
     },
+    /// The state of a wish to be called back.
+    CallBack(CallBack, oneshot::Sender<()>),
     Ticket(oneshot::Sender<String>),
     Message(Box<Message>, oneshot::Sender<()>),
     Flush(SyncSender<()>),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use inquiry::{CallRecord, ScanRecord, Stage};
 
-use crate::entry::Message;
+use crate::entry::{CallBack, Message};
 use crate::error::JournalError;
 use crate::repeats::Repeated;
 use os::clock;
@@ -42,6 +42,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
 pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(HELD_TABLE)?;
     connection.execute_batch(TRANSFERS_TABLE)?;
+    connection.execute_batch(CALL_BACKS_TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -174,6 +175,26 @@ pub(crate) fn put_transfer(connection: &Connection, at: Timestamp, trunk: &str, 
     connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), trunk, caller.cast_signed()]).map(drop)
 }
 
+/// Stores the state of a wish to be called back, or deletes it.
+pub(crate) fn put_call_back(connection: &Connection, at: Timestamp, call_back: &CallBack) -> rusqlite::Result<()> {
+    match call_back {
+        CallBack::Keep(id, record) => {
+            let sql = "INSERT INTO call_backs (id, at_us, record) VALUES (?1, ?2, ?3)
+                ON CONFLICT (id) DO UPDATE SET at_us = ?2, record = ?3";
+            connection.prepare_cached(sql)?.execute(params![id, at.as_microsecond(), record]).map(drop)
+        }
+        CallBack::Forget(id) => {
+            connection.prepare_cached("DELETE FROM call_backs WHERE id = ?1")?.execute([id]).map(drop)
+        }
+    }
+}
+
+/// The sealed records of wishes to be called back, in the order of their numbers.
+pub(crate) fn call_backs(connection: &Connection) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let sql = "SELECT record FROM call_backs ORDER BY id LIMIT ?1";
+    connection.prepare(sql)?.query_map([CALL_BACKS_MAX], |row| row.get(0))?.collect()
+}
+
 /// Bytes of all recordings of messages, by their length: 8000 samples of 16 bits a second.
 pub(crate) fn message_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let stored = "SELECT coalesce(sum(length_ms), 0) FROM messages";
@@ -235,3 +256,9 @@ const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
 /// Recorded nodes and look-ups of one call.
 const PATH_MAX: usize = 200;
+/// Wishes to be called back, sealed: numbers and entries are in the record.
+const CALL_BACKS_TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS call_backs (id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, record BLOB NOT NULL) STRICT;
+";
+/// More than may wait, and be over for a day, at once.
+const CALL_BACKS_MAX: i64 = 150_000;

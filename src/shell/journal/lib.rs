@@ -57,7 +57,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use entry::Entry;
+use entry::{CallBack, Entry};
 use file::FILE_NAME;
 use flow::Traffic;
 use inquiry::{CallRecord, ScanRecord};
@@ -157,6 +157,31 @@ impl Journal {
         let (sender, receiver) = oneshot::channel();
         self.offer(Entry::Ticket(sender));
         receiver.await.ok()
+    }
+
+    /// Stores the record of a wish to be called back, sealed, in place of an earlier one of this number. In order with the
+    /// other changes of it; `false` when it cannot be stored.
+    pub fn keep_call_back(&self, id: u64, record: Vec<u8>) -> impl Future<Output = bool> + use<> {
+        self.call_back(CallBack::Keep(id.cast_signed(), record))
+    }
+
+    /// Deletes the record of a wish to be called back.
+    pub fn forget_call_back(&self, id: u64) -> impl Future<Output = bool> + use<> {
+        self.call_back(CallBack::Forget(id.cast_signed()))
+    }
+
+    fn call_back(&self, call_back: CallBack) -> impl Future<Output = bool> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        self.offer(Entry::CallBack(call_back, sender));
+        async move { receiver.await.is_ok() }
+    }
+
+    /// The stored records of wishes to be called back, sealed. Reads the file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn call_backs(&self) -> rusqlite::Result<Vec<Vec<u8>>> {
+        reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), file::call_backs))
     }
 
     /// Bytes of all recordings of messages on the disk.

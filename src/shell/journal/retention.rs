@@ -122,6 +122,13 @@ pub(crate) fn transfers(connection: &Connection, now: Timestamp) -> rusqlite::Re
     connection.execute(sql, params![from.as_microsecond(), until.as_microsecond(), ROWS]).map(drop)
 }
 
+/// Deletes wishes to be called back that no queue has changed for longer than one is kept: their queues are gone.
+pub(crate) fn call_backs(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let before = now.saturating_sub(CALL_BACKS_KEPT).unwrap_or(Timestamp::MIN);
+    let sql = "DELETE FROM call_backs WHERE id IN (SELECT id FROM call_backs WHERE at_us < ?1 LIMIT ?2)";
+    connection.execute(sql, params![before.as_microsecond(), ROWS]).map(drop)
+}
+
 /// How many rows of a table are due, and about how many it has: their numbers are consecutive.
 fn counts(connection: &Connection, table: &str, before_us: i64) -> rusqlite::Result<(u64, u64)> {
     let sql = format!(
@@ -196,6 +203,8 @@ const FREE_MIN: u64 = 1 << 30;
 const ROWS: i64 = 5_000;
 /// The longest `phone.transfer_window_s`.
 const TRANSFERS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// Longer than a wish waits by any setting.
+const CALL_BACKS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 #[cfg(test)]
 mod tests {

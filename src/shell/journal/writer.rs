@@ -131,6 +131,7 @@ impl Writer {
                 | Entry::Repeated(_)
                 | Entry::Rating { .. }
                 | Entry::Transfer { .. }
+                | Entry::CallBack(..)
                 | Entry::Ticket(_)
                 | Entry::Flush(_) => {}
             }
@@ -174,6 +175,7 @@ impl Writer {
             let over = retention::over(connection, bytes_max, folder::free_bytes(&data), now)?;
             let messages = retention::messages(connection, &data, now)?;
             retention::transfers(connection, now)?;
+            retention::call_backs(connection, now)?;
             metrics.message_bytes.store(file::message_bytes(connection)?, Ordering::Relaxed);
             let held = [rows, over, messages].contains(&Left::Held);
             metrics.deletion_held.store(held.into(), Ordering::Relaxed);
@@ -205,6 +207,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Repeated(repeated) => file::put_repeated(&transaction, repeated)?,
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
+            Entry::CallBack(call_back, _) => file::put_call_back(&transaction, clock::steady(), call_back)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
             Entry::Flush(_) => {}
@@ -222,7 +225,7 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
         match entry {
             Entry::Call(_) | Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } | Entry::Transfer { .. } => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
-            Entry::Message(_, sender) => drop(sender.send(())),
+            Entry::Message(_, sender) | Entry::CallBack(_, sender) => drop(sender.send(())),
             Entry::Flush(sender) => drop(sender.send(())),
         }
     }

@@ -133,6 +133,13 @@ impl Collect for QueueCollector {
             "Agents, by what they do.",
             agents.into_iter().map(|(state, count)| (vec![("state", state)], count)),
         );
+        let open = [("waiting", status.call_backs.waiting), ("calling", status.call_backs.calling)];
+        let done = status.call_backs.done.iter().map(|(outcome, count)| (*outcome, *count));
+        page.samples(
+            "jindu_call_backs",
+            "Wishes to be called back: those that wait, and those of the last 24 hours that are over.",
+            open.into_iter().chain(done).map(|(state, count)| (vec![("state", state)], count as u64)),
+        );
     }
 }
 

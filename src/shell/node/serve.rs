@@ -69,6 +69,7 @@ async fn run(
     let user_agent = node.user_agent(media, &sockets.sip);
     let metrics = node.metrics(media_metrics, media_io.clone(), user_agent.queue());
     let _agents = listen_for_agents(&settings.data.folder, &user_agent);
+    let _call_backs = listen_for_call_backs(&settings.data.folder, &user_agent);
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
     let accounts = initial_accounts(settings, &replica)?;
@@ -108,6 +109,12 @@ fn listen_for_status(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
 fn listen_for_agents(data: &Path, user_agent: &UserAgent) -> Option<ControlListener> {
     let listening = phone::listen_agents(data, user_agent.queue());
     listening.map_err(|error| tracing::warn!(%error, "jindu agent cannot reach this node")).ok()
+}
+
+/// The same for `jindu call-back`.
+fn listen_for_call_backs(data: &Path, user_agent: &UserAgent) -> Option<ControlListener> {
+    let listening = phone::listen_call_backs(data, user_agent.queue());
+    listening.map_err(|error| tracing::warn!(%error, "jindu call-back cannot reach this node")).ok()
 }
 
 /// The same for `jindu status`.

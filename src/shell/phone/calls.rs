@@ -20,13 +20,15 @@ use super::inbox::insist;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
 use super::queue_handle::{CallerLink, WaitId};
-use super::registry::Registration;
+use super::registry::{Registration, Registry};
 use super::services::Shared;
+use super::transport::Sender;
 use super::trunks::Permit;
 use base::{Codec, Lang, Private};
 use call::{
-    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
-    Purpose, QueueNotice, QueueWish, RecordingSession, Reply, StudioRequest, Telemetry,
+    self, Application, Call, CallBackEnd, CallBackRequest, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent,
+    MediaPolicy, Origin, Output, Overload, Purpose, QueueNotice, QueueWish, RecordingSession, Reply, StudioRequest,
+    Telemetry,
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
@@ -34,7 +36,7 @@ use journal::messages::MessageRecording;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
-use queue::{Join, Left};
+use queue::{CallBackId, CallBackResult, CallBackWish, Join, Left};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
 use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses};
@@ -44,13 +46,37 @@ use studio_store::PhoneCaller;
 pub(crate) struct Start {
     /// When the INVITE came in.
     pub received: Instant,
-    pub invite: Message,
-    pub arrival: Arrival,
+    pub origin: Origin,
+    /// The listener that the far end talks to.
+    pub local: SocketAddr,
+    /// Where the far end is, for the record.
+    pub source: String,
+    /// The number of the person: calling, or called back; none: it is withheld.
+    pub number: Option<String>,
+    /// The language of a call-back.
+    pub lang: Option<Lang>,
     /// Its place on its trunk.
     pub permit: Permit,
     /// The address that the caller reaches this node at.
     pub address: IpAddr,
     pub session: OpenSession,
+}
+
+impl Start {
+    /// A call that came in.
+    pub(crate) fn incoming(
+        shared: &Shared,
+        received: Instant,
+        (invite, arrival): (Message, Arrival),
+        permit: Permit,
+        (address, session): (IpAddr, OpenSession),
+    ) -> Start {
+        let number = invite.caller_number(permit.trunk().identity);
+        let number = number.map(|number| number.canonical(&shared.settings.number_plan));
+        let (local, source) = (arrival.local, arrival.source.ip().to_string());
+        let origin = Origin::Incoming { invite, arrival };
+        Start { received, origin, local, source, number, lang: None, permit, address, session }
+    }
 }
 
 /// A call that waits for its first answer; dropped when it has it.
@@ -87,11 +113,36 @@ pub(crate) async fn run(
     unanswered: Unanswered,
     mut arrivals: mpsc::Receiver<Input>,
 ) -> Rest {
-    let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
-    let far_off = far(start.received);
-    let (mut task, first) = Task::begin(shared, registration, start, events);
+    let (events, media) = mpsc::channel(MEDIA_QUEUE);
+    let (task, first) = Task::begin(shared, registration, start, events);
+    drive(task, first, Some(unanswered), &mut arrivals, media).await
+}
+
+/// A call-back: its task, and what leads to it.
+pub(crate) fn start_call_back(
+    shared: &Arc<Shared>,
+    registry: &Arc<Registry>,
+    id: CallBackId,
+    start: Start,
+) -> mpsc::Sender<Input> {
+    let (events, media) = mpsc::channel(MEDIA_QUEUE);
+    let (task, first, mut arrivals) = Task::call_back(shared, registry, id, start, events);
+    let inbox = task.inbox().clone();
+    // What comes to it when it is gone belongs to no other call: its Call-ID is its own.
+    tokio::spawn(async move { drop(drive(task, first, None, &mut arrivals, media).await) });
+    inbox
+}
+
+async fn drive(
+    mut task: Task,
+    first: Vec<Output>,
+    unanswered: Option<Unanswered>,
+    arrivals: &mut mpsc::Receiver<Input>,
+    mut media: mpsc::Receiver<MediaEvent>,
+) -> Rest {
+    let far_off = far(task.guard.began);
     if task.perform(first) {
-        return task.gone(&mut arrivals).await;
+        return task.gone(arrivals).await;
     }
     drop(unanswered);
     let mut listening = true;
@@ -113,12 +164,12 @@ pub(crate) async fn run(
         };
         let outputs = task.call.handle_input(clock::now(), input);
         if task.perform(outputs) {
-            return task.gone(&mut arrivals).await;
+            return task.gone(arrivals).await;
         }
         if task.guard.is_over()
             && let Some(remains) = task.call.ended()
         {
-            return task.leave(remains, &mut arrivals).await;
+            return task.leave(remains, arrivals).await;
         }
     }
 }
@@ -138,18 +189,16 @@ pub(crate) fn far(now: Instant) -> Instant {
 /// What a call begins with, from its INVITE and the settings, and its place on its trunk.
 fn call_setup(
     shared: &Shared,
-    registration: &Registration,
+    (purpose, emergency): (Purpose, bool),
     live: &LiveRelease,
     start: Start,
 ) -> (CallSetup, Permit, Option<String>) {
-    let Start { received, invite, arrival, permit, address, session } = start;
+    let Start { received, origin, local: listener, source, number, lang, permit, address, session } = start;
     let trunk = Arc::clone(permit.trunk());
     let settings = &shared.settings;
-    let number = invite.caller_number(trunk.identity);
-    let number = number.map(|number| number.canonical(&settings.number_plan));
     let caller = number.as_deref().map(|number| shared.services.keys.client("caller", number));
     let local = Local {
-        contact_uri: format!("sip:{}", SocketAddr::new(address, arrival.local.port())),
+        contact_uri: format!("sip:{}", SocketAddr::new(address, listener.port())),
         seed: clock::random_u64(),
         session_expires: trunk.session_expires,
         min_se: trunk.min_se,
@@ -164,12 +213,16 @@ fn call_setup(
         codecs: trunk.codecs,
         ptime: trunk.ptime,
     };
-    let source = arrival.source.ip().to_string();
+    let facts = Caller {
+        number: number.clone().map(Private::new),
+        last_lang: lang,
+        call_back: settings.call_back.is_some() && !settings.queues.queues.is_empty(),
+        ..Caller::default()
+    };
     let setup = CallSetup {
         received,
-        application: application(shared, registration, live, number.clone(), received),
-        invite,
-        arrival,
+        application: application(shared, (purpose, emergency), live, facts, received),
+        origin,
         local,
         media,
         policy: MediaPolicy {
@@ -180,11 +233,11 @@ fn call_setup(
             srtp: trunk.srtp,
         },
         media_secret: clock::random_octets(),
-        media_addresses: media_addresses(shared, permit.place(), arrival.local.port()),
+        media_addresses: media_addresses(shared, permit.place(), listener.port()),
         transfer_targets: shared.transfer_targets(&trunk),
         message_max: shared.services.messages.longest(),
         transfers_max: shared.transfers_left(&trunk.name, caller),
-        limit: match registration.purpose() {
+        limit: match purpose {
             Purpose::Studio => settings.studio_limit,
             Purpose::Hotline => settings.call_limit,
             Purpose::LineTest => settings.shares.line_test_limit.min(settings.call_limit),
@@ -222,12 +275,12 @@ pub(crate) fn media_addresses(shared: &Shared, place: usize, sip_port: u16) -> M
 /// The application of a call, by its purpose.
 fn application(
     shared: &Shared,
-    registration: &Registration,
+    (purpose, emergency): (Purpose, bool),
     live: &LiveRelease,
-    number: Option<String>,
+    facts: Caller,
     now: Instant,
 ) -> Application {
-    match registration.purpose() {
+    match purpose {
         Purpose::Studio => {
             let limit = shared.settings.shares.sign_in_limit;
             Application::Recording(Box::new(RecordingSession::new(live.release.flow.langs.clone(), limit)))
@@ -235,13 +288,10 @@ fn application(
         Purpose::LineTest => Application::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
             let (facts, civil) = match &shared.services.cases {
-                Cases::Copy(_) => {
-                    (Caller { number: number.map(Private::new), ..Caller::default() }, clock::local(&live.zone))
-                }
+                Cases::Copy(_) => (facts, clock::local(&live.zone)),
                 Cases::Staged(stage) => (stage.caller.clone(), stage.civil),
             };
             let wall = WallClock { at: now, civil };
-            let emergency = registration.emergency();
             Application::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
         }
     }
@@ -249,6 +299,7 @@ fn application(
 
 struct Task {
     shared: Arc<Shared>,
+    sender: Sender,
     live: Arc<LiveRelease>,
     call: Call,
     guard: CallGuard,
@@ -267,6 +318,8 @@ struct Task {
     waited_before: Option<WaitId>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
+    /// The wish that this node calls for.
+    call_back: Option<CallBackId>,
     /// What is dispatched again when the call is gone.
     rest: Rest,
     /// The call was answered by the outputs that are being performed.
@@ -282,39 +335,77 @@ impl Task {
     ) -> (Task, Vec<Output>) {
         let live = shared.services.live.load_full();
         let (began, session) = (start.received, start.session.id);
-        let call_id = start.invite.call_id().to_owned();
+        let call_id = match &start.origin {
+            Origin::Incoming { invite, .. } => invite.call_id().to_owned(),
+            Origin::CallBack(_) => String::new(),
+        };
         let tag = base::tag(&call_id);
-        let (setup, permit, number) = call_setup(&shared, &registration, &live, start);
+        let about = (registration.purpose(), registration.emergency());
+        let (setup, permit, number) = call_setup(&shared, about, &live, start);
         let record = setup.cdr.unfinished();
-        let caller = record.caller.unwrap_or_else(|| shared.services.keys.client("call", &call_id));
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
         let recording = service.map(|service| {
             let number = record.caller.map(|caller| format!("{caller:016x}"));
             let from = PhoneCaller { trunk: record.trunk.clone(), number };
             service.open(from, tag.clone(), registration.inbox.clone())
         });
+        let hash = record.caller;
         let guard = CallGuard::new(Arc::clone(&shared), registration, permit, session, began, tag, record);
         let (call, first) = Call::new(clock::now(), setup);
-        let events = Some(events);
-        (
-            Task {
-                shared,
-                live,
-                call,
-                guard,
-                events,
-                caller,
-                call_id,
-                recording,
-                number: number.map(Private::new),
-                waiting: None,
-                waited_before: None,
-                message: None,
-                rest: Rest::new(),
-                answered: false,
-            },
-            first,
-        )
+        let sender = shared.sender.clone();
+        let task = Task::new((shared, live, sender), (call, hash), guard, events, number);
+        (Task { recording, ..task }, first)
+    }
+
+    /// The call of this node to a person who wished it. Its Call-ID is its own, and known once it is there.
+    fn call_back(
+        shared: &Arc<Shared>,
+        registry: &Arc<Registry>,
+        id: CallBackId,
+        start: Start,
+        events: mpsc::Sender<MediaEvent>,
+    ) -> (Task, Vec<Output>, mpsc::Receiver<Input>) {
+        let live = shared.services.live.load_full();
+        let (began, session, place) = (start.received, start.session.id, start.permit.place());
+        let (setup, permit, number) = call_setup(shared, (Purpose::Hotline, registry.emergency()), &live, start);
+        let record = setup.cdr.unfinished();
+        let hash = record.caller;
+        let (call, first) = Call::new(clock::now(), setup);
+        let (registration, arrivals) = registry.register_call_back(call.call_id());
+        shared.services.metrics.calls_in_progress.add(1);
+        let tag = base::tag(call.call_id());
+        let guard = CallGuard::new(Arc::clone(shared), registration, permit, session, began, tag, record);
+        let sender = shared.sender.for_trunk(place);
+        let task = Task::new((Arc::clone(shared), live, sender), (call, hash), guard, events, number);
+        (Task { call_back: Some(id), ..task }, first, arrivals)
+    }
+
+    fn new(
+        (shared, live, sender): (Arc<Shared>, Arc<LiveRelease>, Sender),
+        (call, hash): (Call, Option<u64>),
+        guard: CallGuard,
+        events: mpsc::Sender<MediaEvent>,
+        number: Option<String>,
+    ) -> Task {
+        let call_id = call.call_id().to_owned();
+        Task {
+            caller: hash.unwrap_or_else(|| shared.services.keys.client("call", &call_id)),
+            shared,
+            sender,
+            live,
+            call,
+            guard,
+            events: Some(events),
+            call_id,
+            recording: None,
+            number: number.map(Private::new),
+            waiting: None,
+            waited_before: None,
+            message: None,
+            call_back: None,
+            rest: Rest::new(),
+            answered: false,
+        }
     }
 
     /// Leaves what remains of a call that is over and awaits nothing to the registry, so that the task can end. The messages
@@ -325,7 +416,7 @@ impl Task {
         while let Some(input) = arrivals.recv().await {
             let Input::Sip(sip) = input else { continue };
             match self.guard.registration.receive_late(sip.0, &sip.1) {
-                Ok(Late::Reply(reply)) => self.shared.sender.send(reply, || {}),
+                Ok(Late::Reply(reply)) => self.sender.send(reply, || {}),
                 Ok(Late::Absorbed | Late::NextCall(_)) => {}
                 Err(message) => self.rest.push((message, sip.1)),
             }
@@ -355,7 +446,7 @@ impl Task {
                 Output::Effect(effect) => busy |= self.act(effect).is_err(),
             }
         }
-        if std::mem::take(&mut self.answered) {
+        if std::mem::take(&mut self.answered) && self.call_back.is_none() {
             // The 200 has left: it stands among these outputs.
             self.shared.services.metrics.answer_time.observe(clock::now() - self.guard.began);
         }
@@ -395,6 +486,12 @@ impl Task {
                     self.waited_before = by_key.then_some(id);
                 }
             }
+            Effect::BookCallBack(request) => self.book_call_back(*request),
+            Effect::CallBackEnded(end) => {
+                if let Some(id) = self.call_back {
+                    self.shared.queue.call_back_ended(id, result_of(end));
+                }
+            }
             Effect::PassKey(key) => {
                 if let Some(id) = self.waiting {
                     self.shared.queue.key(id, key);
@@ -413,17 +510,30 @@ impl Task {
     }
 
     fn join_queue(&mut self, wish: QueueWish, codec: Option<Codec>) {
-        let QueueWish { queue, priority, skills, announce_every, wait_max } = wish;
+        let QueueWish { queue, priority, skills, announce_every, wait_max, called_back } = wish;
         let link = CallerLink {
             inbox: self.inbox().clone(),
             session: self.guard.session,
             codec,
             number: self.number.as_ref().map(|number| number.expose().clone()),
         };
-        let join = Join { queue, priority, skills, announce_every, wait_max, place_of: None };
-        self.waiting = self.shared.queue.join(join, self.waited_before.take(), link);
+        self.waiting = match self.call_back.filter(|_| called_back) {
+            Some(call_back) => self.shared.queue.agreed(call_back, link),
+            None => {
+                let join = Join { queue, priority, skills, announce_every, wait_max, place_of: None };
+                self.shared.queue.join(join, self.waited_before.take(), link)
+            }
+        };
         if self.waiting.is_none() {
             insist(self.inbox(), Input::Queue(QueueNotice::Left(flow::QueueOutcome::NoAgents)));
+        }
+    }
+
+    fn book_call_back(&mut self, request: CallBackRequest) {
+        let CallBackRequest { queue, number, priority, skills, lang, passed } = request;
+        let wish = CallBackWish { queue, number, priority, skills, lang, passed, place_of: None };
+        if !self.shared.queue.book_call_back(wish, self.waited_before, self.inbox().clone()) {
+            insist(self.inbox(), Input::CallBackBooked(false));
         }
     }
 
@@ -431,7 +541,7 @@ impl Task {
     fn send(&self, outgoing: Outgoing) {
         let inbox = self.inbox().clone();
         let message = outgoing.bytes.clone();
-        self.shared.sender.send(outgoing, move || {
+        self.sender.send(outgoing, move || {
             let _ = inbox.try_send(Input::Undelivered(message));
         });
     }
@@ -539,6 +649,17 @@ impl Task {
             };
             let _ = inbox.send(Input::Ticket(ticket)).await;
         });
+    }
+}
+
+/// What became of a wish, as the queue names it.
+fn result_of(end: CallBackEnd) -> CallBackResult {
+    match end {
+        CallBackEnd::Declined => CallBackResult::Cancelled,
+        CallBackEnd::Busy => CallBackResult::Busy,
+        CallBackEnd::NoAnswer => CallBackResult::NoAnswer,
+        CallBackEnd::Machine => CallBackResult::Machine,
+        CallBackEnd::Failed => CallBackResult::Failed,
     }
 }
 

@@ -27,10 +27,10 @@ pub(crate) fn insist<T: Send + 'static>(inbox: &mpsc::Sender<T>, input: T) {
 /// Leads to a call.
 #[derive(Clone)]
 pub(crate) enum Inbox {
-    /// A call that came in.
-    Incoming(mpsc::Sender<Input>),
-    /// A call of this node.
-    Outgoing(mpsc::Sender<OutgoingInput>),
+    /// A call with an application: one that came in, or a call-back.
+    Call(mpsc::Sender<Input>),
+    /// A call to an agent.
+    Agent(mpsc::Sender<OutgoingInput>),
 }
 
 /// Why a message could not be given to its call; it comes back.
@@ -45,8 +45,8 @@ impl Inbox {
     /// Whether the call reads no more.
     pub(crate) fn is_closed(&self) -> bool {
         match self {
-            Inbox::Incoming(inbox) => inbox.is_closed(),
-            Inbox::Outgoing(inbox) => inbox.is_closed(),
+            Inbox::Call(inbox) => inbox.is_closed(),
+            Inbox::Agent(inbox) => inbox.is_closed(),
         }
     }
 
@@ -57,11 +57,11 @@ impl Inbox {
             TrySendError::Closed(()) => Undeliverable::Gone(message),
         };
         match self {
-            Inbox::Incoming(inbox) => match inbox.try_reserve() {
+            Inbox::Call(inbox) => match inbox.try_reserve() {
                 Ok(place) => place.send(Input::Sip(message)),
                 Err(error) => return Err(refused(error, message)),
             },
-            Inbox::Outgoing(inbox) => match inbox.try_reserve() {
+            Inbox::Agent(inbox) => match inbox.try_reserve() {
                 Ok(place) => place.send(OutgoingInput::Sip(message)),
                 Err(error) => return Err(refused(error, message)),
             },
@@ -72,12 +72,12 @@ impl Inbox {
     /// The same; waits for room.
     pub(crate) async fn deliver_within(&self, limit: Duration, message: Received) -> Result<(), Undeliverable> {
         match self {
-            Inbox::Incoming(inbox) => match timeout(limit, inbox.reserve()).await {
+            Inbox::Call(inbox) => match timeout(limit, inbox.reserve()).await {
                 Ok(Ok(place)) => place.send(Input::Sip(message)),
                 Ok(Err(_)) => return Err(Undeliverable::Gone(message)),
                 Err(_) => return Err(Undeliverable::Full(message)),
             },
-            Inbox::Outgoing(inbox) => match timeout(limit, inbox.reserve()).await {
+            Inbox::Agent(inbox) => match timeout(limit, inbox.reserve()).await {
                 Ok(Ok(place)) => place.send(OutgoingInput::Sip(message)),
                 Ok(Err(_)) => return Err(Undeliverable::Gone(message)),
                 Err(_) => return Err(Undeliverable::Full(message)),

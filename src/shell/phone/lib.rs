@@ -10,6 +10,9 @@
 
 mod agent_call;
 mod agent_control;
+mod call_back;
+mod call_back_control;
+mod call_backs;
 mod call_guard;
 mod calls;
 mod drain;
@@ -43,6 +46,9 @@ mod trunks;
 mod user_agent;
 
 pub use agent_control::{AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents};
+pub use call_back_control::{
+    CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
+};
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};

@@ -7,10 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::inbox::insist;
 use base::{Codec, Key};
 use call::{Input, OutgoingEnd};
 use media::SessionId;
-use queue::{AgentChange, AgentError, AgentFigures, AgentState, Join, Left, OfferId, QueueFigures};
+use queue::{
+    AgentChange, AgentError, AgentFigures, AgentState, CallBackFigures, CallBackId, CallBackRecord, CallBackResult,
+    CallBackWish, Join, Left, OfferId, QueueFigures,
+};
 use studio_store::AgentAccount;
 
 /// A caller's name in messages to the queue, given before the queue has entered it.
@@ -35,6 +39,16 @@ pub(crate) enum QueueMessage {
     Leave(WaitId, Left),
     /// A caller who talks to an agent has pressed a key.
     Key(WaitId, Key),
+    /// A caller wants to be called back, at the place left by a key.
+    Book(Box<CallBackWish>, Option<WaitId>, mpsc::Sender<Input>),
+    /// The person who was called agrees, and waits.
+    Agreed(WaitId, CallBackId, CallerLink),
+    /// The person who was called did not come to the queue.
+    NotAgreed(CallBackId, CallBackResult),
+    /// Whether the record of a wish is stored.
+    Stored(CallBackId, bool),
+    /// Somebody asks for the wishes, and may withdraw one.
+    CallBacks { cancel: Option<CallBackId>, reply: oneshot::Sender<Option<Vec<CallBackRecord>>> },
     /// News of the call to an agent.
     Agent(OfferId, AgentReport),
     /// An agent, or somebody for an agent, wants a change.
@@ -62,6 +76,8 @@ pub struct QueueStatus {
     pub queues: Vec<QueueFigures>,
     /// Each agent.
     pub agents: Vec<AgentFigures>,
+    /// The wishes to be called back.
+    pub call_backs: CallBackFigures,
 }
 
 /// Leads to the queues.
@@ -106,12 +122,43 @@ impl QueueHandle {
         self.messages.try_send(QueueMessage::Join(id, Box::new((join, before, link)))).ok().map(|()| id)
     }
 
-    /// Takes a caller out. This message waits for room: it must not be lost.
+    /// Takes a caller out.
     pub(crate) fn leave(&self, id: WaitId, how: Left) {
-        if let Err(mpsc::error::TrySendError::Full(message)) = self.messages.try_send(QueueMessage::Leave(id, how)) {
-            let messages = self.messages.clone();
-            tokio::spawn(async move { messages.send(message).await });
+        insist(&self.messages, QueueMessage::Leave(id, how));
+    }
+
+    /// Books a call-back for a caller who may have left `before` by a key; `inbox` is answered. False: the queue cannot be
+    /// reached.
+    pub(crate) fn book_call_back(
+        &self,
+        wish: CallBackWish,
+        before: Option<WaitId>,
+        inbox: mpsc::Sender<Input>,
+    ) -> bool {
+        self.is_served.load(Ordering::Relaxed)
+            && self.messages.try_send(QueueMessage::Book(Box::new(wish), before, inbox)).is_ok()
+    }
+
+    /// The person who was called back agrees, and waits from here on; none: the queue cannot be reached.
+    pub(crate) fn agreed(&self, call_back: CallBackId, link: CallerLink) -> Option<WaitId> {
+        if !self.is_served.load(Ordering::Relaxed) {
+            return None;
         }
+        let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
+        self.messages.try_send(QueueMessage::Agreed(id, call_back, link)).ok().map(|()| id)
+    }
+
+    /// The person who was called back did not come to the queue.
+    pub(crate) fn call_back_ended(&self, call_back: CallBackId, result: CallBackResult) {
+        insist(&self.messages, QueueMessage::NotAgreed(call_back, result));
+    }
+
+    /// The wishes to be called back, from a thread without a runtime; before that `cancel` is withdrawn. None: it does not
+    /// wait, or the queues are not served.
+    pub fn call_backs_blocking(&self, cancel: Option<CallBackId>) -> Option<Vec<CallBackRecord>> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.blocking_send(QueueMessage::CallBacks { cancel, reply });
+        answer.blocking_recv().ok().flatten()
     }
 
     /// Gives a caller's key to the agent.

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::agent_call::{AgentCall, AgentCallStart};
+use super::call_back::{self, CallBackStart};
+use super::call_backs::CallBacks;
 use super::calls::far;
 use super::inbox::insist;
 use super::queue_handle::{AgentReport, CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of};
@@ -29,8 +31,8 @@ use jiff::civil::Date;
 use media::SessionId;
 use os::clock;
 use queue::{
-    Action, AgentChange, AgentError, AgentSettings, AgentState, CallBackResult, CallerId, Join, LeaveReason, Left,
-    NotReadyReason, OfferId, OfferResult, Queues, Refusal,
+    Action, AgentChange, AgentError, AgentSettings, AgentState, CallBackResult, CallBackWish, CallerId, Join,
+    LeaveReason, Left, NotReadyReason, OfferId, OfferResult, Queues, Refusal,
 };
 use studio_store::{Accounts, AgentAccount};
 
@@ -43,10 +45,11 @@ pub(crate) async fn serve(
     arrivals: mpsc::Receiver<QueueMessage>,
 ) {
     let settings = shared.settings.queues.clone();
-    let queues = match Queues::new(settings, clock::now(), clock::timestamp().as_millisecond()) {
+    let mut queues = match Queues::new(settings, clock::now(), clock::timestamp().as_millisecond()) {
         Ok(queues) => queues,
         Err(errors) => return errors.iter().for_each(|error| tracing::error!(%error, "the queues cannot be served")),
     };
+    let call_backs = CallBacks::restore(&shared, &mut queues).await;
     let _served = handle.serve();
     let day = clock::local(&shared.services.live.load().zone).date();
     tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
@@ -64,6 +67,7 @@ pub(crate) async fn serve(
         left: VecDeque::new(),
         offers: HashMap::new(),
         conversations: HashMap::new(),
+        call_backs,
     };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -117,6 +121,7 @@ struct Service {
     offers: HashMap<OfferId, Offer>,
     /// The offers whose agents talk, by their callers.
     conversations: HashMap<CallerId, OfferId>,
+    call_backs: CallBacks,
 }
 
 /// Whether an agent has a telephone.
@@ -161,6 +166,34 @@ impl Service {
                 if let Some(offer) = offer.and_then(|offer| self.offers.get(offer)) {
                     self.press(offer.call.session, key);
                 }
+            }
+            QueueMessage::Book(wish, before, inbox) => {
+                let left = before.and_then(|before| self.left.iter().find(|(_, left, _)| *left == before));
+                let place_of = left.map(|(_, _, caller)| *caller);
+                self.call_backs.book(&mut self.queues, now, CallBackWish { place_of, ..*wish }, inbox);
+            }
+            QueueMessage::Agreed(id, call_back, link) => {
+                let Some(caller) = self.call_backs.agreed(call_back) else {
+                    return insist(&link.inbox, Input::Queue(QueueNotice::Left(QueueOutcome::NoAgents)));
+                };
+                self.ids.insert(id, caller);
+                self.callers.insert(caller, (id, link));
+                self.queues.call_back_result(now, call_back, CallBackResult::Agreed);
+            }
+            QueueMessage::NotAgreed(call_back, result) => {
+                self.call_backs.ended(call_back);
+                tracing::info!(call_back = call_back.0, ?result, "call-back");
+                self.queues.call_back_result(now, call_back, result);
+            }
+            QueueMessage::Stored(call_back, stored) => {
+                if let Some(start) = self.call_backs.stored(&mut self.queues, now, call_back, stored) {
+                    self.dial(now, start);
+                }
+            }
+            QueueMessage::CallBacks { cancel, reply } => {
+                let found = cancel.is_none_or(|call_back| self.queues.cancel_call_back(now, call_back));
+                let records = || self.queues.call_backs().cloned().collect();
+                let _ = reply.send(found.then(records));
             }
             QueueMessage::Agent(offer, report) => self.on_report(now, offer, report),
             QueueMessage::Change { agent, change, reply } => {
@@ -308,12 +341,28 @@ impl Service {
                     insist(&link.inbox, Input::Queue(QueueNotice::Left(outcome)));
                 }
             }
-            // No setting lets a number be called back: none can be booked.
-            Action::CallBack { call_back, .. } => {
-                self.queues.call_back_result(now, call_back, CallBackResult::Failed);
+            Action::CallBack { call_back: id, caller, number, lang, ring_limit, attempt, .. } => {
+                tracing::info!(call_back = id.0, attempt, "a person is called back");
+                let start = CallBackStart { id, number, lang, ring_limit };
+                if let Some(start) = self.call_backs.begins(caller, start) {
+                    self.dial(now, start);
+                }
             }
-            Action::HangUpCallBack { .. } | Action::StoreCallBack(_) | Action::ForgetCallBack { .. } => {}
+            Action::HangUpCallBack { call_back } => self.call_backs.hang_up(call_back),
+            Action::StoreCallBack(record) => self.call_backs.store(&self.shared, &self.handle, &record),
+            Action::ForgetCallBack { call_back } => self.call_backs.forget(&self.shared, call_back),
             Action::AgentState { agent, state } => tracing::info!(%agent, state = name_of(&state), "agent"),
+        }
+    }
+
+    fn dial(&mut self, now: Instant, start: CallBackStart) {
+        let id = start.id;
+        match call_back::begin(&self.shared, &self.registry, start) {
+            Some(inbox) => self.call_backs.dialled(id, inbox),
+            None => {
+                self.call_backs.ended(id);
+                self.queues.call_back_result(now, id, CallBackResult::Failed);
+            }
         }
     }
 
@@ -428,6 +477,9 @@ impl Service {
             self.left.pop_front();
         }
         gone.into_iter().for_each(|id| self.leave(now, id, Left::HungUp));
+        for call_back in self.call_backs.lost() {
+            self.queues.call_back_result(now, call_back, CallBackResult::Failed);
+        }
         self.look_at_telephones(now);
         self.look_at_the_day(now);
         self.publish(now);
@@ -435,7 +487,11 @@ impl Service {
 
     /// Renews what is known from outside.
     fn publish(&mut self, now: Instant) {
-        let status = QueueStatus { queues: self.queues.queue_figures(now), agents: self.queues.agent_figures(now) };
+        let status = QueueStatus {
+            queues: self.queues.queue_figures(now),
+            agents: self.queues.agent_figures(now),
+            call_backs: self.queues.call_back_figures(),
+        };
         self.handle.status.store(Arc::new(status));
     }
 }

@@ -28,7 +28,7 @@ pub struct Registry {
     inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
     ended: EndedCalls,
     /// The calls of this node, by their Call-IDs, which are its own: their other tags are not known before the answer.
-    outgoing: Mutex<HashMap<String, mpsc::Sender<OutgoingInput>>>,
+    outgoing: Mutex<HashMap<String, Inbox>>,
     in_progress: AtomicUsize,
     /// Of them, calls to the recording service.
     recording: AtomicUsize,
@@ -39,12 +39,20 @@ pub struct Registry {
 /// The place of one call in the registry. Dropped, it gives back whatever the call still holds.
 pub(crate) struct Registration {
     registry: Arc<Registry>,
-    key: Arc<LegKey>,
+    key: Key,
     purpose: Purpose,
     has_line: bool,
     is_settled: bool,
     /// Leads to the call itself.
     pub inbox: mpsc::Sender<Input>,
+}
+
+/// By what messages find a call.
+enum Key {
+    /// A call that came in.
+    Leg(Arc<LegKey>),
+    /// A call of this node.
+    CallId(String),
 }
 
 impl Registry {
@@ -85,9 +93,7 @@ impl Registry {
 
     /// Ends every call.
     pub fn end_calls(&self) {
-        for inbox in self.inboxes().values() {
-            let _ = inbox.try_send(Input::End);
-        }
+        self.each_call(|inbox| drop(inbox.try_send(Input::End)));
     }
 
     /// Whether callers hear the emergency notice.
@@ -100,17 +106,15 @@ impl Registry {
     pub fn set_emergency(&self, on: bool) -> bool {
         self.emergency.store(on, Ordering::Relaxed);
         let mut reached = true;
-        for inbox in self.inboxes().values() {
+        self.each_call(|inbox| {
             reached &= !matches!(inbox.try_send(Input::Emergency(on)), Err(TrySendError::Full(_)));
-        }
+        });
         reached
     }
 
     /// Changes the language of every call: a call sheet may ask for it, no caller can.
     pub fn set_lang(&self, lang: Lang) {
-        for inbox in self.inboxes().values() {
-            let _ = inbox.try_send(Input::Lang(lang));
-        }
+        self.each_call(|inbox| drop(inbox.try_send(Input::Lang(lang))));
     }
 
     /// Takes a line for a new call. Returns its place, and what arrives in its inbox.
@@ -118,30 +122,51 @@ impl Registry {
         let (inbox, arrivals) = mpsc::channel(INBOX_SIZE);
         let key = Arc::new(key);
         self.inboxes().insert(Arc::clone(&key), inbox.clone());
+        (self.take_line(Key::Leg(key), purpose, inbox), arrivals)
+    }
+
+    /// Takes a line for a call-back, which this node makes.
+    pub(crate) fn register_call_back(self: &Arc<Self>, call_id: &str) -> (Registration, mpsc::Receiver<Input>) {
+        let (inbox, arrivals) = mpsc::channel(INBOX_SIZE);
+        self.outgoing().insert(call_id.to_owned(), Inbox::Call(inbox.clone()));
+        (self.take_line(Key::CallId(call_id.to_owned()), Purpose::Hotline, inbox), arrivals)
+    }
+
+    fn take_line(self: &Arc<Self>, key: Key, purpose: Purpose, inbox: mpsc::Sender<Input>) -> Registration {
         self.in_progress.fetch_add(1, Ordering::Relaxed);
         self.drain.owe();
         if purpose == Purpose::Studio {
             self.recording.fetch_add(1, Ordering::Relaxed);
         }
-        let registry = Arc::clone(self);
-        (Registration { registry, key, purpose, has_line: true, is_settled: false, inbox }, arrivals)
+        Registration { registry: Arc::clone(self), key, purpose, has_line: true, is_settled: false, inbox }
     }
 
-    /// Enters a call of this node. It holds no line; a drain waits for its last response.
+    /// Every call with an application.
+    fn each_call(&self, mut act: impl FnMut(&mpsc::Sender<Input>)) {
+        self.inboxes().values().for_each(&mut act);
+        for inbox in self.outgoing().values() {
+            match inbox {
+                Inbox::Call(inbox) => act(inbox),
+                Inbox::Agent(_) => {}
+            }
+        }
+    }
+
+    /// Enters a call to an agent. It holds no line; a drain waits for its last response.
     pub(crate) fn register_outgoing(
         self: &Arc<Self>,
         call_id: &str,
         inbox: mpsc::Sender<OutgoingInput>,
     ) -> OutgoingRegistration {
-        self.outgoing().insert(call_id.to_owned(), inbox);
+        self.outgoing().insert(call_id.to_owned(), Inbox::Agent(inbox));
         self.drain.owe();
         OutgoingRegistration { registry: Arc::clone(self), call_id: call_id.to_owned(), is_settled: false }
     }
 
     /// The inbox of the call that a message belongs to.
     pub(crate) fn inbox(&self, key: &LegKey) -> Option<Inbox> {
-        let incoming = self.inboxes().get(key).cloned().map(Inbox::Incoming);
-        incoming.or_else(|| self.outgoing().get(&key.call_id).cloned().map(Inbox::Outgoing))
+        let incoming = self.inboxes().get(key).cloned().map(Inbox::Call);
+        incoming.or_else(|| self.outgoing().get(&key.call_id).cloned())
     }
 
     /// Whether a message with this key belongs to a call, also to one that has ended.
@@ -166,7 +191,7 @@ impl Registry {
         }
     }
 
-    fn outgoing(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<OutgoingInput>>> {
+    fn outgoing(&self) -> MutexGuard<'_, HashMap<String, Inbox>> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -204,23 +229,32 @@ impl Registration {
     /// What remains of the call answers late messages from here on; its task ends once it has read what is in its inbox.
     pub(crate) fn leave(&mut self, remains: EndedLeg) {
         // First the remains, then the key: at no moment is the call unknown.
-        self.registry.ended.keep(&self.key, remains);
+        if let Key::Leg(key) = &self.key {
+            self.registry.ended.keep(key, remains);
+        }
         self.withdraw();
         self.settle();
     }
 
     /// No more messages come to the call, except from those who look for room in its inbox already.
     pub(crate) fn withdraw(&self) {
+        let key = match &self.key {
+            Key::Leg(key) => key,
+            Key::CallId(call_id) => return drop(self.registry.outgoing().remove(call_id)),
+        };
         let mut inboxes = self.registry.inboxes();
         // The next call under the same key may have its inbox there.
-        if inboxes.get(&self.key).is_some_and(|inbox| inbox.same_channel(&self.inbox)) {
-            inboxes.remove(&self.key);
+        if inboxes.get(key).is_some_and(|inbox| inbox.same_channel(&self.inbox)) {
+            inboxes.remove(key);
         }
     }
 
     /// Answers a message that came to the call's task when that had ended already.
     pub(crate) fn receive_late(&self, message: Message, arrival: &Arrival) -> Result<Late, Box<Message>> {
-        self.registry.ended.receive(&self.key, message, arrival)
+        match &self.key {
+            Key::Leg(key) => self.registry.ended.receive(key, message, arrival),
+            Key::CallId(_) => Err(Box::new(message)),
+        }
     }
 
     /// Nothing of the call awaits a response: a draining node need not stay for it.
@@ -306,11 +340,26 @@ mod tests {
         let registry = Registry::new(2, false);
         let (sender, _arrivals) = mpsc::channel(1);
         let call = registry.register_outgoing("mine", sender);
-        assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Outgoing(_))));
+        assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Agent(_))));
         assert_eq!((registry.calls(), registry.unanswered()), (0, 1), "it holds no line");
         drop(call);
         assert!(registry.inbox(&key("mine")).is_none());
         assert_eq!(registry.unanswered(), 0);
+    }
+
+    #[test]
+    fn a_call_back_holds_a_line_and_is_found_by_its_call_id() {
+        let registry = Registry::new(2, false);
+        let (call, mut arrivals) = registry.register_call_back("mine");
+        assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Call(_))));
+        assert_eq!(registry.calls(), 1);
+        assert!(registry.set_emergency(true));
+        assert!(matches!(arrivals.try_recv(), Ok(Input::Emergency(true))));
+        registry.end_calls();
+        assert!(matches!(arrivals.try_recv(), Ok(Input::End)));
+        drop(call);
+        assert!(registry.inbox(&key("mine")).is_none());
+        assert_eq!(registry.calls(), 0);
     }
 
     #[test]

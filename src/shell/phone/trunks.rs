@@ -148,6 +148,17 @@ impl Trunks {
         Ok(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
     }
 
+    /// Takes a place for a call of this node by a trunk to a number, of which this is the keyed hash.
+    pub(crate) fn call_out(
+        self: &Arc<Self>,
+        trunk: usize,
+        number: u64,
+        node: Availability,
+    ) -> Result<Permit, Rejection> {
+        let place = self.admission().call_out(clock::now(), trunk, number, node)?;
+        Ok(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
+    }
+
     /// Counts a call that was refused.
     pub(crate) fn refused(&self, trunk: usize, why: Rejection) {
         if let Some(trunk) = self.trunks.get(trunk) {

@@ -210,7 +210,7 @@ impl UserAgent {
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
-                let start = Start { received, invite, arrival: *arrival, permit, address, session };
+                let start = Start::incoming(&self.shared, received, (invite, *arrival), permit, (address, session));
                 self.start(key, start, unanswered);
             }
             Err(error) => {

@@ -28,6 +28,15 @@ impl AgentPhone {
     /// A telephone that is not registered yet.
     pub(super) fn new(gateway: SocketAddr, user: &str, realm: &str, password: &str) -> AgentPhone {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        AgentPhone::over(socket, gateway, (user, realm, password))
+    }
+
+    /// A telephone at this socket.
+    pub(super) fn over(
+        socket: UdpSocket,
+        gateway: SocketAddr,
+        (user, realm, password): (&str, &str, &str),
+    ) -> AgentPhone {
         socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
         let digest = DigestClient::new(user, realm, password, 1);
         let (user, realm) = (user.to_owned(), realm.to_owned());
@@ -155,6 +164,16 @@ impl AgentPhone {
             }
             Err(_) => false,
         }
+    }
+
+    /// Presses keys.
+    pub(super) fn press(&self, keys: &str) {
+        self.media.as_ref().expect("media").press(keys);
+    }
+
+    /// What was called: the user of the Request-URI.
+    pub(super) fn was_called_as(&self) -> Option<String> {
+        self.call.as_ref().and_then(|(invite, _)| invite.called_user()).map(|user| user.to_string())
     }
 
     /// The keys that came as telephone events.

@@ -1,0 +1,19 @@
+//! `jindu call-back …`
+
+use clap::Subcommand;
+
+/// What is to be done with wishes to be called back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum CallBackCommand {
+    /// List the wishes to be called back, those that wait first
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Withdraw a wish; nobody is called for it any more
+    Cancel {
+        /// Its number in the list
+        id: u64,
+    },
+}

@@ -1,0 +1,103 @@
+//! `jindu call-back …`: wishes to be called back, from the command line.
+
+use jiff::Timestamp;
+
+use base::{Bilingual, OfficeLang, bilingual, padded};
+use config::Settings;
+use os::language;
+use phone::{CallBackEntry, CallBackReply, CallBackRequest, ask_call_backs};
+
+use crate::args::call_back::CallBackCommand;
+use crate::exit::print;
+use crate::local_time::{shown, zone};
+use crate::say::say;
+
+/// Runs the command beside a serving node.
+///
+/// # Errors
+/// What is wrong, in a sentence.
+pub(crate) fn run(settings: &Settings, command: CallBackCommand) -> Result<(), Bilingual> {
+    let request = match command {
+        CallBackCommand::List { .. } => CallBackRequest::List,
+        CallBackCommand::Cancel { id } => CallBackRequest::Cancel { id },
+    };
+    let folder = &settings.data.folder;
+    let data = folder.display();
+    let reply = ask_call_backs(folder, request)
+        .map_err(|error| {
+            bilingual!("{data}: the serving node does not answer: {error}", "{data}：运行中的节点没有应答：{error}")
+        })?
+        .ok_or_else(|| {
+            bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹")
+        })?;
+    match (command, reply) {
+        (CallBackCommand::List { json: true }, CallBackReply::Wishes(wishes)) => {
+            print(serde_json::to_string(&wishes).map_err(|error| error.to_string())? + "\n");
+        }
+        (CallBackCommand::List { json: false }, CallBackReply::Wishes(wishes)) => print(table(settings, &wishes)),
+        (CallBackCommand::List { .. }, CallBackReply::NotWaiting) => {
+            return Err(Bilingual::fixed(
+                "this node has no queue: write a table [[queue]] in the settings",
+                "此节点没有队列：请在设置中写 [[queue]] 表",
+            ));
+        }
+        (CallBackCommand::Cancel { id }, CallBackReply::Wishes(_)) => {
+            say!("the wish {id} is withdrawn", "回电 {id} 已取消");
+        }
+        (CallBackCommand::Cancel { id }, CallBackReply::NotWaiting) => {
+            return Err(bilingual!(
+                "no wish {id} waits; `jindu call-back list` shows those that do",
+                "没有等待中的回电 {id}；请用 `jindu call-back list` 查看"
+            ));
+        }
+        (_, CallBackReply::Refused(why)) => {
+            return Err(bilingual!("the node refuses: {why}", "节点拒绝：{why}"));
+        }
+    }
+    Ok(())
+}
+
+fn table(settings: &Settings, wishes: &[CallBackEntry]) -> String {
+    let lang = language::current();
+    let zone = zone(settings);
+    let time = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| shown(at, &zone));
+    let head = lang.choose(
+        ["id", "queue", "number", "state", "calls", "wished", "not before"],
+        ["编号", "队列", "号码", "状态", "已呼叫", "登记时间", "最早回拨"],
+    );
+    let row = |wish: &CallBackEntry| {
+        [
+            wish.id.to_string(),
+            wish.queue.clone(),
+            wish.number.clone(),
+            state(&wish.state, lang).to_owned(),
+            wish.attempts.to_string(),
+            time(wish.requested_ms),
+            if wish.state == "waiting" { time(wish.not_before_ms) } else { "-".into() },
+        ]
+    };
+    let lines = std::iter::once(head.map(str::to_owned)).chain(wishes.iter().map(row));
+    lines
+        .map(|cells| {
+            let cells: Vec<String> = cells.iter().zip(WIDTHS).map(|(cell, width)| padded(cell, width)).collect();
+            format!("{}\n", cells.join(" ").trim_end())
+        })
+        .collect()
+}
+
+/// A state in the language of the command line.
+fn state(name: &str, lang: OfficeLang) -> &str {
+    let zh = match name {
+        "waiting" => "等待",
+        "calling" => "呼叫中",
+        "served" => "已接通坐席",
+        "cancelled" => "已取消",
+        "unreachable" => "无法接通",
+        "expired" => "已过期",
+        "abandoned" => "接通前挂断",
+        other => other,
+    };
+    lang.choose(name, zh)
+}
+
+const WIDTHS: [usize; 7] = [18, 12, 14, 12, 8, 28, 28];

@@ -1,0 +1,88 @@
+//! Calls a person who wished it, by the line of the settings.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::calls::{Start, start_call_back};
+use super::registry::Registry;
+use super::services::Shared;
+use base::{Lang, Private};
+use call::{CallBackInvite, Input, Origin};
+use os::clock;
+use queue::CallBackId;
+
+/// A wish whose turn has come.
+pub(crate) struct CallBackStart {
+    pub id: CallBackId,
+    /// As it is dialled.
+    pub number: Private<String>,
+    /// The language to call in.
+    pub lang: Option<Lang>,
+    pub ring_limit: Duration,
+}
+
+/// Begins the call. What leads to it; none, with a line in the log: this node cannot call now.
+pub(crate) fn begin(
+    shared: &Arc<Shared>,
+    registry: &Arc<Registry>,
+    start: CallBackStart,
+) -> Option<mpsc::Sender<Input>> {
+    let refused = |why: &str| tracing::warn!(call_back = start.id.0, why, "a person cannot be called back now");
+    let Some(line) = &shared.settings.call_back else {
+        refused("the settings name no line for call-backs (call_back.dial)");
+        return None;
+    };
+    let uri = line.uri(start.number.expose());
+    let telephone = shared.telephones.at(&uri);
+    let Some((telephone, place)) = telephone.and_then(|telephone| telephone.trunk.map(|place| (telephone, place)))
+    else {
+        refused("the address of call_back.dial belongs to no trunk, or no listener reaches it");
+        return None;
+    };
+    let caller = shared.services.keys.client("caller", start.number.expose());
+    let node = registry.capacity().availability();
+    let permit = match shared.services.trunks.call_out(place, caller, node) {
+        Ok(permit) => permit,
+        Err(rejection) => {
+            refused(rejection.name());
+            return None;
+        }
+    };
+    let address = shared.public_address(telephone.local);
+    let session = match shared.services.media.open(address, clock::random_u64()) {
+        Ok(session) => session,
+        Err(error) => {
+            refused(&error.to_string());
+            return None;
+        }
+    };
+    let invite = CallBackInvite {
+        uri,
+        to: telephone.to,
+        from: format!("<sip:{}@{}>", line.from, host(address)),
+        credentials: shared.services.registrations.credentials(place),
+        ring_limit: start.ring_limit,
+    };
+    let call = Start {
+        received: clock::now(),
+        origin: Origin::CallBack(Box::new(invite)),
+        local: telephone.local,
+        source: CALL_BACK.into(),
+        number: Some(start.number.into_inner()),
+        lang: start.lang,
+        permit,
+        address,
+        session,
+    };
+    Some(start_call_back(shared, registry, start.id, call))
+}
+
+fn host(address: IpAddr) -> String {
+    SocketAddr::new(address, 0).to_string().trim_end_matches(":0").to_owned()
+}
+
+/// What stands in a call's record in the place of the address that the INVITE came from.
+const CALL_BACK: &str = "call-back";
