@@ -172,6 +172,7 @@ fn condition(when: &When) -> String {
         When::LastLang => " (known language)".into(),
         When::Number => " (number known)".into(),
         When::Emergency => " (switch)".into(),
+        When::CallBack => " (call-backs)".into(),
         When::Calendar(name) => format!(" ({name})"),
         When::Open(name) => format!(" ({name} open)"),
     }

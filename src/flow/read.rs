@@ -276,6 +276,7 @@ impl Reader {
             "caller.last_lang" => When::LastLang,
             "caller.number" => When::Number,
             "switch.emergency" => When::Emergency,
+            "desk.call_back" => When::CallBack,
             other => match (other.strip_prefix("calendar."), other.strip_prefix("open.")) {
                 (Some(name), _) => When::Calendar(name.into()),
                 (None, Some(name)) => When::Open(name.into()),
@@ -359,13 +360,14 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     n.checked_mul(seconds).map(Duration::from_secs)
 }
 
-const CONDITIONS: [&str; 8] = [
+const CONDITIONS: [&str; 9] = [
     "caller.blocked",
     "caller.senior",
     "caller.mobile",
     "caller.last_lang",
     "caller.number",
     "switch.emergency",
+    "desk.call_back",
     "calendar.…",
     "open.…",
 ];

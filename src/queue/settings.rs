@@ -105,7 +105,7 @@ impl Default for CallBackSettings {
             attempts_max: 3,
             retry_after: Duration::from_secs(600),
             ring_limit: Duration::from_secs(30),
-            answer_limit: Duration::from_secs(30),
+            answer_limit: Duration::from_secs(45),
             at_once_max: 10,
             keep: Duration::from_secs(4 * 86_400),
         }

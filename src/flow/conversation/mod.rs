@@ -434,6 +434,7 @@ impl Conversation {
             Some(When::LastLang) => self.caller.last_lang.is_some(),
             Some(When::Number) => self.caller.number.is_some(),
             Some(When::Emergency) => self.emergency,
+            Some(When::CallBack) => self.caller.call_back,
             Some(When::Calendar(name)) => self.release.calendar.holds(name, self.today(now)),
             Some(When::Open(name)) => self.release.calendar.opening(name, self.civil(now)) == Some(Opening::Open),
         }

@@ -195,8 +195,11 @@ impl Conversation {
             "receipt.length" => Some(Value::Number(self.release.environment.receipt_lengths().1.into())),
             "caller.number" => {
                 let number = self.caller.number.as_ref().map_or("", |number| number.expose());
-                let digits = number.chars().filter(char::is_ascii_digit).collect();
-                Some(Value::Digits { digits, groups: Vec::new() })
+                let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+                // A mobile number is read as people write it.
+                let is_mobile = digits.len() == 11 && digits.starts_with('1');
+                let groups = if is_mobile { vec![3, 4, 4] } else { Vec::new() };
+                Some(Value::Digits { digits, groups })
             }
             "desk.call_back" => Some(Value::Word(self.can_call_back().into())),
             "desk.number" => {

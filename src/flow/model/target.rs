@@ -71,6 +71,8 @@ pub enum When {
     Number,
     /// `switch.emergency`: the duty officer's switch is on.
     Emergency,
+    /// `desk.call_back`: the node can call the caller back.
+    CallBack,
     /// Today is in the `days` of a calendar.
     Calendar(Arc<str>),
     /// `open.desk`: it is within the hours of a calendar.

@@ -12,6 +12,8 @@ pub(super) struct Office {
     /// The queue is full or closed.
     pub(super) refuses: Option<QueueOutcome>,
     pub(super) books: bool,
+    /// The flow may offer a call-back: the sheet says so.
+    pub(super) offers: bool,
     pub(super) calls_back: bool,
     pub(super) caller: Caller,
 }
@@ -26,7 +28,14 @@ pub(super) enum Caller {
 
 impl Default for Office {
     fn default() -> Self {
-        Office { ready: BTreeSet::new(), refuses: None, books: true, calls_back: false, caller: Caller::Elsewhere }
+        Office {
+            ready: BTreeSet::new(),
+            refuses: None,
+            books: true,
+            offers: false,
+            calls_back: false,
+            caller: Caller::Elsewhere,
+        }
     }
 }
 

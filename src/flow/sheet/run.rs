@@ -147,7 +147,7 @@ impl Call {
             Act::Position(position, minutes) => self.position(*position, *minutes),
             Act::Queue(act) => self.queue(*act),
             Act::CallBacks(on) => {
-                self.office.books = *on;
+                (self.office.books, self.office.offers) = (*on, *on);
                 Ok(())
             }
             Act::CalledBack => self.before_the_call("called_back").map(|()| self.office.calls_back = true),
@@ -253,7 +253,7 @@ impl Call {
     pub(super) fn dial(&mut self) {
         if self.conversation.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
-            let (release, call_back) = (self.release.clone(), self.office.books);
+            let (release, call_back) = (self.release.clone(), self.office.offers);
             let caller = Caller { call_back, ..self.caller.clone() };
             self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
             self.answered = Some(self.now);
