@@ -3,6 +3,7 @@
 mod admission;
 mod application;
 mod call;
+mod caller_context;
 mod cdr;
 mod line_test;
 mod look_up;
@@ -19,6 +20,7 @@ pub use admission::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejectio
 pub use application::Application;
 pub use base::DtmfMode;
 pub use call::{Call, CallSetup, Effect, Input, Output, QueueNotice, QueueWish, Telemetry};
+pub use caller_context::{CallerContext, LastInquiry};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call_guard::CallGuard;
+use super::caller_card::{CallerCard, CardOrigin};
 use super::inbox::insist;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
@@ -413,8 +414,12 @@ impl Task {
     }
 
     fn join_queue(&mut self, wish: QueueWish, codec: Option<Codec>) {
-        let QueueWish { queue, priority, skills, announce_every, wait_max } = wish;
+        let QueueWish { queue, priority, skills, announce_every, wait_max, context } = wish;
+        let (trunk, caller) =
+            self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
+        let origin = CardOrigin { tag: self.guard.tag.clone(), trunk, caller, number: self.number.clone() };
         let link = CallerLink {
+            card: Arc::new(CallerCard::new(&self.live, origin, context)),
             inbox: self.inbox().clone(),
             session: self.guard.session,
             codec,

@@ -10,7 +10,9 @@
 
 mod agent_call;
 mod agent_control;
+mod agent_pages;
 mod call_guard;
+mod caller_card;
 mod calls;
 mod drain;
 mod ended_calls;
@@ -43,11 +45,13 @@ mod trunks;
 mod user_agent;
 
 pub use agent_control::{AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents};
+pub use agent_pages::{AgentPage, CallStage, PageCall};
+pub use caller_card::{AgentWords, CallerCard, CardCase, CardInquiry, CardStep, LimitWarning};
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
-pub use queue_handle::{QueueHandle, QueueStatus, name_of as agent_state_name};
+pub use queue_handle::{PageCommand, QueueHandle, QueueStatus, name_of as agent_state_name};
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;

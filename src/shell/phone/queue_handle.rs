@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::agent_pages::{AgentPage, Published};
+use super::caller_card::CallerCard;
 use base::{Codec, Key};
 use call::{Input, OutgoingEnd};
 use media::SessionId;
@@ -25,6 +27,8 @@ pub(crate) struct CallerLink {
     pub codec: Option<Codec>,
     /// The calling number; none: it is withheld.
     pub number: Option<String>,
+    /// What the agent sees of the caller.
+    pub card: Arc<CallerCard>,
 }
 
 /// What the queue hears.
@@ -43,8 +47,19 @@ pub(crate) enum QueueMessage {
     Code { number: String, change: AgentChange },
     /// The accounts of agents, as they are in the store.
     Accounts(Vec<AgentAccount>),
+    /// An agent's page wants something of the call that it shows.
+    Page { agent: String, call: u64, command: PageCommand, reply: oneshot::Sender<bool> },
     /// The node shuts down within this time.
     Drain(Duration),
+}
+
+/// What an agent does with a call from the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageCommand {
+    /// Do not answer it: the caller goes to the next agent.
+    Decline,
+    /// End the conversation: the caller goes on in the flow.
+    HangUp,
 }
 
 /// News of a call to an agent.
@@ -70,6 +85,8 @@ pub struct QueueHandle {
     pub(super) messages: mpsc::Sender<QueueMessage>,
     ids: Arc<AtomicU64>,
     pub(super) status: Arc<ArcSwap<QueueStatus>>,
+    /// The pages of agents.
+    pub(super) pages: Arc<watch::Sender<Published>>,
     /// Whether the queues are served: a node without queues has nobody for whom callers could wait.
     is_served: Arc<AtomicBool>,
 }
@@ -88,7 +105,8 @@ impl QueueHandle {
     pub(crate) fn new() -> (QueueHandle, mpsc::Receiver<QueueMessage>) {
         let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
         let (ids, status, is_served) = (Arc::default(), Arc::default(), Arc::default());
-        (QueueHandle { messages, ids, status, is_served }, arrivals)
+        let pages = Arc::new(watch::Sender::new(Published::new()));
+        (QueueHandle { messages, ids, status, pages, is_served }, arrivals)
     }
 
     /// Lets callers join from now on.
@@ -143,6 +161,36 @@ impl QueueHandle {
         let (reply, answer) = oneshot::channel();
         let _ = self.messages.blocking_send(QueueMessage::Change { agent, change, reply });
         answer.blocking_recv().unwrap_or(Err(AgentError::Unknown))
+    }
+
+    /// Changes what an agent does.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn change(&self, agent: String, change: AgentChange) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Change { agent, change, reply }).await;
+        answer.await.unwrap_or(Err(AgentError::Unknown))
+    }
+
+    /// Does something with the call on an agent's page; false: it is not there any more.
+    pub async fn command(&self, agent: String, call: u64, command: PageCommand) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Page { agent, call, command, reply }).await;
+        answer.await.unwrap_or(false)
+    }
+
+    /// An agent's page.
+    pub fn page(&self, agent: &str) -> AgentPage {
+        self.pages.borrow().get(agent).cloned().unwrap_or_default()
+    }
+
+    /// The same once it is another one than this version, at the latest after `limit`.
+    pub async fn page_after(&self, agent: &str, version: u64, limit: Duration) -> AgentPage {
+        let mut pages = self.pages.subscribe();
+        let is_another = |pages: &Published| pages.get(agent).is_some_and(|page| page.version != version);
+        let _ = tokio::time::timeout(limit, pages.wait_for(is_another)).await;
+        self.page(agent)
     }
 
     /// The figures.

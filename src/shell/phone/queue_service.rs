@@ -17,9 +17,13 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::agent_call::{AgentCall, AgentCallStart};
+use super::agent_pages::{AgentPages, CallStage};
+use super::caller_card::CallerCard;
 use super::calls::far;
 use super::inbox::insist;
-use super::queue_handle::{AgentReport, CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of};
+use super::queue_handle::{
+    AgentReport, CallerLink, PageCommand, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of,
+};
 use super::registry::Registry;
 use super::services::Shared;
 use base::Key;
@@ -54,6 +58,7 @@ pub(crate) async fn serve(
         shared,
         registry,
         queues,
+        pages: AgentPages::new(Arc::clone(&handle.pages)),
         handle,
         arrivals,
         agents: HashMap::new(),
@@ -103,6 +108,7 @@ struct Service {
     shared: Arc<Shared>,
     registry: Arc<Registry>,
     queues: Queues,
+    pages: AgentPages,
     handle: QueueHandle,
     arrivals: mpsc::Receiver<QueueMessage>,
     agents: HashMap<Arc<str>, AgentAccount>,
@@ -132,6 +138,7 @@ enum Reach {
 /// A call to an agent.
 struct Offer {
     call: AgentCall,
+    agent: Arc<str>,
     caller: CallerId,
     stage: Stage,
 }
@@ -144,6 +151,8 @@ enum Stage {
     Talking,
     /// It was told to stop.
     Withdrawn,
+    /// It was told to stop by the agent's page.
+    Declined,
 }
 
 impl Service {
@@ -177,6 +186,9 @@ impl Service {
                 }
             }
             QueueMessage::Accounts(accounts) => self.take_accounts(now, accounts),
+            QueueMessage::Page { agent, call, command, reply } => {
+                let _ = reply.send(self.command(&agent, OfferId(call), command));
+            }
             QueueMessage::Drain(left) => self.queues.drain(now, left),
         }
     }
@@ -212,7 +224,10 @@ impl Service {
         if how == Left::Key {
             self.left.push_back((now, id, caller));
         }
-        if let Some(offer) = self.conversations.remove(&caller).and_then(|offer| self.offers.get_mut(&offer)) {
+        if let Some(id) = self.conversations.remove(&caller)
+            && let Some(offer) = self.offers.get_mut(&id)
+        {
+            self.pages.comes_to(&offer.agent, id, CallStage::Over);
             offer.stage = Stage::Withdrawn;
             offer.call.hang_up();
         }
@@ -221,6 +236,18 @@ impl Service {
 
     fn press(&self, session: SessionId, key: Key) {
         let _ = self.shared.services.media.command(session, MediaCommand::SendKey(key));
+    }
+
+    /// Does what an agent's page wants of its call, if that is still so.
+    fn command(&mut self, agent: &str, id: OfferId, command: PageCommand) -> bool {
+        let Some(offer) = self.offers.get_mut(&id).filter(|offer| *offer.agent == *agent) else { return false };
+        match (command, offer.stage) {
+            (PageCommand::Decline, Stage::Ringing) => offer.stage = Stage::Declined,
+            (PageCommand::HangUp, Stage::Talking) => {}
+            (PageCommand::Decline | PageCommand::HangUp, _) => return false,
+        }
+        offer.call.hang_up();
+        true
     }
 
     fn on_report(&mut self, now: Instant, id: OfferId, report: AgentReport) {
@@ -246,6 +273,8 @@ impl Service {
 
     fn call_over(&mut self, now: Instant, id: OfferId, end: OutgoingEnd) {
         let Some(offer) = self.offers.remove(&id) else { return };
+        self.pages.withdrawn(&offer.agent, id);
+        self.pages.comes_to(&offer.agent, id, CallStage::Over);
         match offer.stage {
             Stage::Talking => {
                 self.conversations.remove(&offer.caller);
@@ -259,6 +288,7 @@ impl Service {
                 }
             }
             Stage::Withdrawn => self.queues.offer_result(now, id, OfferResult::Withdrawn),
+            Stage::Declined => self.queues.offer_result(now, id, OfferResult::Declined),
             Stage::Ringing | Stage::Answered => self.queues.offer_result(now, id, result_of(end)),
         }
     }
@@ -269,6 +299,10 @@ impl Service {
             let now = clock::now();
             let actions = self.queues.poll(now);
             if actions.is_empty() {
+                if self.pages.have_changed() {
+                    self.publish(now);
+                    self.pages.publish();
+                }
                 return;
             }
             for action in actions {
@@ -279,9 +313,10 @@ impl Service {
 
     fn perform(&mut self, now: Instant, action: Action) {
         match action {
-            Action::Offer { offer, agent, caller, limit, .. } => {
-                if let Err(result) = self.offer(offer, &agent, caller, limit) {
-                    self.queues.offer_result(now, offer, result);
+            Action::Offer { offer, agent, caller, queue, limit, waited } => {
+                match self.offer(offer, &agent, caller, limit) {
+                    Ok(card) => self.pages.rings(&agent, offer, queue, waited, card),
+                    Err(result) => self.queues.offer_result(now, offer, result),
                 }
             }
             Action::Withdraw { offer } => match self.offers.get_mut(&offer) {
@@ -313,7 +348,10 @@ impl Service {
                 self.queues.call_back_result(now, call_back, CallBackResult::Failed);
             }
             Action::HangUpCallBack { .. } | Action::StoreCallBack(_) | Action::ForgetCallBack { .. } => {}
-            Action::AgentState { agent, state } => tracing::info!(%agent, state = name_of(&state), "agent"),
+            Action::AgentState { agent, state } => {
+                tracing::info!(%agent, state = name_of(&state), "agent");
+                self.pages.touch(&agent);
+            }
         }
     }
 
@@ -331,7 +369,7 @@ impl Service {
         agent: &Arc<str>,
         caller: CallerId,
         ring_limit: Duration,
-    ) -> Result<(), OfferResult> {
+    ) -> Result<Arc<CallerCard>, OfferResult> {
         // A caller who has left meanwhile is no fault of the telephone.
         let (_, link) = self.callers.get(&caller).ok_or(OfferResult::NotMade)?;
         let telephone = self.agents.get(agent).and_then(|agent| match &agent.duty.address {
@@ -349,8 +387,9 @@ impl Service {
         };
         let call = AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages);
         let call = call.ok_or(OfferResult::NotMade)?;
-        self.offers.insert(id, Offer { call, caller, stage: Stage::Ringing });
-        Ok(())
+        let card = Arc::clone(&link.card);
+        self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
+        Ok(card)
     }
 
     fn connect(&mut self, now: Instant, caller: CallerId, agent: Arc<str>, id: OfferId) {
@@ -362,6 +401,7 @@ impl Service {
             bridged && link.inbox.try_send(Input::Queue(QueueNotice::Connected { agent })).is_ok()
         });
         if connected {
+            self.pages.comes_to(&offer.agent, id, CallStage::Talking);
             offer.stage = Stage::Talking;
             self.conversations.insert(caller, id);
             return;
@@ -428,6 +468,7 @@ impl Service {
             self.left.pop_front();
         }
         gone.into_iter().for_each(|id| self.leave(now, id, Left::HungUp));
+        self.pages.forget_old();
         self.look_at_telephones(now);
         self.look_at_the_day(now);
         self.publish(now);
