@@ -1,5 +1,6 @@
 //! A caller who presses 0 waits in a queue and is connected with an agent's telephone.
 
+mod page;
 mod telephone;
 
 use std::io::Write;

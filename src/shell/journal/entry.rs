@@ -31,6 +31,23 @@ pub struct Message {
     pub number: Option<Vec<u8>>,
 }
 
+/// What an agent noted of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentNote {
+    /// When it was noted.
+    pub at: Timestamp,
+    /// [`inquiry::CallRecord::tag`] of the call; none where the node has no key for tags.
+    pub call: Option<String>,
+    /// The agent's account.
+    pub agent: String,
+    /// The queue's name.
+    pub queue: String,
+    /// One of the settings' reasons; none was chosen.
+    pub reason: Option<String>,
+    /// A short text, without numbers.
+    pub text: String,
+}
+
 /// A row to write. Senders are answered once the transaction is committed.
 pub(crate) enum Entry {
     Call(Box<CallRecord>),
@@ -49,6 +66,8 @@ pub(crate) enum Entry {
         trunk: String,
         caller: u64,
     },
+    /// What an agent noted.
+    Note(Box<AgentNote>),
     Ticket(oneshot::Sender<String>),
     Message(Box<Message>, oneshot::Sender<()>),
     Flush(SyncSender<()>),

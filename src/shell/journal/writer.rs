@@ -131,6 +131,7 @@ impl Writer {
                 | Entry::Repeated(_)
                 | Entry::Rating { .. }
                 | Entry::Transfer { .. }
+                | Entry::Note(_)
                 | Entry::Ticket(_)
                 | Entry::Flush(_) => {}
             }
@@ -205,6 +206,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Repeated(repeated) => file::put_repeated(&transaction, repeated)?,
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
+            Entry::Note(note) => file::put_note(&transaction, note)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
             Entry::Flush(_) => {}
@@ -220,7 +222,12 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
     // A sender that has gone needs no answer.
     for entry in batch {
         match entry {
-            Entry::Call(_) | Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } | Entry::Transfer { .. } => {}
+            Entry::Call(_)
+            | Entry::Scan(_)
+            | Entry::Repeated(_)
+            | Entry::Rating { .. }
+            | Entry::Transfer { .. }
+            | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
             Entry::Message(_, sender) => drop(sender.send(())),
             Entry::Flush(sender) => drop(sender.send(())),

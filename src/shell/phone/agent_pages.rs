@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::caller_card::CallerCard;
+use super::supervision::DeskNotice;
 use os::clock;
 use queue::OfferId;
 
@@ -21,6 +22,8 @@ pub struct AgentPage {
     pub version: u64,
     /// The call that rings, is in progress or was the last one.
     pub call: Option<PageCall>,
+    /// What a supervisor did last.
+    pub notice: Option<DeskNotice>,
 }
 
 /// A call on an agent's page.
@@ -68,6 +71,7 @@ pub(super) type Published = HashMap<Arc<str>, AgentPage>;
 /// The pages, as the task of the queues changes them.
 pub(super) struct AgentPages {
     calls: HashMap<Arc<str>, PageCall>,
+    notices: HashMap<Arc<str>, DeskNotice>,
     changed: BTreeSet<Arc<str>>,
     last: u64,
     published: Arc<watch::Sender<Published>>,
@@ -77,12 +81,18 @@ impl AgentPages {
     pub(super) fn new(published: Arc<watch::Sender<Published>>) -> AgentPages {
         // Later than any version of an earlier run.
         let last = u64::try_from(clock::timestamp().as_millisecond()).unwrap_or(0);
-        AgentPages { calls: HashMap::new(), changed: BTreeSet::new(), last, published }
+        AgentPages { calls: HashMap::new(), notices: HashMap::new(), changed: BTreeSet::new(), last, published }
     }
 
     /// The agent's state has changed.
     pub(super) fn touch(&mut self, agent: &Arc<str>) {
         self.changed.insert(Arc::clone(agent));
+    }
+
+    /// An agent reads what a supervisor did.
+    pub(super) fn tell(&mut self, agent: &Arc<str>, notice: &DeskNotice) {
+        self.notices.insert(Arc::clone(agent), notice.clone());
+        self.touch(agent);
     }
 
     /// The telephone of an agent rings for a caller.
@@ -139,8 +149,8 @@ impl AgentPages {
         let (version, changed) = (self.last, std::mem::take(&mut self.changed));
         self.published.send_modify(|pages| {
             for agent in changed {
-                let call = self.calls.get(&agent).cloned();
-                pages.insert(agent, AgentPage { version, call });
+                let (call, notice) = (self.calls.get(&agent).cloned(), self.notices.get(&agent).cloned());
+                pages.insert(agent, AgentPage { version, call, notice });
             }
         });
     }

@@ -46,6 +46,8 @@ pub struct CallerCard {
     pub passed: BTreeMap<Arc<str>, Private<String>>,
     /// The last look-up that was answered.
     pub inquiry: Option<CardInquiry>,
+    /// When the day began: earlier calls of the day are those since.
+    pub day_began: Timestamp,
 }
 
 /// One step of a caller's way.
@@ -123,7 +125,10 @@ impl CallerCard {
         let CallerContext { lang, path, passed, inquiry } = context;
         let inquiry = inquiry.map(|inquiry| card_inquiry(live, &inquiry, lang));
         let way = way(live, &path);
-        CallerCard { tag: Some(tag).filter(|tag| tag != NO_TAG), trunk, caller, number, lang, way, passed, inquiry }
+        let tag = Some(tag).filter(|tag| tag != NO_TAG);
+        let midnight = clock::local(&live.zone).date().to_zoned_datetime(live.zone.clone());
+        let day_began = midnight.map_or_else(|_| clock::timestamp(), |midnight| midnight.timestamp());
+        CallerCard { tag, trunk, caller, number, lang, way, passed, inquiry, day_began }
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agent_pages::{AgentPage, Published};
 use super::caller_card::CallerCard;
-use base::{Codec, Key};
+use super::supervision::{SupervisorCommand, SupervisorError};
+use base::{Codec, Key, Lang};
 use call::{Input, OutgoingEnd};
 use media::SessionId;
 use queue::{AgentChange, AgentError, AgentFigures, AgentState, Join, Left, OfferId, QueueFigures};
@@ -49,6 +50,8 @@ pub(crate) enum QueueMessage {
     Accounts(Vec<AgentAccount>),
     /// An agent's page wants something of the call that it shows.
     Page { agent: String, call: u64, command: PageCommand, reply: oneshot::Sender<bool> },
+    /// A supervisor wants something.
+    Supervise { by: String, command: SupervisorCommand, reply: oneshot::Sender<Result<(), SupervisorError>> },
     /// The node shuts down within this time.
     Drain(Duration),
 }
@@ -77,6 +80,21 @@ pub struct QueueStatus {
     pub queues: Vec<QueueFigures>,
     /// Each agent.
     pub agents: Vec<AgentFigures>,
+    /// Callers who wait, in order.
+    pub waiting: Vec<WaitingCaller>,
+}
+
+/// A caller who waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingCaller {
+    /// The caller's number in commands.
+    pub caller: u64,
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// For how long.
+    pub waited: Duration,
+    /// The language of the call.
+    pub lang: Option<Lang>,
 }
 
 /// Leads to the queues.
@@ -89,6 +107,8 @@ pub struct QueueHandle {
     pub(super) pages: Arc<watch::Sender<Published>>,
     /// Whether the queues are served: a node without queues has nobody for whom callers could wait.
     is_served: Arc<AtomicBool>,
+    /// The node shuts down: pages must not keep it waiting.
+    is_draining: Arc<AtomicBool>,
 }
 
 /// While it lives callers may join.
@@ -106,7 +126,8 @@ impl QueueHandle {
         let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
         let (ids, status, is_served) = (Arc::default(), Arc::default(), Arc::default());
         let pages = Arc::new(watch::Sender::new(Published::new()));
-        (QueueHandle { messages, ids, status, pages, is_served }, arrivals)
+        let is_draining = Arc::default();
+        (QueueHandle { messages, ids, status, pages, is_served, is_draining }, arrivals)
     }
 
     /// Lets callers join from now on.
@@ -139,6 +160,7 @@ impl QueueHandle {
 
     /// Tells waiting callers that the node shuts down; nobody joins any more.
     pub fn drain(&self, left: Duration) {
+        self.is_draining.store(true, Ordering::Relaxed);
         let _ = self.messages.try_send(QueueMessage::Drain(left));
     }
 
@@ -180,6 +202,16 @@ impl QueueHandle {
         answer.await.unwrap_or(false)
     }
 
+    /// Does what a supervisor wants.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn supervise(&self, by: String, command: SupervisorCommand) -> Result<(), SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Supervise { by, command, reply }).await;
+        answer.await.unwrap_or(Err(SupervisorError::NotServed))
+    }
+
     /// An agent's page.
     pub fn page(&self, agent: &str) -> AgentPage {
         self.pages.borrow().get(agent).cloned().unwrap_or_default()
@@ -189,6 +221,7 @@ impl QueueHandle {
     pub async fn page_after(&self, agent: &str, version: u64, limit: Duration) -> AgentPage {
         let mut pages = self.pages.subscribe();
         let is_another = |pages: &Published| pages.get(agent).is_some_and(|page| page.version != version);
+        let limit = if self.is_draining.load(Ordering::Relaxed) { limit.min(DRAINING_LIMIT) } else { limit };
         let _ = tokio::time::timeout(limit, pages.wait_for(is_another)).await;
         self.page(agent)
     }
@@ -212,5 +245,7 @@ pub fn name_of(state: &AgentState) -> &'static str {
     }
 }
 
+/// How long a page waits for a change while the node shuts down.
+const DRAINING_LIMIT: Duration = Duration::from_secs(1);
 /// Messages that wait for the queues.
 const MESSAGES_MAX: usize = 4096;

@@ -21,11 +21,13 @@ use super::agent_pages::{AgentPages, CallStage};
 use super::caller_card::CallerCard;
 use super::calls::far;
 use super::inbox::insist;
+use super::kept_desk::{DeskKeeper, KeptDesk};
 use super::queue_handle::{
-    AgentReport, CallerLink, PageCommand, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of,
+    AgentReport, CallerLink, PageCommand, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of,
 };
 use super::registry::Registry;
 use super::services::Shared;
+use super::supervision::{SupervisorCommand, SupervisorError, kept, restore, supervise};
 use base::Key;
 use call::{Input, MediaCommand, OutgoingEnd, QueueNotice};
 use flow::QueueOutcome;
@@ -53,11 +55,14 @@ pub(crate) async fn serve(
     };
     let _served = handle.serve();
     let day = clock::local(&shared.services.live.load().zone).date();
+    let (kept, keeper) = DeskKeeper::open(shared.services.data.as_deref());
     tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
     let mut service = Service {
         shared,
         registry,
         queues,
+        left_behind: Some(kept),
+        keeper,
         pages: AgentPages::new(Arc::clone(&handle.pages)),
         handle,
         arrivals,
@@ -108,6 +113,9 @@ struct Service {
     shared: Arc<Shared>,
     registry: Arc<Registry>,
     queues: Queues,
+    /// What the last run has kept, until the accounts of agents are known.
+    left_behind: Option<KeptDesk>,
+    keeper: DeskKeeper,
     pages: AgentPages,
     handle: QueueHandle,
     arrivals: mpsc::Receiver<QueueMessage>,
@@ -189,7 +197,16 @@ impl Service {
             QueueMessage::Page { agent, call, command, reply } => {
                 let _ = reply.send(self.command(&agent, OfferId(call), command));
             }
-            QueueMessage::Drain(left) => self.queues.drain(now, left),
+            QueueMessage::Supervise { by, command, reply } => {
+                let done = self.supervise(now, &by, &command);
+                self.publish(now);
+                let _ = reply.send(done);
+            }
+            QueueMessage::Drain(left) => {
+                self.queues.drain(now, left);
+                // What waits for a change of them must not keep the node.
+                self.agents.keys().for_each(|agent| self.pages.touch(agent));
+            }
         }
     }
 
@@ -236,6 +253,41 @@ impl Service {
 
     fn press(&self, session: SessionId, key: Key) {
         let _ = self.shared.services.media.command(session, MediaCommand::SendKey(key));
+    }
+
+    /// Does what a supervisor wants, and tells the agents whom it concerns.
+    fn supervise(&mut self, now: Instant, by: &str, command: &SupervisorCommand) -> Result<(), SupervisorError> {
+        supervise(&mut self.queues, now, command)?;
+        let concerned: Vec<Arc<str>> = match command {
+            SupervisorCommand::Agent { agent, change } => {
+                self.change(now, agent, change.clone())?;
+                vec![agent.as_str().into()]
+            }
+            SupervisorCommand::OpenQueue(queue) | SupervisorCommand::CloseQueue(queue) => {
+                self.keep();
+                let serves = |agent: &AgentAccount| {
+                    agent.duty.queues.is_empty() || agent.duty.queues.iter().any(|name| **name == **queue)
+                };
+                self.agents.iter().filter(|(_, agent)| serves(agent)).map(|(name, _)| Arc::clone(name)).collect()
+            }
+            SupervisorCommand::MoveCaller { .. } => Vec::new(),
+        };
+        if let Some(notice) = command.notice(by) {
+            concerned.iter().for_each(|agent| self.pages.tell(agent, &notice));
+        }
+        Ok(())
+    }
+
+    /// Keeps who is signed in and what is closed, for a restart.
+    fn keep(&mut self) {
+        // Before the accounts are known, nobody is signed in again.
+        if self.left_behind.is_some() {
+            return;
+        }
+        let names = self.shared.settings.queues.queues.iter().map(|queue| &queue.name);
+        let closed = names.filter(|name| self.queues.is_open(name) == Some(false)).map(ToString::to_string).collect();
+        let agents = self.queues.agent_figures(clock::now());
+        self.keeper.keep(kept(&agents, closed));
     }
 
     /// Does what an agent's page wants of its call, if that is still so.
@@ -300,6 +352,7 @@ impl Service {
             let actions = self.queues.poll(now);
             if actions.is_empty() {
                 if self.pages.have_changed() {
+                    self.keep();
                     self.publish(now);
                     self.pages.publish();
                 }
@@ -425,6 +478,9 @@ impl Service {
         if let Err(errors) = self.queues.set_agents(now, &settings) {
             errors.iter().for_each(|error| tracing::warn!(%error, "an agent's account"));
         }
+        if let Some(kept) = self.left_behind.take() {
+            restore(&mut self.queues, now, &kept, self.shared.settings.queues.pauses.first());
+        }
         self.agents = accounts.into_iter().map(|account| (account.name.as_str().into(), account)).collect();
         self.look_at_telephones(now);
     }
@@ -476,7 +532,15 @@ impl Service {
 
     /// Renews what is known from outside.
     fn publish(&mut self, now: Instant) {
-        let status = QueueStatus { queues: self.queues.queue_figures(now), agents: self.queues.agent_figures(now) };
+        let waiting = self.queues.waiting_callers(now).into_iter().map(|(caller, queue, waited)| WaitingCaller {
+            caller: caller.0,
+            queue,
+            waited,
+            lang: self.callers.get(&caller).and_then(|(_, link)| link.card.lang),
+        });
+        let waiting = waiting.collect();
+        let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
+        let status = QueueStatus { queues, agents, waiting };
         self.handle.status.store(Arc::new(status));
     }
 }
