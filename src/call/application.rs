@@ -31,6 +31,22 @@ impl Application {
         }
     }
 
+    /// The language of the flow's conversation.
+    pub(super) fn lang(&self) -> Option<Lang> {
+        match self {
+            Application::Hotline(conversation) => Some(conversation.lang()),
+            Application::LineTest(_) | Application::Recording(_) => None,
+        }
+    }
+
+    /// Whether what a caller enters under this name is never shown.
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        match self {
+            Application::Hotline(conversation) => conversation.release().flow.is_secret(name),
+            Application::LineTest(_) | Application::Recording(_) => true,
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Deadline> {
         match self {
             Application::Hotline(conversation) => conversation.deadline(),

@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Deadline, Key, earliest};
+use base::{Deadline, Key, Private, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
 use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated};
@@ -33,6 +33,7 @@ use sip::{Arrival, EndCause, EndedLeg, Invitation, Leg, LegInput, LegOutput, Loc
 use srtp::KeyGenerator;
 
 use super::application::Application;
+use super::caller_context::{CallerContext, Inquiries};
 use super::cdr::CdrBuilder;
 use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy};
 use super::recording_session::{Input as RecordingInput, StudioRequest};
@@ -114,6 +115,7 @@ pub struct Call {
     transfer_accepted: bool,
     message: Option<MessageSound>,
     queued: Queued,
+    inquiries: Inquiries,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
     cdr: CdrBuilder,
@@ -184,6 +186,7 @@ impl Call {
             transfer_accepted: false,
             message: None,
             queued: Queued::default(),
+            inquiries: Inquiries::default(),
             presses: Presses::default(),
             early_keys: Vec::new(),
             cdr: tally,
@@ -210,6 +213,7 @@ impl Call {
             Input::Media(event) => self.on_media(now, event, &mut out),
             Input::LookedUp { findings, result } => {
                 self.cdr.looked_up(result);
+                self.inquiries.answered(now, &findings, result);
                 self.feed_application(now, flow::Input::LookedUp(*findings), &mut out);
             }
             Input::CallBackBooked(booked) => {
@@ -415,6 +419,7 @@ impl Call {
         self.end_queue(now, out);
         self.keep_sent_message(out);
         (self.application, self.negotiated, self.message) = (None, None, None);
+        self.inquiries = Inquiries::default();
         out.push(Effect::Media(MediaCommand::Close).into());
         if self.operator {
             out.push(Effect::Studio(StudioRequest::CallEnded).into());
@@ -451,19 +456,26 @@ impl Call {
         self.forget_unsent_message(out);
     }
 
+    /// Notes what is looked up by, without what is never shown.
+    fn asks(&mut self, by: &BTreeMap<Arc<str>, Private<String>>) {
+        let Some(application) = &self.application else { return };
+        let shown = by.iter().filter(|(name, _)| !application.is_secret(name));
+        self.inquiries.asked(shown.map(|(name, value)| (name.clone(), value.clone())).collect());
+    }
+
     fn on_flow_output(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
         match output {
             flow::Output::Play { id, pieces } => self.play(id, pieces, out),
             flow::Output::Stop => self.stop(out),
-            flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
+            flow::Output::LookUp { source, by } => {
+                self.asks(&by);
+                out.push(Effect::LookUp { source, by }.into());
+            }
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
-            flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, called_back, .. } => {
-                let wait_max = Some(max_wait);
-                self.enter_queue(
-                    now,
-                    QueueWish { queue, priority, skills, announce_every, wait_max, called_back },
-                    out,
-                );
+            flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, pass, called_back } => {
+                let (wait_max, context) = (Some(max_wait), CallerContext { passed: pass, ..CallerContext::default() });
+                let wish = QueueWish { queue, priority, skills, announce_every, wait_max, called_back, context };
+                self.enter_queue(now, wish, out);
             }
             flow::Output::BookCallBack { queue, number, priority, skills, pass } => {
                 let request = CallBackRequest { queue, number, priority, skills, lang: None, passed: pass };

@@ -94,6 +94,11 @@ impl CdrBuilder {
         }
     }
 
+    /// The nodes entered so far.
+    pub(super) fn path(&self) -> &[Arc<str>] {
+        &self.record.path
+    }
+
     pub(super) fn slip(&mut self) {
         self.slips += 1;
     }

@@ -3,6 +3,7 @@
 mod admission;
 mod application;
 mod call;
+mod caller_context;
 mod cdr;
 mod line_test;
 mod look_up;
@@ -22,6 +23,7 @@ pub use call::{
     Call, CallBackEnd, CallBackInvite, CallBackRequest, CallSetup, Effect, Input, Origin, Output, QueueNotice,
     QueueWish, Telemetry,
 };
+pub use caller_context::{CallerContext, LastInquiry};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};

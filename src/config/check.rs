@@ -196,6 +196,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         studio_limit: reader.seconds("phone.studio_limit_s", 60..=86_400, 1800),
         desk,
         desk_number,
+        call_reasons: reader.strings("phone.call_reasons", &CALL_REASONS),
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
         shares: super::call_shares::call_shares(reader),
         call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
@@ -538,3 +539,6 @@ fn log(reader: &mut Reader) -> Log {
         lines_per_second_max: count(reader, "log.lines_per_second_max", 1..=1_000_000, 100),
     }
 }
+
+/// What agents note as the reason of a conversation, unless the settings say otherwise.
+const CALL_REASONS: [&str; 5] = ["progress", "papers", "collection", "complaint", "other"];

@@ -118,6 +118,8 @@ pub struct Phone {
     pub desk: Option<String>,
     /// The desk's number as callers hear it, in digits.
     pub desk_number: String,
+    /// What agents note as the reason of a conversation.
+    pub call_reasons: Vec<String>,
     /// A call without media from the caller for this long is ended.
     pub media_timeout: Duration,
     /// What one caller, and the services beside the hotline, may take of the lines.

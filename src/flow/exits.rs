@@ -65,7 +65,7 @@ impl Flow {
     }
 
     /// Whether a variable holds a secret entry.
-    pub(crate) fn is_secret(&self, var: &str) -> bool {
+    pub fn is_secret(&self, var: &str) -> bool {
         let var = var.strip_suffix(TAIL).unwrap_or(var);
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Ask(ask) if ask.secret && &*ask.store == var))
     }

@@ -1,7 +1,7 @@
 //! What a supervisor, or the shell by the calendar, does to queues, callers and agents.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::agent::State;
 use crate::caller::Entry;
@@ -78,6 +78,14 @@ impl Queues {
             State::SignedOut | State::Ready | State::NotReady(_) => {}
         }
         Ok(())
+    }
+
+    /// The callers who wait, in order, with the name of their queue and for how long.
+    pub fn waiting_callers(&mut self, now: Instant) -> Vec<(CallerId, Arc<str>, Duration)> {
+        self.at(now);
+        let with_line = self.waiting.iter().filter(|entry| entry.has_line());
+        let name = |entry: &Entry| Arc::clone(&self.queues[entry.queue].settings.name);
+        with_line.map(|entry| (entry.id, name(entry), self.waited(entry))).collect()
     }
 
     /// The callers who wait, in order, with the name of their queue.

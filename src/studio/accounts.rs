@@ -29,6 +29,8 @@ pub enum Role {
     Approver,
     /// Answers callers who wait in a queue; does nothing in the studio.
     Agent,
+    /// Opens and closes queues, moves callers, and changes what agents do; does nothing in the studio.
+    Supervisor,
 }
 
 impl Role {
@@ -38,20 +40,32 @@ impl Role {
             Role::Operator => "operator",
             Role::Approver => "approver",
             Role::Agent => "agent",
+            Role::Supervisor => "supervisor",
         }
     }
 
     /// The role of that name.
     pub fn named(word: &str) -> Option<Role> {
-        [Role::Operator, Role::Approver, Role::Agent].into_iter().find(|role| role.code() == word)
+        let all = [Role::Operator, Role::Approver, Role::Agent, Role::Supervisor];
+        all.into_iter().find(|role| role.code() == word)
     }
 
     /// Whether it may record, and see what others recorded.
     pub fn may_record(self) -> bool {
         match self {
             Role::Operator | Role::Approver => true,
-            Role::Agent => false,
+            Role::Agent | Role::Supervisor => false,
         }
+    }
+
+    /// Whether it may open the agents' page.
+    pub fn may_answer(self) -> bool {
+        matches!(self, Role::Agent | Role::Supervisor)
+    }
+
+    /// Whether it may change queues and what agents do.
+    pub fn may_supervise(self) -> bool {
+        self == Role::Supervisor
     }
 
     /// Whether it may approve, publish and roll back.
@@ -290,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_role_is_read_from_its_name() {
-        for role in [Role::Operator, Role::Approver] {
+        for role in [Role::Operator, Role::Approver, Role::Agent, Role::Supervisor] {
             assert_eq!(Role::named(role.code()), Some(role));
         }
         assert_eq!(Role::named("admin"), None);

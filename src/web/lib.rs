@@ -1,4 +1,4 @@
-//! The HTTP service (pure): scan API, kiosk page, public page, enrolment of kiosks, health, and the studio's page and API. A request in, a reply out.
+//! The HTTP service (pure): scan API, kiosk page, public page, enrolment of kiosks, health, the studio's and the agents' pages and APIs. A request in, a reply out.
 //!
 //! ```text
 //!  host, method, path ──► route ──► Route ─┬─► files of the pages, built in
@@ -10,6 +10,7 @@
 //! A reply holds stage, dates and words. It never holds a name, an identity or document number, an address, or the
 //! scanned code. Every error is a [`RequestError`]: an HTTP status, a stable code, and a sentence that says what to do.
 
+pub mod agent;
 mod audience;
 mod client;
 mod enrolment;

@@ -1,6 +1,7 @@
 //! The program with those that it works with: SIP telephones and load tools, a proxy and a balancer, a browser, PostgreSQL,
 //! encoders and barcodes of others. `tests/setup` installs them.
 
+mod agent_page;
 mod barcode;
 mod baresip;
 mod example_files;

@@ -109,6 +109,8 @@ pub fn secrets(gateway: &Gateway, name: &str) -> Secrets {
 /// A signed-in person.
 pub struct Person {
     web: SocketAddr,
+    /// The page's path.
+    page: &'static str,
     /// The session's cookie, as `NAME=VALUE`.
     pub cookie: String,
     /// The token that the studio's own page sends with each change.
@@ -130,17 +132,32 @@ impl Person {
 
     /// Signs an account in; whether its password must be changed.
     pub fn with(gateway: &Gateway, name: &str, password: &str) -> (Person, bool) {
-        let reply = sign_in(gateway.web, name, password);
+        Person::at(gateway, "/studio", name, password)
+    }
+
+    /// Signs an account in at the agents' page, the first time with a new password.
+    pub fn at_desk(gateway: &Gateway, name: &str, password: &str) -> Person {
+        let (person, must_change) = Person::at(gateway, "/agent", name, password);
+        if must_change {
+            person.does("password", &json!({"old": password, "new": format!("{password} mine")}));
+        }
+        person
+    }
+
+    fn at(gateway: &Gateway, page: &'static str, name: &str, password: &str) -> (Person, bool) {
+        let body = json!({"name": name, "password": password}).to_string();
+        let kind = ["Content-Type: application/json".to_owned()];
+        let reply = request(gateway.web, "POST", &format!("{page}/api/sign-in"), &kind, body.as_bytes());
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
         let must_change = reply.json()["must_change"].as_bool().expect("it says so");
         let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next()).expect("a cookie").to_owned();
         let token = reply.json()["csrf"].as_str().expect("a token").to_owned();
-        (Person { web: gateway.web, cookie, token }, must_change)
+        (Person { web: gateway.web, page, cookie, token }, must_change)
     }
 
-    /// Reads something of the studio.
+    /// Reads something.
     pub fn get(&self, name: &str) -> Reply {
-        request(self.web, "GET", &format!("/studio/api/{name}"), &[format!("Cookie: {}", self.cookie)], b"")
+        request(self.web, "GET", &format!("{}/api/{name}", self.page), &[format!("Cookie: {}", self.cookie)], b"")
     }
 
     /// Asks for something to be done, as JSON.
@@ -162,7 +179,7 @@ impl Person {
             format!("X-Studio-Token: {}", self.token),
             format!("Content-Type: {kind}"),
         ];
-        request(self.web, "POST", &format!("/studio/api/{name}"), &lines, body)
+        request(self.web, "POST", &format!("{}/api/{name}", self.page), &lines, body)
     }
 
     /// Sends a recording of a slot in.

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Call, Effect, Output, Telemetry};
+use crate::application::Application;
+use crate::caller_context::CallerContext;
 use crate::media_control::{KeySource, MediaCommand};
 use base::Key;
 use flow::{PlayId, QueueEvent, TransferOutcome};
@@ -21,7 +23,7 @@ use inquiry::{QueueOutcome, QueueVisit};
 use speech::Piece;
 
 /// Where a caller wants to wait, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct QueueWish {
     /// The queue's name.
     pub queue: Arc<str>,
@@ -35,6 +37,8 @@ pub struct QueueWish {
     pub wait_max: Option<Duration>,
     /// The person was called back and agrees: the place is the one of the wish.
     pub called_back: bool,
+    /// What the caller did, for the agent's screen.
+    pub context: CallerContext,
 }
 
 /// What the queue says to a caller.
@@ -114,7 +118,10 @@ impl Call {
         self.wait(now, wish, By::Flow, out);
     }
 
-    fn wait(&mut self, now: Instant, wish: QueueWish, by: By, out: &mut Vec<Output>) {
+    fn wait(&mut self, now: Instant, mut wish: QueueWish, by: By, out: &mut Vec<Output>) {
+        wish.context.lang = self.application.as_ref().and_then(Application::lang);
+        wish.context.path = self.cdr.path().to_vec();
+        wish.context.inquiry = self.inquiries.last().cloned();
         self.queued = Queued::Waiting { queue: Arc::clone(&wish.queue), since: now, by };
         let codec = self.negotiated.as_ref().map(|negotiated| negotiated.codec);
         out.push(Effect::JoinQueue { wish: Box::new(wish), codec }.into());

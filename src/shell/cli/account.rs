@@ -104,11 +104,18 @@ fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> 
     // Before the secrets are asked for.
     rules::normalized_name(name).map_err(|error| error.text())?;
     let password = ask_new(&FIRST_PASSWORD, true)?;
-    let pin = ask_new(&Bilingual::fixed("PIN for the telephone (empty: none)", "电话 PIN（留空则没有）"), false)?;
-    let pin = Some(pin).filter(|pin| !pin.expose().is_empty());
+    // Only those who record use the studio's telephone.
+    let pin = match role.may_record() {
+        true => {
+            Some(ask_new(&Bilingual::fixed("PIN for the telephone (empty: none)", "电话 PIN（留空则没有）"), false)?)
+        }
+        false => None,
+    };
+    let pin = pin.filter(|pin| !pin.expose().is_empty());
     let new = NewAccount { name: name.to_owned(), role, number: number.cloned(), password, pin };
     let operator = accounts.add(&new, COMMAND_LINE).map_err(line)?;
     let phone = match new.pin {
+        _ if role.may_answer() => Bilingual::fixed("at /agent", "网址 /agent"),
         Some(_) => Bilingual::fixed("with a PIN", "有 PIN"),
         None => Bilingual::fixed("without a PIN: no telephone", "没有 PIN：不能用电话录音"),
     };
@@ -175,6 +182,7 @@ fn role_name(role: Role) -> Bilingual {
             Role::Operator => "操作员",
             Role::Approver => "审核员",
             Role::Agent => "坐席",
+            Role::Supervisor => "班长",
         },
     )
 }

@@ -40,6 +40,23 @@ pub(crate) enum CallBack {
     Forget(i64),
 }
 
+/// What an agent noted of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentNote {
+    /// When it was noted.
+    pub at: Timestamp,
+    /// [`inquiry::CallRecord::tag`] of the call; none where the node has no key for tags.
+    pub call: Option<String>,
+    /// The agent's account.
+    pub agent: String,
+    /// The queue's name.
+    pub queue: String,
+    /// One of the settings' reasons; none was chosen.
+    pub reason: Option<String>,
+    /// A short text, without numbers.
+    pub text: String,
+}
+
 /// A row to write. Senders are answered once the transaction is committed.
 pub(crate) enum Entry {
     Call(Box<CallRecord>),
@@ -60,6 +77,8 @@ pub(crate) enum Entry {
     },
     /// The state of a wish to be called back.
     CallBack(CallBack, oneshot::Sender<()>),
+    /// What an agent noted.
+    Note(Box<AgentNote>),
     Ticket(oneshot::Sender<String>),
     Message(Box<Message>, oneshot::Sender<()>),
     Flush(SyncSender<()>),

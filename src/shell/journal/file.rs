@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use inquiry::{CallRecord, ScanRecord, Stage};
 
-use crate::entry::{CallBack, Message};
+use crate::entry::{AgentNote, CallBack, Message};
 use crate::error::JournalError;
 use crate::repeats::Repeated;
 use os::clock;
@@ -43,6 +43,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(HELD_TABLE)?;
     connection.execute_batch(TRANSFERS_TABLE)?;
     connection.execute_batch(CALL_BACKS_TABLE)?;
+    connection.execute_batch(NOTES_TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -195,6 +196,13 @@ pub(crate) fn call_backs(connection: &Connection) -> rusqlite::Result<Vec<Vec<u8
     connection.prepare(sql)?.query_map([CALL_BACKS_MAX], |row| row.get(0))?.collect()
 }
 
+/// Appends what an agent noted.
+pub(crate) fn put_note(connection: &Connection, note: &AgentNote) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO agent_notes (at_us, call, agent, queue, reason, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let AgentNote { at, call, agent, queue, reason, text } = note;
+    connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), call, agent, queue, reason, text]).map(drop)
+}
+
 /// Bytes of all recordings of messages, by their length: 8000 samples of 16 bits a second.
 pub(crate) fn message_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let stored = "SELECT coalesce(sum(length_ms), 0) FROM messages";
@@ -250,6 +258,14 @@ const TRANSFERS_TABLE: &str = "
         id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, trunk TEXT NOT NULL, caller INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS transfers_at ON transfers (at_us);";
+/// What agents noted of conversations; created in files of earlier versions too.
+const NOTES_TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS agent_notes (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, call TEXT, agent TEXT NOT NULL, queue TEXT NOT NULL, reason TEXT,
+        text TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS agent_notes_at ON agent_notes (at_us);
+    CREATE INDEX IF NOT EXISTS agent_notes_call ON agent_notes (call);";
 /// Of a recording: 8000 samples of 16 bits a second.
 pub(crate) const MESSAGE_BYTES_PER_MS: u64 = 16;
 const SCHEMA: i64 = 1;

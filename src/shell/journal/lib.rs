@@ -16,6 +16,7 @@
 //! ```
 
 mod call_statistics;
+mod earlier_calls;
 mod entry;
 mod error;
 mod file;
@@ -36,7 +37,8 @@ mod traffic;
 mod writer;
 
 pub use call_statistics::{CallFilter, CallStatistics, Mean, call_statistics};
-pub use entry::Message;
+pub use earlier_calls::EarlierCall;
+pub use entry::{AgentNote, Message};
 pub use error::JournalError;
 pub use held::{HeldDeletion, confirm_held, held};
 pub use mailbox::{MessagesWatch, StoredMessage, WaitingMessages, mark_done, stored_messages, waiting_messages};
@@ -132,6 +134,21 @@ impl Journal {
     /// Queues a transfer that a known caller of a trunk asked for. Never waits.
     pub fn record_transfer(&self, trunk: &str, caller: u64) {
         self.offer(Entry::Transfer { at: clock::steady(), trunk: trunk.to_owned(), caller });
+    }
+
+    /// Queues what an agent noted of a call. Never waits; false: it is lost.
+    pub fn record_note(&self, note: AgentNote) -> bool {
+        self.entries.as_ref().is_some_and(|entries| entries.try_send(Entry::Note(Box::new(note))).is_ok())
+    }
+
+    /// The newest calls of a caller of a trunk since a time, newest first. Reads the file.
+    pub fn earlier_calls(&self, trunk: &str, caller: u64, since: Timestamp) -> Vec<EarlierCall> {
+        let read = |connection: &Connection| earlier_calls::earlier_calls(connection, trunk, caller, since);
+        let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), read));
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a caller's earlier calls cannot be read");
+            Vec::new()
+        })
     }
 
     /// The transfers of known callers within a time, up to a day.

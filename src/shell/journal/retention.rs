@@ -36,6 +36,8 @@ pub(crate) fn rows(connection: &Connection, before_us: i64, now: Timestamp) -> r
         );
         more |= connection.execute(&sql, params![before_us, ROWS])? as i64 == ROWS;
     }
+    // Notes go with the calls that they are of.
+    connection.execute("DELETE FROM agent_notes WHERE at_us < ?1", [before_us])?;
     ended(connection, RECORDS, more, confirmed)
 }
 

@@ -132,6 +132,7 @@ impl Writer {
                 | Entry::Rating { .. }
                 | Entry::Transfer { .. }
                 | Entry::CallBack(..)
+                | Entry::Note(_)
                 | Entry::Ticket(_)
                 | Entry::Flush(_) => {}
             }
@@ -208,6 +209,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
             Entry::CallBack(call_back, _) => file::put_call_back(&transaction, clock::steady(), call_back)?,
+            Entry::Note(note) => file::put_note(&transaction, note)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
             Entry::Flush(_) => {}
@@ -223,7 +225,12 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
     // A sender that has gone needs no answer.
     for entry in batch {
         match entry {
-            Entry::Call(_) | Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } | Entry::Transfer { .. } => {}
+            Entry::Call(_)
+            | Entry::Scan(_)
+            | Entry::Repeated(_)
+            | Entry::Rating { .. }
+            | Entry::Transfer { .. }
+            | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
             Entry::Message(_, sender) | Entry::CallBack(_, sender) => drop(sender.send(())),
             Entry::Flush(sender) => drop(sender.send(())),

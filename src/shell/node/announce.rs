@@ -46,6 +46,12 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     if let Some(page) = sockets.web.studio().filter(|_| welcome.accounts.is_empty()) {
         text.push_str(&line(&bilingual!("studio http://{page}/studio", "录音室 http://{page}/studio")));
     }
+    if let Some(page) = sockets.web.studio().filter(|_| !settings.phone.queues.queues.is_empty()) {
+        text.push_str(&line(&bilingual!(
+            "agents http://{page}/agent: those who answer callers that press 0",
+            "坐席 http://{page}/agent：接听按 0 转人工的来电"
+        )));
+    }
     let operations: Vec<String> = sockets.web.operations().iter().map(|address| format!("http://{address}")).collect();
     let operations =
         if operations.is_empty() { String::new() } else { format!(" operations={}", operations.join(",")) };
@@ -169,10 +175,30 @@ fn shown_once(settings: &Settings, page: SocketAddr, accounts: &[InitialAccount]
 
 /// The line of an account. In a file it is English, by which the program finds the account.
 fn secrets(page: SocketAddr, account: &InitialAccount) -> Bilingual {
-    let InitialAccount { name, password, number, pin } = account;
-    let (password, pin) = (password.expose(), pin.expose());
+    let InitialAccount { name, role, password, number, pin, sip } = account;
+    let password = password.expose();
+    let telephone = match (pin, sip) {
+        (Some(pin), _) => {
+            let pin = pin.expose();
+            bilingual!("  (telephone: {number}, PIN {pin})", "  （电话：{number}，PIN {pin}）")
+        }
+        (None, Some(sip)) => {
+            let sip = sip.expose();
+            bilingual!(
+                "  (telephone: registers as {number}, password {sip})",
+                "  （话机：以 {number} 注册，密码 {sip}）"
+            )
+        }
+        (None, None) => Bilingual::default(),
+    };
+    if role.may_answer() {
+        return bilingual!(
+            "  agents http://{page}/agent  name {name}  password {password}{telephone}",
+            "  坐席 http://{page}/agent  姓名 {name}  密码 {password}{telephone:#}"
+        );
+    }
     bilingual!(
-        "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})",
-        "  录音室 http://{page}/studio  姓名 {name}  密码 {password}  （电话：{number}，PIN {pin}）"
+        "  studio http://{page}/studio  name {name}  password {password}{telephone}",
+        "  录音室 http://{page}/studio  姓名 {name}  密码 {password}{telephone:#}"
     )
 }

@@ -121,6 +121,7 @@ impl<'a> Node<'a> {
             registrations: Arc::clone(&self.carriers.registrations),
             registrar: self.carriers.registrar.clone(),
             accounts: self.studio.as_ref().map(|(accounts, _)| Arc::clone(accounts)),
+            data: Some(settings.data.folder.clone()),
             recording: self.recording_service(),
         };
         UserAgent::new(settings.phone.clone(), services, Arc::clone(&self.registry), transport)
@@ -162,12 +163,18 @@ impl<'a> Node<'a> {
             .with(self.carriers.clone())
     }
 
-    /// The HTTP service: scans, inquiries, pages and the studio.
-    pub(crate) fn http_service(&self, scan_rules: ScanRules, metrics: metrics::Registry) -> Arc<HttpService> {
+    /// The HTTP service: scans, inquiries, pages, the studio's and the agents'.
+    pub(crate) fn http_service(
+        &self,
+        scan_rules: ScanRules,
+        metrics: metrics::Registry,
+        queue: QueueHandle,
+    ) -> Arc<HttpService> {
         let settings = self.settings;
         let service = HttpService::new(self.backend(scan_rules), metrics, &settings.web, Arc::clone(&self.limiter));
         let studio = StudioService::new(settings, self.studio.clone());
-        Arc::new(service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio))
+        let service = service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio);
+        Arc::new(service.with_agents(queue, Arc::clone(&self.journal), &settings.phone))
     }
 
     /// What the HTTP service and `jindu status` ask of the rest of the node.

@@ -63,6 +63,8 @@ async fn run(
     replica: Arc<Replica>,
     sockets: Sockets,
 ) -> Result<(), Fault> {
+    // Before anything reads the accounts.
+    let accounts = initial_accounts(settings, &replica)?;
     let node = Node::new(settings, &hotline, keys, Arc::clone(&replica), &sockets)?;
     let media = start_media(settings)?;
     let (media_metrics, media_io) = (media.metrics(), media.in_use().to_vec());
@@ -72,10 +74,9 @@ async fn run(
     let _call_backs = listen_for_call_backs(&settings.data.folder, &user_agent);
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
-    let accounts = initial_accounts(settings, &replica)?;
     let backend = Arc::new(node.backend(hotline.scan_rules.clone()));
     let _status = listen_for_node_status(settings, &backend);
-    let http_service = node.http_service(hotline.scan_rules.clone(), metrics);
+    let http_service = node.http_service(hotline.scan_rules.clone(), metrics, user_agent.queue());
     node.start_watch()?;
     // Before the ready line, since who reads it may send a signal at once.
     let signals = Signals::new()?;

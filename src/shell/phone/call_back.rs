@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::calls::{Start, start_call_back};
+use super::calls::{Passed, Start, start_call_back};
 use super::registry::Registry;
 use super::services::Shared;
 use base::{Lang, Private};
@@ -22,6 +22,8 @@ pub(crate) struct CallBackStart {
     /// The language to call in.
     pub lang: Option<Lang>,
     pub ring_limit: Duration,
+    /// What the person keyed when the wish was made, for the agent's screen.
+    pub passed: Passed,
 }
 
 /// Begins the call. What leads to it; none, with a line in the log: this node cannot call now.
@@ -77,7 +79,7 @@ pub(crate) fn begin(
         address,
         session,
     };
-    Some(start_call_back(shared, registry, start.id, call))
+    Some(start_call_back(shared, registry, (start.id, start.passed), call))
 }
 
 fn host(address: IpAddr) -> String {

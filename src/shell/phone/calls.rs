@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call_guard::CallGuard;
+use super::caller_card::{CallerCard, CardOrigin};
 use super::inbox::insist;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
@@ -101,6 +102,9 @@ impl Drop for Unanswered {
 /// No telephone receives at the ports below, and services do that answer (RFC 6335 §6).
 pub(crate) const PORT_MIN: u16 = 1024;
 
+/// What a caller keyed, for the agent's screen: variables and their values.
+pub(crate) type Passed = BTreeMap<Arc<str>, Private<String>>;
+
 /// Messages that are not of the call that got them, in their order: the INVITE that begins a new call under the key of the ended
 /// one, and what came behind it. No more than the inbox holds, and one.
 pub(crate) type Rest = Vec<(Box<Message>, Arrival)>;
@@ -122,11 +126,11 @@ pub(crate) async fn run(
 pub(crate) fn start_call_back(
     shared: &Arc<Shared>,
     registry: &Arc<Registry>,
-    id: CallBackId,
+    wish: (CallBackId, Passed),
     start: Start,
 ) -> mpsc::Sender<Input> {
     let (events, media) = mpsc::channel(MEDIA_QUEUE);
-    let (task, first, mut arrivals) = Task::call_back(shared, registry, id, start, events);
+    let (task, first, mut arrivals) = Task::call_back(shared, registry, wish, start, events);
     let inbox = task.inbox().clone();
     // What comes to it when it is gone belongs to no other call: its Call-ID is its own.
     tokio::spawn(async move { drop(drive(task, first, None, &mut arrivals, media).await) });
@@ -318,8 +322,8 @@ struct Task {
     waited_before: Option<WaitId>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
-    /// The wish that this node calls for.
-    call_back: Option<CallBackId>,
+    /// The wish that this node calls for, and what the person keyed when it was made.
+    call_back: Option<(CallBackId, Passed)>,
     /// What is dispatched again when the call is gone.
     rest: Rest,
     /// The call was answered by the outputs that are being performed.
@@ -361,7 +365,7 @@ impl Task {
     fn call_back(
         shared: &Arc<Shared>,
         registry: &Arc<Registry>,
-        id: CallBackId,
+        wish: (CallBackId, Passed),
         start: Start,
         events: mpsc::Sender<MediaEvent>,
     ) -> (Task, Vec<Output>, mpsc::Receiver<Input>) {
@@ -377,7 +381,7 @@ impl Task {
         let guard = CallGuard::new(Arc::clone(shared), registration, permit, session, began, tag, record);
         let sender = shared.sender.for_trunk(place);
         let task = Task::new((Arc::clone(shared), live, sender), (call, hash), guard, events, number);
-        (Task { call_back: Some(id), ..task }, first, arrivals)
+        (Task { call_back: Some(wish), ..task }, first, arrivals)
     }
 
     fn new(
@@ -488,7 +492,7 @@ impl Task {
             }
             Effect::BookCallBack(request) => self.book_call_back(*request),
             Effect::CallBackEnded(end) => {
-                if let Some(id) = self.call_back {
+                if let Some((id, _)) = self.call_back {
                     self.shared.queue.call_back_ended(id, result_of(end));
                 }
             }
@@ -510,15 +514,25 @@ impl Task {
     }
 
     fn join_queue(&mut self, wish: QueueWish, codec: Option<Codec>) {
-        let QueueWish { queue, priority, skills, announce_every, wait_max, called_back } = wish;
+        let QueueWish { queue, priority, skills, announce_every, wait_max, called_back, mut context } = wish;
+        if let Some((_, passed)) = self.call_back.as_ref().filter(|_| called_back) {
+            // What is known of this call wins.
+            for (name, value) in passed {
+                context.passed.entry(Arc::clone(name)).or_insert_with(|| value.clone());
+            }
+        }
+        let (trunk, caller) =
+            self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
+        let origin = CardOrigin { tag: self.guard.tag.clone(), trunk, caller, number: self.number.clone() };
         let link = CallerLink {
+            card: Arc::new(CallerCard::new(&self.live, origin, context)),
             inbox: self.inbox().clone(),
             session: self.guard.session,
             codec,
             number: self.number.as_ref().map(|number| number.expose().clone()),
         };
-        self.waiting = match self.call_back.filter(|_| called_back) {
-            Some(call_back) => self.shared.queue.agreed(call_back, link),
+        self.waiting = match self.call_back.as_ref().filter(|_| called_back) {
+            Some((call_back, _)) => self.shared.queue.agreed(*call_back, link),
             None => {
                 let join = Join { queue, priority, skills, announce_every, wait_max, place_of: None };
                 self.shared.queue.join(join, self.waited_before.take(), link)

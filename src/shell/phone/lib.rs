@@ -10,15 +10,18 @@
 
 mod agent_call;
 mod agent_control;
+mod agent_pages;
 mod call_back;
 mod call_back_control;
 mod call_backs;
 mod call_guard;
+mod caller_card;
 mod calls;
 mod drain;
 mod ended_calls;
 mod hep;
 mod inbox;
+mod kept_desk;
 mod live_release;
 mod look_ups;
 mod peer;
@@ -32,6 +35,7 @@ mod registrations;
 mod registry;
 mod services;
 mod strangers;
+mod supervision;
 mod take_file;
 mod take_store;
 mod telephones;
@@ -46,19 +50,22 @@ mod trunks;
 mod user_agent;
 
 pub use agent_control::{AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents};
+pub use agent_pages::{AgentPage, CallStage, PageCall};
 pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
 };
+pub use caller_card::{AgentWords, CallerCard, CardCase, CardInquiry, CardStep, LimitWarning};
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
-pub use queue_handle::{QueueHandle, QueueStatus, name_of as agent_state_name};
+pub use queue_handle::{PageCommand, QueueHandle, QueueStatus, WaitingCaller, name_of as agent_state_name};
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;
 pub use registry::Registry;
 pub use services::{Services, public_address};
+pub use supervision::{DeskNotice, SupervisorCommand, SupervisorError};
 pub use take_store::TakeStore;
 pub use trace_control::{TraceClient, listen as listen_traces};
 pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::agent_pages::{AgentPage, Published};
+use super::caller_card::CallerCard;
 use super::inbox::insist;
-use base::{Codec, Key};
+use super::supervision::{SupervisorCommand, SupervisorError};
+use base::{Codec, Key, Lang};
 use call::{Input, OutgoingEnd};
 use media::SessionId;
 use queue::{
@@ -29,6 +32,8 @@ pub(crate) struct CallerLink {
     pub codec: Option<Codec>,
     /// The calling number; none: it is withheld.
     pub number: Option<String>,
+    /// What the agent sees of the caller.
+    pub card: Arc<CallerCard>,
 }
 
 /// What the queue hears.
@@ -57,8 +62,21 @@ pub(crate) enum QueueMessage {
     Code { number: String, change: AgentChange },
     /// The accounts of agents, as they are in the store.
     Accounts(Vec<AgentAccount>),
+    /// An agent's page wants something of the call that it shows.
+    Page { agent: String, call: u64, command: PageCommand, reply: oneshot::Sender<bool> },
+    /// A supervisor wants something.
+    Supervise { by: String, command: SupervisorCommand, reply: oneshot::Sender<Result<(), SupervisorError>> },
     /// The node shuts down within this time.
     Drain(Duration),
+}
+
+/// What an agent does with a call from the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageCommand {
+    /// Do not answer it: the caller goes to the next agent.
+    Decline,
+    /// End the conversation: the caller goes on in the flow.
+    HangUp,
 }
 
 /// News of a call to an agent.
@@ -78,6 +96,21 @@ pub struct QueueStatus {
     pub agents: Vec<AgentFigures>,
     /// The wishes to be called back.
     pub call_backs: CallBackFigures,
+    /// Callers who wait, in order.
+    pub waiting: Vec<WaitingCaller>,
+}
+
+/// A caller who waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingCaller {
+    /// The caller's number in commands.
+    pub caller: u64,
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// For how long.
+    pub waited: Duration,
+    /// The language of the call.
+    pub lang: Option<Lang>,
 }
 
 /// Leads to the queues.
@@ -86,8 +119,12 @@ pub struct QueueHandle {
     pub(super) messages: mpsc::Sender<QueueMessage>,
     ids: Arc<AtomicU64>,
     pub(super) status: Arc<ArcSwap<QueueStatus>>,
+    /// The pages of agents.
+    pub(super) pages: Arc<watch::Sender<Published>>,
     /// Whether the queues are served: a node without queues has nobody for whom callers could wait.
     is_served: Arc<AtomicBool>,
+    /// The node shuts down: pages must not keep it waiting.
+    is_draining: Arc<AtomicBool>,
 }
 
 /// While it lives callers may join.
@@ -104,7 +141,9 @@ impl QueueHandle {
     pub(crate) fn new() -> (QueueHandle, mpsc::Receiver<QueueMessage>) {
         let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
         let (ids, status, is_served) = (Arc::default(), Arc::default(), Arc::default());
-        (QueueHandle { messages, ids, status, is_served }, arrivals)
+        let pages = Arc::new(watch::Sender::new(Published::new()));
+        let is_draining = Arc::default();
+        (QueueHandle { messages, ids, status, pages, is_served, is_draining }, arrivals)
     }
 
     /// Lets callers join from now on.
@@ -168,6 +207,7 @@ impl QueueHandle {
 
     /// Tells waiting callers that the node shuts down; nobody joins any more.
     pub fn drain(&self, left: Duration) {
+        self.is_draining.store(true, Ordering::Relaxed);
         let _ = self.messages.try_send(QueueMessage::Drain(left));
     }
 
@@ -192,6 +232,47 @@ impl QueueHandle {
         answer.blocking_recv().unwrap_or(Err(AgentError::Unknown))
     }
 
+    /// Changes what an agent does.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn change(&self, agent: String, change: AgentChange) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Change { agent, change, reply }).await;
+        answer.await.unwrap_or(Err(AgentError::Unknown))
+    }
+
+    /// Does something with the call on an agent's page; false: it is not there any more.
+    pub async fn command(&self, agent: String, call: u64, command: PageCommand) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Page { agent, call, command, reply }).await;
+        answer.await.unwrap_or(false)
+    }
+
+    /// Does what a supervisor wants.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn supervise(&self, by: String, command: SupervisorCommand) -> Result<(), SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Supervise { by, command, reply }).await;
+        answer.await.unwrap_or(Err(SupervisorError::NotServed))
+    }
+
+    /// An agent's page.
+    pub fn page(&self, agent: &str) -> AgentPage {
+        self.pages.borrow().get(agent).cloned().unwrap_or_default()
+    }
+
+    /// The same once it is another one than this version, at the latest after `limit`.
+    pub async fn page_after(&self, agent: &str, version: u64, limit: Duration) -> AgentPage {
+        let mut pages = self.pages.subscribe();
+        let is_another = |pages: &Published| pages.get(agent).is_some_and(|page| page.version != version);
+        let limit = if self.is_draining.load(Ordering::Relaxed) { limit.min(DRAINING_LIMIT) } else { limit };
+        let _ = tokio::time::timeout(limit, pages.wait_for(is_another)).await;
+        self.page(agent)
+    }
+
     /// The figures.
     pub fn status(&self) -> Arc<QueueStatus> {
         self.status.load_full()
@@ -211,5 +292,7 @@ pub fn name_of(state: &AgentState) -> &'static str {
     }
 }
 
+/// How long a page waits for a change while the node shuts down.
+const DRAINING_LIMIT: Duration = Duration::from_secs(1);
 /// Messages that wait for the queues.
 const MESSAGES_MAX: usize = 4096;

@@ -17,13 +17,19 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::agent_call::{AgentCall, AgentCallStart};
+use super::agent_pages::{AgentPages, CallStage};
 use super::call_back::{self, CallBackStart};
 use super::call_backs::CallBacks;
+use super::caller_card::CallerCard;
 use super::calls::far;
 use super::inbox::insist;
-use super::queue_handle::{AgentReport, CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of};
+use super::kept_desk::{DeskKeeper, KeptDesk};
+use super::queue_handle::{
+    AgentReport, CallerLink, PageCommand, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of,
+};
 use super::registry::Registry;
 use super::services::Shared;
+use super::supervision::{SupervisorCommand, SupervisorError, kept, restore, supervise};
 use base::Key;
 use call::{Input, MediaCommand, OutgoingEnd, QueueNotice};
 use flow::QueueOutcome;
@@ -52,11 +58,15 @@ pub(crate) async fn serve(
     let call_backs = CallBacks::restore(&shared, &mut queues).await;
     let _served = handle.serve();
     let day = clock::local(&shared.services.live.load().zone).date();
+    let (kept, keeper) = DeskKeeper::open(shared.services.data.as_deref());
     tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
     let mut service = Service {
         shared,
         registry,
         queues,
+        left_behind: Some(kept),
+        keeper,
+        pages: AgentPages::new(Arc::clone(&handle.pages)),
         handle,
         arrivals,
         agents: HashMap::new(),
@@ -107,6 +117,10 @@ struct Service {
     shared: Arc<Shared>,
     registry: Arc<Registry>,
     queues: Queues,
+    /// What the last run has kept, until the accounts of agents are known.
+    left_behind: Option<KeptDesk>,
+    keeper: DeskKeeper,
+    pages: AgentPages,
     handle: QueueHandle,
     arrivals: mpsc::Receiver<QueueMessage>,
     agents: HashMap<Arc<str>, AgentAccount>,
@@ -137,6 +151,7 @@ enum Reach {
 /// A call to an agent.
 struct Offer {
     call: AgentCall,
+    agent: Arc<str>,
     caller: CallerId,
     stage: Stage,
 }
@@ -149,6 +164,8 @@ enum Stage {
     Talking,
     /// It was told to stop.
     Withdrawn,
+    /// It was told to stop by the agent's page.
+    Declined,
 }
 
 impl Service {
@@ -210,7 +227,19 @@ impl Service {
                 }
             }
             QueueMessage::Accounts(accounts) => self.take_accounts(now, accounts),
-            QueueMessage::Drain(left) => self.queues.drain(now, left),
+            QueueMessage::Page { agent, call, command, reply } => {
+                let _ = reply.send(self.command(&agent, OfferId(call), command));
+            }
+            QueueMessage::Supervise { by, command, reply } => {
+                let done = self.supervise(now, &by, &command);
+                self.publish(now);
+                let _ = reply.send(done);
+            }
+            QueueMessage::Drain(left) => {
+                self.queues.drain(now, left);
+                // What waits for a change of them must not keep the node.
+                self.agents.keys().for_each(|agent| self.pages.touch(agent));
+            }
         }
     }
 
@@ -245,7 +274,10 @@ impl Service {
         if how == Left::Key {
             self.left.push_back((now, id, caller));
         }
-        if let Some(offer) = self.conversations.remove(&caller).and_then(|offer| self.offers.get_mut(&offer)) {
+        if let Some(id) = self.conversations.remove(&caller)
+            && let Some(offer) = self.offers.get_mut(&id)
+        {
+            self.pages.comes_to(&offer.agent, id, CallStage::Over);
             offer.stage = Stage::Withdrawn;
             offer.call.hang_up();
         }
@@ -254,6 +286,53 @@ impl Service {
 
     fn press(&self, session: SessionId, key: Key) {
         let _ = self.shared.services.media.command(session, MediaCommand::SendKey(key));
+    }
+
+    /// Does what a supervisor wants, and tells the agents whom it concerns.
+    fn supervise(&mut self, now: Instant, by: &str, command: &SupervisorCommand) -> Result<(), SupervisorError> {
+        supervise(&mut self.queues, now, command)?;
+        let concerned: Vec<Arc<str>> = match command {
+            SupervisorCommand::Agent { agent, change } => {
+                self.change(now, agent, change.clone())?;
+                vec![agent.as_str().into()]
+            }
+            SupervisorCommand::OpenQueue(queue) | SupervisorCommand::CloseQueue(queue) => {
+                self.keep();
+                let serves = |agent: &AgentAccount| {
+                    agent.duty.queues.is_empty() || agent.duty.queues.iter().any(|name| **name == **queue)
+                };
+                self.agents.iter().filter(|(_, agent)| serves(agent)).map(|(name, _)| Arc::clone(name)).collect()
+            }
+            SupervisorCommand::MoveCaller { .. } => Vec::new(),
+        };
+        if let Some(notice) = command.notice(by) {
+            concerned.iter().for_each(|agent| self.pages.tell(agent, &notice));
+        }
+        Ok(())
+    }
+
+    /// Keeps who is signed in and what is closed, for a restart.
+    fn keep(&mut self) {
+        // Before the accounts are known, nobody is signed in again.
+        if self.left_behind.is_some() {
+            return;
+        }
+        let names = self.shared.settings.queues.queues.iter().map(|queue| &queue.name);
+        let closed = names.filter(|name| self.queues.is_open(name) == Some(false)).map(ToString::to_string).collect();
+        let agents = self.queues.agent_figures(clock::now());
+        self.keeper.keep(kept(&agents, closed));
+    }
+
+    /// Does what an agent's page wants of its call, if that is still so.
+    fn command(&mut self, agent: &str, id: OfferId, command: PageCommand) -> bool {
+        let Some(offer) = self.offers.get_mut(&id).filter(|offer| *offer.agent == *agent) else { return false };
+        match (command, offer.stage) {
+            (PageCommand::Decline, Stage::Ringing) => offer.stage = Stage::Declined,
+            (PageCommand::HangUp, Stage::Talking) => {}
+            (PageCommand::Decline | PageCommand::HangUp, _) => return false,
+        }
+        offer.call.hang_up();
+        true
     }
 
     fn on_report(&mut self, now: Instant, id: OfferId, report: AgentReport) {
@@ -279,6 +358,8 @@ impl Service {
 
     fn call_over(&mut self, now: Instant, id: OfferId, end: OutgoingEnd) {
         let Some(offer) = self.offers.remove(&id) else { return };
+        self.pages.withdrawn(&offer.agent, id);
+        self.pages.comes_to(&offer.agent, id, CallStage::Over);
         match offer.stage {
             Stage::Talking => {
                 self.conversations.remove(&offer.caller);
@@ -292,6 +373,7 @@ impl Service {
                 }
             }
             Stage::Withdrawn => self.queues.offer_result(now, id, OfferResult::Withdrawn),
+            Stage::Declined => self.queues.offer_result(now, id, OfferResult::Declined),
             Stage::Ringing | Stage::Answered => self.queues.offer_result(now, id, result_of(end)),
         }
     }
@@ -302,6 +384,11 @@ impl Service {
             let now = clock::now();
             let actions = self.queues.poll(now);
             if actions.is_empty() {
+                if self.pages.have_changed() {
+                    self.keep();
+                    self.publish(now);
+                    self.pages.publish();
+                }
                 return;
             }
             for action in actions {
@@ -312,9 +399,10 @@ impl Service {
 
     fn perform(&mut self, now: Instant, action: Action) {
         match action {
-            Action::Offer { offer, agent, caller, limit, .. } => {
-                if let Err(result) = self.offer(offer, &agent, caller, limit) {
-                    self.queues.offer_result(now, offer, result);
+            Action::Offer { offer, agent, caller, queue, limit, waited } => {
+                match self.offer(offer, &agent, caller, limit) {
+                    Ok(card) => self.pages.rings(&agent, offer, queue, waited, card),
+                    Err(result) => self.queues.offer_result(now, offer, result),
                 }
             }
             Action::Withdraw { offer } => match self.offers.get_mut(&offer) {
@@ -341,9 +429,9 @@ impl Service {
                     insist(&link.inbox, Input::Queue(QueueNotice::Left(outcome)));
                 }
             }
-            Action::CallBack { call_back: id, caller, number, lang, ring_limit, attempt, .. } => {
+            Action::CallBack { call_back: id, caller, number, lang, passed, ring_limit, attempt, .. } => {
                 tracing::info!(call_back = id.0, attempt, "a person is called back");
-                let start = CallBackStart { id, number, lang, ring_limit };
+                let start = CallBackStart { id, number, lang, ring_limit, passed };
                 if let Some(start) = self.call_backs.begins(caller, start) {
                     self.dial(now, start);
                 }
@@ -351,7 +439,10 @@ impl Service {
             Action::HangUpCallBack { call_back } => self.call_backs.hang_up(call_back),
             Action::StoreCallBack(record) => self.call_backs.store(&self.shared, &self.handle, &record),
             Action::ForgetCallBack { call_back } => self.call_backs.forget(&self.shared, call_back),
-            Action::AgentState { agent, state } => tracing::info!(%agent, state = name_of(&state), "agent"),
+            Action::AgentState { agent, state } => {
+                tracing::info!(%agent, state = name_of(&state), "agent");
+                self.pages.touch(&agent);
+            }
         }
     }
 
@@ -380,7 +471,7 @@ impl Service {
         agent: &Arc<str>,
         caller: CallerId,
         ring_limit: Duration,
-    ) -> Result<(), OfferResult> {
+    ) -> Result<Arc<CallerCard>, OfferResult> {
         // A caller who has left meanwhile is no fault of the telephone.
         let (_, link) = self.callers.get(&caller).ok_or(OfferResult::NotMade)?;
         let telephone = self.agents.get(agent).and_then(|agent| match &agent.duty.address {
@@ -398,8 +489,9 @@ impl Service {
         };
         let call = AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages);
         let call = call.ok_or(OfferResult::NotMade)?;
-        self.offers.insert(id, Offer { call, caller, stage: Stage::Ringing });
-        Ok(())
+        let card = Arc::clone(&link.card);
+        self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
+        Ok(card)
     }
 
     fn connect(&mut self, now: Instant, caller: CallerId, agent: Arc<str>, id: OfferId) {
@@ -411,6 +503,7 @@ impl Service {
             bridged && link.inbox.try_send(Input::Queue(QueueNotice::Connected { agent })).is_ok()
         });
         if connected {
+            self.pages.comes_to(&offer.agent, id, CallStage::Talking);
             offer.stage = Stage::Talking;
             self.conversations.insert(caller, id);
             return;
@@ -433,6 +526,9 @@ impl Service {
         let settings: Vec<AgentSettings> = accounts.iter().map(settings).collect();
         if let Err(errors) = self.queues.set_agents(now, &settings) {
             errors.iter().for_each(|error| tracing::warn!(%error, "an agent's account"));
+        }
+        if let Some(kept) = self.left_behind.take() {
+            restore(&mut self.queues, now, &kept, self.shared.settings.queues.pauses.first());
         }
         self.agents = accounts.into_iter().map(|account| (account.name.as_str().into(), account)).collect();
         self.look_at_telephones(now);
@@ -480,6 +576,7 @@ impl Service {
         for call_back in self.call_backs.lost() {
             self.queues.call_back_result(now, call_back, CallBackResult::Failed);
         }
+        self.pages.forget_old();
         self.look_at_telephones(now);
         self.look_at_the_day(now);
         self.publish(now);
@@ -487,11 +584,16 @@ impl Service {
 
     /// Renews what is known from outside.
     fn publish(&mut self, now: Instant) {
-        let status = QueueStatus {
-            queues: self.queues.queue_figures(now),
-            agents: self.queues.agent_figures(now),
-            call_backs: self.queues.call_back_figures(),
-        };
+        let waiting = self.queues.waiting_callers(now).into_iter().map(|(caller, queue, waited)| WaitingCaller {
+            caller: caller.0,
+            queue,
+            waited,
+            lang: self.callers.get(&caller).and_then(|(_, link)| link.card.lang),
+        });
+        let waiting = waiting.collect();
+        let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
+        let call_backs = self.queues.call_back_figures();
+        let status = QueueStatus { queues, agents, waiting, call_backs };
         self.handle.status.store(Arc::new(status));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -52,6 +53,8 @@ pub struct Services {
     pub registrar: Option<Arc<DeskRegistrar>>,
     /// The accounts of agents; none if the store cannot be opened: then no caller waits.
     pub accounts: Option<Arc<Accounts>>,
+    /// The data folder, where the agents who are signed in are kept; none: nowhere.
+    pub data: Option<PathBuf>,
     /// Serves operators who record by telephone; none if the take store cannot be opened.
     pub recording: Option<RecordingService>,
 }

@@ -113,6 +113,7 @@ impl Gateways {
             registrations: Arc::default(),
             registrar: None,
             accounts: None,
+            data: None,
             recording: None,
         }
     }

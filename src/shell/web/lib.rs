@@ -3,7 +3,8 @@
 //! ```text
 //!  accept ──► Connections (bounded, the idlest makes room) ──► hyper http1 (timer, bounds)
 //!                                                                   │ request
-//!                     ┌─► StudioService: the prompt operators' pages │
+//!                     ┌─► AgentService: the agents' page          │
+//!                     ├─► StudioService: the prompt operators' pages │
 //!       reply ◄── HttpService ◄── Peers: host, kiosk, operator ◄────┘
 //!                     ├─► ScanService: kiosks ───────────┐
 //!                     ├─► InquiryService: strangers ─────┴─► Answers: look-up, words, replies that are kept
@@ -14,6 +15,7 @@
 //! the benchmark.
 
 mod accept;
+mod agent;
 mod answers;
 mod backend;
 mod body;
@@ -33,6 +35,7 @@ mod studio;
 mod tries;
 
 pub use accept::{Listeners, serve};
+pub use agent::AgentService;
 pub use backend::{Backend, Inquiry, Pending};
 pub use serves::Serves;
 pub use service::HttpService;

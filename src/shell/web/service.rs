@@ -10,6 +10,7 @@ use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY}
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
+use super::agent::AgentService;
 use super::answers::Answers;
 use super::backend::Backend;
 use super::body;
@@ -25,8 +26,10 @@ use super::shares::Shares;
 use super::studio::StudioService;
 use super::tries::Tries;
 use inquiry::{InquiryLimiter, ScanClient};
+use journal::Journal;
 use kiosk_store::KioskStore;
 use metrics::{Door, HttpClass, Metrics, Registry};
+use phone::QueueHandle;
 use web::{
     self, Audience, Client, InquiryRequest, JSON_BYTES_MAX, PublicPage, RateRequest, RequestError, Route, ScanRequest,
     Shows, SpeechRequest, speech_language,
@@ -40,7 +43,8 @@ pub struct HttpService {
     scans: ScanService,
     inquiries: InquiryService,
     enrolment: EnrolmentService,
-    studio: Option<StudioService>,
+    studio: Option<Arc<StudioService>>,
+    agents: Option<AgentService>,
     diagram: FlowDiagram,
     shares: Shares,
     request_timeout: Duration,
@@ -75,6 +79,7 @@ impl HttpService {
             registry,
             peers: Peers::new(web),
             studio: None,
+            agents: None,
             diagram: FlowDiagram::default(),
             shares,
             request_timeout: web.request_timeout,
@@ -85,7 +90,14 @@ impl HttpService {
     /// The same with the prompt operators' pages.
     #[must_use]
     pub fn with_studio(self, studio: StudioService) -> HttpService {
-        HttpService { studio: Some(studio), ..self }
+        HttpService { studio: Some(Arc::new(studio)), ..self }
+    }
+
+    /// The same with the agents' page, which uses the sessions of the studio: after [`HttpService::with_studio`].
+    #[must_use]
+    pub fn with_agents(self, queue: QueueHandle, journal: Arc<Journal>, phone: &config::Phone) -> HttpService {
+        let studio = self.studio.as_ref().map(Arc::clone);
+        HttpService { agents: studio.map(|studio| AgentService::new(studio, queue, journal, phone)), ..self }
     }
 
     /// The same with enrolled kiosks.
@@ -106,11 +118,17 @@ impl HttpService {
             self.metrics().http_requests.inc(HttpClass::Refused);
             return reply::problem(&problem);
         }
-        let asks_studio = path == "/studio" || path.starts_with("/studio/");
+        let below = |page: &str| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let asks_agents = below("/agent");
+        let asks_studio = asks_agents || below("/studio");
         let reply = match self.peers.judge(serves, ends, &request) {
             Err(problem) => refused(&problem),
             Ok(peer) => match (&self.studio, serves, asks_studio) {
-                (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(peer.address, request).await,
+                (Some(studio), Serves::Studio | Serves::All, true) => match &self.agents {
+                    Some(agents) if asks_agents => agents.answer(peer.address, request).await,
+                    None if asks_agents => reply::problem(&RequestError::NotFound),
+                    Some(_) | None => studio.answer(peer.address, request).await,
+                },
                 (_, Serves::Public | Serves::All | Serves::Operations, false) => {
                     self.public(began, serves, &peer, request).await
                 }

@@ -2,8 +2,16 @@
 
 import { w } from "./dom.js";
 
-/** `mustChange`: the password was set by another person; until it is changed the node refuses everything else. */
-export const session = { operator: null, mustChange: false, csrf: "", signedOut: () => {} };
+const AWAY = {
+  zh: "无法连接服务器。已录好的内容保存在本机，恢复后会自动提交。",
+  en: "The node cannot be reached. What you recorded is kept on this computer and is sent when it is back.",
+};
+
+/**
+ * `mustChange`: the password was set by another person; until it is changed the node refuses everything else. The agents' page
+ * has a base and words of its own.
+ */
+export const session = { base: "/studio/api/", away: AWAY, operator: null, mustChange: false, csrf: "", signedOut: () => {} };
 
 /** Why a request failed: the status (0 if the node was not reached), a stable code, and words for people. */
 export class Refused extends Error {
@@ -17,11 +25,6 @@ export class Refused extends Error {
   get isAway() { return this.status === 0 || this.status === 502 || this.status === 504; }
 }
 
-const AWAY = {
-  zh: "无法连接服务器。已录好的内容保存在本机，恢复后会自动提交。",
-  en: "The node cannot be reached. What you recorded is kept on this computer and is sent when it is back.",
-};
-
 export async function ask(method, path, { json, body, type, signal, limit = 20000 } = {}) {
   const headers = {};
   if (method !== "GET") headers["X-Studio-Token"] = session.csrf;
@@ -30,9 +33,9 @@ export async function ask(method, path, { json, body, type, signal, limit = 2000
   const signals = [AbortSignal.timeout(limit), ...(signal ? [signal] : [])];
   let reply;
   try {
-    reply = await fetch("/studio/api/" + path, { method, headers, body, signal: AbortSignal.any(signals), redirect: "error" });
+    reply = await fetch(session.base + path, { method, headers, body, signal: AbortSignal.any(signals), redirect: "error" });
   } catch (error) {
-    throw new Refused(0, { words: AWAY, code: error.name });
+    throw new Refused(0, { words: session.away, code: error.name });
   }
   if (reply.ok) return reply;
   const refusal = await reply.json().catch(() => ({ message: `HTTP ${reply.status}` }));

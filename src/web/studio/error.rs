@@ -123,8 +123,8 @@ impl StudioError {
             StudioError::TooManyTries { retry_after } => return wait(*retry_after),
             StudioError::SignedOut => ("请先登录。", "Sign in first."),
             StudioError::CrossSite => (
-                "该请求不是由录音工作室页面发出的，已拒绝。",
-                "This request did not come from the studio's own page and was refused.",
+                "该请求不是由本系统页面发出的，已拒绝。",
+                "This request did not come from this service's own page and was refused.",
             ),
             StudioError::Token => (
                 "页面已过期，请刷新后再试。",

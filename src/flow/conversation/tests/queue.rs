@@ -6,11 +6,7 @@ use super::*;
 fn with_call_backs() -> Arc<Release> {
     let flow = include_str!("../../../../config/hotline/flow.toml")
         .replacen("start  =", "called_back = \"called_back\"\nstart  =", 1)
-        .replacen(
-            "keys.1   = \"complaint\"\n",
-            "keys.1   = \"call_back\"\npass = [\"lang\", \"receipt\", \"case\"]\n",
-            1,
-        );
+        .replacen("keys.1   = \"complaint\"\n", "keys.1   = \"call_back\"\n", 1);
     let flow = format!("{flow}\n{}", include_str!("call_backs.toml"));
     let script = include_str!("../../../../prompts/script.toml").replacen("[opt]\n", OPTIONS, 1);
     let script = format!("{script}\n{}", include_str!("call_backs_script.toml"));

@@ -12,7 +12,8 @@ pub(crate) enum AccountCommand {
     Add {
         /// The name to sign in with
         name: String,
-        /// operator records; approver approves and publishes, too; agent answers callers and records nothing
+        /// operator records; approver approves and publishes, too; agent answers callers, supervisor directs agents
+        /// and queues: both record nothing, and have no PIN
         #[arg(long, value_parser = role)]
         role: Role,
         /// The operator's number for the telephone; made up where none is given
@@ -43,7 +44,7 @@ pub(crate) enum AccountCommand {
     Role {
         /// The account
         name: String,
-        /// operator, approver or agent
+        /// operator, approver, agent or supervisor
         #[arg(value_parser = role)]
         role: Role,
     },
@@ -61,7 +62,7 @@ pub(crate) enum AccountCommand {
 
 fn role(word: &str) -> Result<Role, Bilingual> {
     Role::named(word).ok_or(Bilingual::fixed(
-        "write operator (records), approver (approves and publishes) or agent (answers callers)",
-        "请写 operator（录音）、approver（审核和发布）或 agent（接听来电）",
+        "write operator (records), approver (approves and publishes), agent (answers callers) or supervisor (directs agents)",
+        "请写 operator（录音）、approver（审核和发布）、agent（接听来电）或 supervisor（管理坐席）",
     ))
 }

@@ -41,7 +41,8 @@ pub struct AccountEvent {
     /// When it happened.
     pub at: Timestamp,
     /// `sign_in`, `sign_in_failed`, `phone_sign_in`, `phone_sign_in_failed`, `sign_out`, `password`, `pin`, `role`,
-    /// `add`, `remove`, `unlock`, `end_session`, `sip_password`, `sip_password_removed`, `agent`.
+    /// `add`, `remove`, `unlock`, `end_session`, `sip_password`, `sip_password_removed`, `agent`, `look`; of supervisors
+    /// `agent_state`, `agent_skills`, `queue_opened`, `queue_closed`, `caller_moved`.
     pub what: String,
     /// The account; `-` for an unknown name.
     pub who: String,

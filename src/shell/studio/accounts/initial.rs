@@ -23,30 +23,44 @@ pub fn open(settings: &Settings) -> Result<Accounts, AccountError> {
 pub struct InitialAccount {
     /// The name to sign in with.
     pub name: &'static str,
+    /// What it may do.
+    pub role: Role,
     /// The password for browsers.
     pub password: Private<String>,
     /// The operator number for the telephone.
     pub number: String,
-    /// The PIN for the telephone.
-    pub pin: Private<String>,
+    /// The PIN for the studio's telephone; none for those who do not record.
+    pub pin: Option<Private<String>>,
+    /// The password of an agent's telephone, which registers as the number.
+    pub sip: Option<Private<String>>,
 }
 
-/// Creates one account of each role with random secrets, if there is no account.
+/// Creates accounts with random secrets, if there is none: an operator and an approver; and where telephones of a desk register
+/// in a realm, two agents and a supervisor.
 ///
 /// # Errors
 /// The accounts cannot be written.
-pub fn create(accounts: &Accounts) -> Result<Vec<InitialAccount>, AccountError> {
+pub fn create(accounts: &Accounts, desk_realm: Option<&str>) -> Result<Vec<InitialAccount>, AccountError> {
     if !accounts.list()?.is_empty() {
         return Ok(Vec::new());
     }
-    let one = |name, role| -> Result<InitialAccount, AccountError> {
-        let (password, pin) = (random_password()?, random_pin()?);
-        let new = NewAccount { name: String::from(name), role, number: None, password, pin: Some(pin) };
-        let operator = accounts.add(&new, "first start")?;
-        let (password, pin) = (new.password, new.pin.unwrap_or_default());
-        Ok(InitialAccount { name, password, number: operator.number, pin })
-    };
-    Ok(vec![one("operator", Role::Operator)?, one("approver", Role::Approver)?])
+    let mut made = vec![one(accounts, "operator", Role::Operator)?, one(accounts, "approver", Role::Approver)?];
+    if let Some(realm) = desk_realm {
+        for name in ["agent1", "agent2"] {
+            let (agent, sip) = (one(accounts, name, Role::Agent)?, random_password()?);
+            accounts.set_sip_password(name, &sip, realm, FIRST_START)?;
+            made.push(InitialAccount { sip: Some(sip), ..agent });
+        }
+        made.push(one(accounts, "supervisor", Role::Supervisor)?);
+    }
+    Ok(made)
+}
+
+fn one(accounts: &Accounts, name: &'static str, role: Role) -> Result<InitialAccount, AccountError> {
+    let pin = if role.may_record() { Some(random_pin()?) } else { None };
+    let new = NewAccount { name: name.to_owned(), role, number: None, password: random_password()?, pin };
+    let number = accounts.add(&new, FIRST_START)?.number;
+    Ok(InitialAccount { name, role, password: new.password, number, pin: new.pin, sip: None })
 }
 
 /// Sixteen letters and digits that cannot be confused: 79 bits.
@@ -77,6 +91,7 @@ fn random_below(n: usize) -> Result<usize, AccountError> {
     Ok((u64::from_ne_bytes(bytes) % n as u64) as usize)
 }
 
+const FIRST_START: &str = "first start";
 const UNAMBIGUOUS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
 #[cfg(test)]
@@ -85,15 +100,23 @@ mod tests {
     use support::folder::Folder;
 
     #[test]
-    fn the_first_start_creates_one_account_of_each_role_and_the_second_none() {
+    fn the_first_start_creates_accounts_of_each_role_and_the_second_none() {
         let folder = Folder::new();
         let day = std::time::Duration::from_secs(86_400);
         let accounts = Accounts::open(folder.path(), SessionAges { idle: day, longest: day }).unwrap();
-        let made = create(&accounts).unwrap();
-        assert_eq!(made.iter().map(|made| made.name).collect::<Vec<_>>(), ["operator", "approver"]);
+        let made = create(&accounts, Some("desk.test")).unwrap();
+        let names: Vec<_> = made.iter().map(|made| made.name).collect();
+        assert_eq!(names, ["operator", "approver", "agent1", "agent2", "supervisor"]);
+        let telephones: Vec<_> = made.iter().map(|made| (made.pin.is_some(), made.sip.is_some())).collect();
+        let (recorder, agent) = ((true, false), (false, true));
+        assert_eq!(telephones, [recorder, recorder, agent, agent, (false, false)]);
+        assert_eq!(accounts.agents().unwrap().len(), 2);
         assert_ne!(made[0].password, made[1].password);
         let caller = super::super::PhoneCaller { trunk: "office".into(), number: None };
-        assert_eq!(accounts.sign_in_by_phone(&made[1].number, &made[1].pin, &caller).unwrap().name, "approver");
-        assert!(create(&accounts).unwrap().is_empty());
+        assert_eq!(
+            accounts.sign_in_by_phone(&made[1].number, made[1].pin.as_ref().unwrap(), &caller).unwrap().name,
+            "approver"
+        );
+        assert!(create(&accounts, None).unwrap().is_empty());
     }
 }

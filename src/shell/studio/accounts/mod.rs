@@ -14,6 +14,7 @@
 mod account;
 mod administration;
 mod agents;
+mod desk_events;
 mod error;
 mod file;
 mod handle;

@@ -8,13 +8,28 @@ use crate::cookie::cookie;
 use base::Private;
 use config::{self, Network};
 use studio_store::accounts::Origin;
-use web::studio::{Api, StudioError};
+use web::studio::StudioError;
 
 /// A session's or a browser's token: private in logs and in memory.
 pub(super) type Token = Private<String>;
 
+/// A page with sessions. The cookies of two pages are apart.
+pub(crate) struct Site {
+    /// Its path.
+    pub path: &'static str,
+    /// The cookie of a session.
+    pub session: &'static str,
+    /// The cookie that identifies the browser.
+    pub device: &'static str,
+}
+
+/// The prompt operators' page.
+pub(super) const STUDIO: Site = Site { path: "/studio", session: SESSION, device: "jindu_studio_browser" };
+/// The agents' page.
+pub(crate) const AGENT: Site = Site { path: "/agent", session: "jindu_agent", device: "jindu_agent_browser" };
+
 /// Which addresses may open the studio.
-pub(super) struct Access {
+pub(crate) struct Access {
     allow: Vec<Network>,
     proxies: Vec<Network>,
     in_the_clear: bool,
@@ -22,7 +37,7 @@ pub(super) struct Access {
 
 /// The browser at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     pub address: IpAddr,
     /// It came by TLS, as a configured proxy says.
     pub is_secure: bool,
@@ -38,7 +53,7 @@ impl Access {
 
     /// The browser behind a connection, if it may open the studio. What says that it was forwarded counts only from a
     /// configured proxy: an unknown one could let anyone in under its own address.
-    pub(super) fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
+    pub(crate) fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
         let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
         let is_proxied = within(&self.proxies, from);
         let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
@@ -65,15 +80,15 @@ impl Access {
     }
 
     /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser sends none).
-    pub(super) fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), StudioError> {
+    pub(crate) fn same_site(&self, peer: &Peer, changes: bool, headers: &HeaderMap) -> Result<(), StudioError> {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
         match site {
             None | Some(b"same-origin") => {}
-            Some(b"none") if !asked.changes() => {}
+            Some(b"none") if !changes => {}
             Some(_) => return Err(StudioError::CrossSite),
         }
-        if !asked.changes() || !headers.contains_key(ORIGIN) {
+        if !changes || !headers.contains_key(ORIGIN) {
             return Ok(());
         }
         let origin = text(ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
@@ -104,25 +119,25 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Where a request comes from, as the accounts count it.
-pub(super) fn origin(peer: &Peer, headers: &HeaderMap) -> Origin {
+pub(crate) fn origin(site: &Site, peer: &Peer, headers: &HeaderMap) -> Origin {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned();
-    Origin { address: peer.address, agent, device: cookie(headers, DEVICE) }
+    Origin { address: peer.address, agent, device: cookie(headers, site.device) }
 }
 
 /// Whether two tokens are the same, in a time that does not tell where they differ.
-pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
     a.len() == b.len() && difference == 0
 }
 
 /// The value of a `Set-Cookie` header (RFC 6265 §4.1).
-pub(super) fn set_cookie(name: &str, value: &Token, max_age_s: u64, is_secure: bool) -> String {
+pub(super) fn set_cookie(site: &Site, name: &str, value: &Token, max_age_s: u64, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
-    format!("{name}={}; Path=/studio; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
+    let path = site.path;
+    format!("{name}={}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
 }
 
-pub(super) const SESSION: &str = "jindu_studio";
-pub(super) const DEVICE: &str = "jindu_studio_browser";
+const SESSION: &str = "jindu_studio";
 const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 
 #[cfg(test)]
@@ -188,13 +203,14 @@ mod tests {
     #[test]
     fn another_sites_page_is_refused() {
         let peer = admitted("127.0.0.1", &[]).expect("allowed");
-        let asked = |api, lines: &[(&'static str, &'static str)]| access().same_site(&peer, api, &headers(lines));
+        let asked =
+            |changes, lines: &[(&'static str, &'static str)]| access().same_site(&peer, changes, &headers(lines));
         let host = ("host", "127.0.0.1:8080");
         assert_eq!(
-            asked(Api::Publish, &[host, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]),
+            asked(true, &[host, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]),
             Ok(())
         );
-        assert_eq!(asked(Api::Publish, &[host]), Ok(()), "no browser: the token is asked all the same");
+        assert_eq!(asked(true, &[host]), Ok(()), "no browser: the token is asked all the same");
         for wrong in [
             &[host, ("origin", "http://evil.example")][..],
             &[host, ("origin", "null")],
@@ -203,10 +219,10 @@ mod tests {
             &[host, ("sec-fetch-site", "none")],
             &[("origin", "http://127.0.0.1:8080")],
         ] {
-            assert_eq!(asked(Api::Publish, wrong), Err(StudioError::CrossSite), "{wrong:?}");
+            assert_eq!(asked(true, wrong), Err(StudioError::CrossSite), "{wrong:?}");
         }
-        assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "none")]), Ok(()));
-        assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "cross-site")]), Err(StudioError::CrossSite));
+        assert_eq!(asked(false, &[host, ("sec-fetch-site", "none")]), Ok(()));
+        assert_eq!(asked(false, &[host, ("sec-fetch-site", "cross-site")]), Err(StudioError::CrossSite));
     }
 
     #[test]

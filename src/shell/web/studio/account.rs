@@ -3,7 +3,7 @@
 use hyper::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde::Serialize;
 
-use super::access::{self, Peer};
+use super::access::{self, Peer, Site};
 use super::replies::json;
 use super::service::{Asked, BUSY, StudioService};
 use crate::cookie::cookie;
@@ -30,22 +30,29 @@ struct Done {
 
 impl StudioService {
     /// The session of a request, by its cookie.
-    pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Session, StudioError> {
-        let token = cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
+    pub(crate) async fn session(&self, site: &Site, headers: &HeaderMap) -> Result<Session, StudioError> {
+        let token = cookie(headers, site.session).ok_or(StudioError::SignedOut)?;
         let found = self.blocking(move |stores| stores.accounts.session(&token).map_err(trouble)).await?;
         found.ok_or(StudioError::SignedOut)
     }
 
-    pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, StudioError> {
+    pub(crate) async fn sign_in(
+        &self,
+        site: &Site,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Reply, StudioError> {
         let is_secure = self.access.secure_cookies(peer)?;
         let SignIn { name, password } = SignIn::read(body)?;
-        let origin = access::origin(peer, headers);
+        let origin = access::origin(site, peer, headers);
         let signed_in =
             self.blocking(move |stores| stores.accounts.sign_in(&name, &password, &origin).map_err(refused)).await?;
-        tracing::info!(operator = signed_in.session.operator.number, from = %peer.address, "signed in to the studio");
+        let (operator, page) = (&signed_in.session.operator.number, site.path);
+        tracing::info!(operator, from = %peer.address, page, "signed in");
         let mut reply = me(&signed_in.session);
-        let session = access::set_cookie(access::SESSION, &signed_in.token, self.session.as_secs(), is_secure);
-        let device = access::set_cookie(access::DEVICE, &signed_in.device, DEVICE_S, is_secure);
+        let session = access::set_cookie(site, site.session, &signed_in.token, self.session.as_secs(), is_secure);
+        let device = access::set_cookie(site, site.device, &signed_in.device, DEVICE_S, is_secure);
         for cookie in [session, device] {
             if let Ok(value) = HeaderValue::from_str(&cookie) {
                 reply.headers_mut().append(SET_COOKIE, value);
@@ -54,18 +61,18 @@ impl StudioService {
         Ok(reply)
     }
 
-    pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, StudioError> {
+    pub(crate) async fn sign_out(&self, site: &Site, asked: Asked, peer: &Peer) -> Result<Reply, StudioError> {
         let Session { id, operator, .. } = asked.session;
         self.blocking(move |stores| stores.accounts.end_session(&operator, id, "sign_out").map_err(trouble)).await?;
         let mut reply = json(&Done { done: true });
-        let gone = access::set_cookie(access::SESSION, &Private::new(String::new()), 0, peer.is_secure);
+        let gone = access::set_cookie(site, site.session, &Private::new(String::new()), 0, peer.is_secure);
         if let Ok(value) = HeaderValue::from_str(&gone) {
             reply.headers_mut().append(SET_COOKIE, value);
         }
         Ok(reply)
     }
 
-    pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
+    pub(crate) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPassword { old, new } = NewPassword::read(body)?;
         let Asked { session, origin, .. } = asked;
         self.blocking(move |stores| stores.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
@@ -114,7 +121,7 @@ impl StudioService {
     }
 }
 
-pub(super) fn me(session: &Session) -> Reply {
+pub(crate) fn me(session: &Session) -> Reply {
     let Session { operator, must_change, csrf, ends, .. } = session;
     json(&Me { operator, must_change: *must_change, csrf: csrf.expose(), ends: ends.to_string() })
 }
@@ -130,7 +137,7 @@ fn refused(refused: SignInError) -> StudioError {
 }
 
 /// An error of an account. Faults of the node go to its log.
-pub(super) fn trouble(error: AccountError) -> StudioError {
+pub(crate) fn trouble(error: AccountError) -> StudioError {
     match error {
         AccountError::Rule(rule) => {
             let text = rule.text();

@@ -10,12 +10,12 @@
 //! Nothing here waits on the threads that serve sockets: files, databases and Argon2 work on blocking threads, a bounded
 //! number at once, and the uploads in progress are bounded in bytes.
 
-mod access;
-mod account;
+pub(crate) mod access;
+pub(crate) mod account;
 mod exchange;
 mod presence;
-mod replies;
-mod service;
+pub(crate) mod replies;
+pub(crate) mod service;
 mod work;
 
 pub use service::StudioService;
@@ -30,7 +30,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use tokio::time::timeout;
 
-use self::access::Peer;
+use self::access::{Peer, STUDIO};
 use self::service::{Asked, BUSY, BUSY_WAIT, RECORDING_WAIT, UPLOADS_MIB_MAX, mebibytes};
 use super::body;
 use super::reply::{self, Reply};
@@ -60,12 +60,12 @@ impl StudioService {
     async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, StudioError> {
         let name = head.uri.path().strip_prefix("/studio/api/").ok_or(RequestError::NotFound)?;
         let asked = api(head.method.as_str(), name)?;
-        self.access.same_site(peer, asked, &head.headers)?;
+        self.access.same_site(peer, asked.changes(), &head.headers)?;
         if asked.who() == RequiredAccess::Public {
             let json = self.json(head, body).await?;
-            return self.sign_in(peer, &head.headers, &json).await;
+            return self.sign_in(&STUDIO, peer, &head.headers, &json).await;
         }
-        let session = self.session(&head.headers).await?;
+        let session = self.session(&STUDIO, &head.headers).await?;
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);
@@ -80,7 +80,7 @@ impl StudioService {
             return Err(StudioError::NotApprover);
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;
-        let request = Asked { session, origin: access::origin(peer, &head.headers), query };
+        let request = Asked { session, origin: access::origin(&STUDIO, peer, &head.headers), query };
         match asked.body() {
             Body::Nothing => self.read(asked, request).await,
             Body::Json => {
@@ -100,7 +100,7 @@ impl StudioService {
         }
     }
 
-    async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, StudioError> {
+    pub(crate) async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, StudioError> {
         web::Body::Json.check_type(head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
         Ok(body::whole(&head.headers, body, JSON_BYTES_MAX, self.request_timeout).await?)
     }
@@ -119,8 +119,8 @@ impl StudioService {
 }
 
 /// The header that carries the session's token.
-const TOKEN: &str = "x-studio-token";
-const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
+pub(crate) const TOKEN: &str = "x-studio-token";
+pub(crate) const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 /// Larger archives come by the command line.
 const ARCHIVE_BYTES_MAX: usize = UPLOADS_MIB_MAX << 20;
 /// The longest that one upload may take.

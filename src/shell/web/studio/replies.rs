@@ -145,7 +145,7 @@ impl From<AccountEvent> for Line {
 }
 
 /// A reply with status 200.
-pub(super) fn json<T: Serialize>(value: &T) -> Reply {
+pub(crate) fn json<T: Serialize>(value: &T) -> Reply {
     match serde_json::to_vec(value) {
         Ok(body) => reply::studio(StatusCode::OK, reply::JSON, body),
         Err(error) => {

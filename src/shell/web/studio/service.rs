@@ -16,7 +16,7 @@ use web::studio::{Query, StudioError};
 
 /// The prompt operators' part of the HTTP service. One for all sockets.
 pub struct StudioService {
-    pub(super) access: Access,
+    pub(crate) access: Access,
     pub(super) request_timeout: Duration,
     pub(super) upload_bytes_max: usize,
     pub(super) session: Duration,
@@ -32,16 +32,16 @@ pub struct StudioService {
 
 /// The stores behind the page.
 #[derive(Clone)]
-pub(super) struct Stores {
-    pub(super) accounts: Arc<Accounts>,
+pub(crate) struct Stores {
+    pub(crate) accounts: Arc<Accounts>,
     pub(super) studio: Arc<Studio>,
 }
 
 /// A request of a signed-in operator.
-pub(super) struct Asked {
-    pub(super) session: Session,
-    pub(super) origin: Origin,
-    pub(super) query: Query,
+pub(crate) struct Asked {
+    pub(crate) session: Session,
+    pub(crate) origin: Origin,
+    pub(crate) query: Query,
 }
 
 impl StudioService {
@@ -82,7 +82,7 @@ impl StudioService {
     }
 
     /// Work that may wait for a disk, away from the threads that serve sockets.
-    pub(super) async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Stores) -> Result<T, StudioError> + Send + 'static,
     ) -> Result<T, StudioError> {

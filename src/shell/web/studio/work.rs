@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
-use super::access::Peer;
+use super::access::{Peer, STUDIO};
 use super::account;
 use super::replies::{Line, SlotDetail, SlotSummary, Take, json, refused};
 use super::service::{Asked, StudioService};
@@ -71,7 +71,7 @@ impl StudioService {
         body: &[u8],
     ) -> Result<Reply, StudioError> {
         match asked {
-            Api::SignOut => self.sign_out(request, peer).await,
+            Api::SignOut => self.sign_out(&STUDIO, request, peer).await,
             Api::Password => self.new_password(request, body).await,
             Api::Pin => self.new_pin(request, body).await,
             Api::EndSession => self.end_session(request, body).await,

@@ -1,0 +1,45 @@
+//! What a caller's earlier calls came to, for the agent who answers the next one.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+/// A finished call. It names no person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierCall {
+    /// When the INVITE came in.
+    pub started: Timestamp,
+    /// [`inquiry::CallOutcome::name`].
+    pub outcome: String,
+    /// [`inquiry::QueueOutcome::name`] of its last wait for an agent; none without one.
+    pub queue_outcome: Option<String>,
+    /// The account of the agent who answered.
+    pub agent: Option<String>,
+    /// What an agent noted as its reason, at last.
+    pub reason: Option<String>,
+}
+
+/// The newest calls of a caller of a trunk, newest first.
+pub(crate) fn earlier_calls(
+    connection: &Connection,
+    trunk: &str,
+    caller: u64,
+    since: Timestamp,
+) -> rusqlite::Result<Vec<EarlierCall>> {
+    let sql = "SELECT at_us, outcome, queue_outcome, agent,
+        (SELECT reason FROM agent_notes WHERE agent_notes.call = calls.tag ORDER BY agent_notes.id DESC LIMIT 1) FROM calls
+        WHERE at_us >= ?1 AND caller = ?2 AND trunk = ?3 ORDER BY at_us DESC LIMIT ?4";
+    let values = params![since.as_microsecond(), caller.cast_signed(), trunk, SHOWN_MAX];
+    connection.prepare_cached(sql)?.query_map(values, call)?.collect()
+}
+
+fn call(row: &Row) -> rusqlite::Result<EarlierCall> {
+    Ok(EarlierCall {
+        started: Timestamp::from_microsecond(row.get(0)?).unwrap_or_default(),
+        outcome: row.get(1)?,
+        queue_outcome: row.get(2)?,
+        agent: row.get(3)?,
+        reason: row.get(4)?,
+    })
+}
+
+const SHOWN_MAX: u32 = 10;

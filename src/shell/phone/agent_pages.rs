@@ -1,0 +1,191 @@
+//! What the page of each agent shows: the call that rings, is in progress or was the last one, and the caller's card.
+//!
+//! The task of the queues owns [`AgentPages`] and publishes each change; a page waits for the next version of its own. Only the
+//! page of the agent who is offered a caller, or talks to one, has the card.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::caller_card::CallerCard;
+use super::supervision::DeskNotice;
+use os::clock;
+use queue::OfferId;
+
+/// One agent's page.
+#[derive(Clone, Debug, Default)]
+pub struct AgentPage {
+    /// Another one after each change, a restart of the node included.
+    pub version: u64,
+    /// The call that rings, is in progress or was the last one.
+    pub call: Option<PageCall>,
+    /// What a supervisor did last.
+    pub notice: Option<DeskNotice>,
+}
+
+/// A call on an agent's page.
+#[derive(Clone, Debug)]
+pub struct PageCall {
+    /// Its number in requests of the page.
+    pub id: u64,
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// How far it is.
+    pub stage: CallStage,
+    /// How long the caller had waited when the telephone rang.
+    pub waited: Duration,
+    /// When the stage began.
+    pub since: Timestamp,
+    /// What the caller did.
+    pub card: Arc<CallerCard>,
+}
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallStage {
+    /// The telephone rings.
+    Ringing,
+    /// Both talk.
+    Talking,
+    /// It was the last one: the agent may note what it was about.
+    Over,
+}
+
+impl CallStage {
+    /// The word on the page.
+    pub fn name(self) -> &'static str {
+        match self {
+            CallStage::Ringing => "ringing",
+            CallStage::Talking => "talking",
+            CallStage::Over => "over",
+        }
+    }
+}
+
+/// The pages as they were last published.
+pub(super) type Published = HashMap<Arc<str>, AgentPage>;
+
+/// The pages, as the task of the queues changes them.
+pub(super) struct AgentPages {
+    calls: HashMap<Arc<str>, PageCall>,
+    notices: HashMap<Arc<str>, DeskNotice>,
+    changed: BTreeSet<Arc<str>>,
+    last: u64,
+    published: Arc<watch::Sender<Published>>,
+}
+
+impl AgentPages {
+    pub(super) fn new(published: Arc<watch::Sender<Published>>) -> AgentPages {
+        // Later than any version of an earlier run.
+        let last = u64::try_from(clock::timestamp().as_millisecond()).unwrap_or(0);
+        AgentPages { calls: HashMap::new(), notices: HashMap::new(), changed: BTreeSet::new(), last, published }
+    }
+
+    /// The agent's state has changed.
+    pub(super) fn touch(&mut self, agent: &Arc<str>) {
+        self.changed.insert(Arc::clone(agent));
+    }
+
+    /// An agent reads what a supervisor did.
+    pub(super) fn tell(&mut self, agent: &Arc<str>, notice: &DeskNotice) {
+        self.notices.insert(Arc::clone(agent), notice.clone());
+        self.touch(agent);
+    }
+
+    /// The telephone of an agent rings for a caller.
+    pub(super) fn rings(
+        &mut self,
+        agent: &Arc<str>,
+        offer: OfferId,
+        queue: Arc<str>,
+        waited: Duration,
+        card: Arc<CallerCard>,
+    ) {
+        let (id, since) = (offer.0, clock::timestamp());
+        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, card };
+        self.calls.insert(Arc::clone(agent), call);
+        self.touch(agent);
+    }
+
+    /// The call of an offer has come to this stage.
+    pub(super) fn comes_to(&mut self, agent: &Arc<str>, offer: OfferId, stage: CallStage) {
+        if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
+            (call.stage, call.since) = (stage, clock::timestamp());
+            self.touch(agent);
+        }
+    }
+
+    /// The telephone rings no longer, and the agent did not answer: the agent sees no more of the caller.
+    pub(super) fn withdrawn(&mut self, agent: &Arc<str>, offer: OfferId) {
+        if self.calls.get(agent).is_some_and(|call| call.id == offer.0 && call.stage == CallStage::Ringing) {
+            self.calls.remove(agent);
+            self.touch(agent);
+        }
+    }
+
+    /// Forgets the last calls of agents after a time: what was not noted by then is not.
+    pub(super) fn forget_old(&mut self) {
+        let before = clock::timestamp().saturating_sub(LAST_CALL_KEPT).unwrap_or(Timestamp::MIN);
+        let old = |call: &PageCall| call.stage == CallStage::Over && call.since < before;
+        let gone: Vec<Arc<str>> =
+            self.calls.iter().filter(|(_, call)| old(call)).map(|(agent, _)| Arc::clone(agent)).collect();
+        for agent in gone {
+            self.calls.remove(&agent);
+            self.changed.insert(agent);
+        }
+    }
+
+    /// Whether there is something to publish.
+    pub(super) fn have_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Shows every change.
+    pub(super) fn publish(&mut self) {
+        self.last += 1;
+        let (version, changed) = (self.last, std::mem::take(&mut self.changed));
+        self.published.send_modify(|pages| {
+            for agent in changed {
+                let (call, notice) = (self.calls.get(&agent).cloned(), self.notices.get(&agent).cloned());
+                pages.insert(agent, AgentPage { version, call, notice });
+            }
+        });
+    }
+}
+
+/// As long as an agent sees the last caller's card.
+const LAST_CALL_KEPT: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_shows_the_call_that_rings_and_the_last_one_and_each_change_has_a_version() {
+        let published = Arc::new(watch::Sender::new(Published::new()));
+        let mut pages = AgentPages::new(Arc::clone(&published));
+        let (li, wang): (Arc<str>, Arc<str>) = ("li".into(), "wang".into());
+        let card = Arc::new(CallerCard::default());
+        for agent in [&li, &wang] {
+            pages.rings(agent, OfferId(7), "desk".into(), Duration::from_secs(3), Arc::clone(&card));
+        }
+        pages.publish();
+        let first = published.borrow()[&li].clone();
+        pages.comes_to(&li, OfferId(7), CallStage::Talking);
+        pages.withdrawn(&wang, OfferId(7));
+        pages.withdrawn(&li, OfferId(7));
+        pages.publish();
+        let stage = |agent| published.borrow()[agent].call.as_ref().map(|call: &PageCall| call.stage);
+        assert_eq!((stage(&li), stage(&wang)), (Some(CallStage::Talking), None));
+        assert!(published.borrow()[&li].version > first.version);
+        pages.comes_to(&li, OfferId(6), CallStage::Over);
+        assert!(!pages.have_changed(), "it is another call's");
+        pages.comes_to(&li, OfferId(7), CallStage::Over);
+        pages.forget_old();
+        pages.publish();
+        assert_eq!(stage(&li), Some(CallStage::Over));
+    }
+}

@@ -1,0 +1,236 @@
+//! The agents' page and its interface over HTTP: sessions as in the studio, what the queues say, and what agents and supervisors
+//! do.
+//!
+//! ```text
+//!  request ─► Access (the studio's) ─► a file of the page
+//!                  └─► AgentApi: whose session? the page's own token? which role?
+//!                         ├─► QueueHandle: state, call, figures; a change, a command
+//!                         └─► Accounts: each look at a caller's card, and what supervisors do, is noted first
+//! ```
+//! The page asks for its state again and again; a request waits until it changes, for some seconds at most.
+
+mod card;
+mod state;
+mod supervisor;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use serde::Serialize;
+
+use crate::reply::{self, Reply};
+use crate::studio::access::{self, AGENT, Peer};
+use crate::studio::account;
+use crate::studio::replies::json;
+use crate::studio::service::Asked;
+use crate::studio::{PERMISSIONS, StudioService, TOKEN};
+use journal::{AgentNote, Journal};
+use os::clock;
+use phone::{AgentPage, PageCall, PageCommand, QueueHandle};
+use queue::{AgentChange, AgentError};
+use web::RequestError;
+use web::agent::{AgentApi, AgentNoteBody, CallBody, PauseBody, agent_api, page, without_numbers};
+use web::studio::{Message, Query, RequiredAccess, StudioError};
+
+/// The agents' part of the HTTP service. One for all sockets.
+pub struct AgentService {
+    studio: Arc<StudioService>,
+    queue: QueueHandle,
+    journal: Arc<Journal>,
+    pauses: Vec<String>,
+    reasons: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Done {
+    done: bool,
+}
+
+impl AgentService {
+    /// A service beside the studio's, whose sessions it uses.
+    pub(crate) fn new(
+        studio: Arc<StudioService>,
+        queue: QueueHandle,
+        journal: Arc<Journal>,
+        phone: &config::Phone,
+    ) -> AgentService {
+        let pauses = phone.queues.pauses.iter().map(ToString::to_string).collect();
+        AgentService { studio, queue, journal, pauses, reasons: phone.call_reasons.clone() }
+    }
+
+    /// Answers one request for a path below `/agent`.
+    pub(crate) async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        let Some(peer) = self.studio.access.admit(from, &head.headers) else {
+            return reply::problem(&RequestError::NotFound);
+        };
+        if let Some(asset) = page(head.uri.path()) {
+            return match head.method.as_str() {
+                "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),
+                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
+            };
+        }
+        match self.asked(&peer, &head, body).await {
+            Ok(reply) => reply,
+            Err(trouble) => {
+                tracing::debug!(trouble = trouble.code(), status = trouble.status(), "an agent's request was refused");
+                reply::trouble(&trouble)
+            }
+        }
+    }
+
+    async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, StudioError> {
+        let name = head.uri.path().strip_prefix("/agent/api/").ok_or(RequestError::NotFound)?;
+        let api = agent_api(head.method.as_str(), name)?;
+        self.studio.access.same_site(peer, api.changes(), &head.headers)?;
+        if api.who() == RequiredAccess::Public {
+            let json = self.studio.json(head, body).await?;
+            return self.studio.sign_in(&AGENT, peer, &head.headers, &json).await;
+        }
+        let session = self.studio.session(&AGENT, &head.headers).await?;
+        let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
+        if api.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
+            return Err(StudioError::Token);
+        }
+        if session.must_change && !api.before_change() {
+            return Err(StudioError::MustChange);
+        }
+        let role = session.operator.role;
+        let is_refused = !role.may_answer() && !api.before_change();
+        if is_refused || api.is_for_supervisors() && !role.may_supervise() {
+            return Err(not_allowed());
+        }
+        let query = Query::read(head.uri.query().unwrap_or(""))?;
+        let asked = Asked { session, origin: access::origin(&AGENT, peer, &head.headers), query };
+        let body = if api.changes() { self.studio.json(head, body).await? } else { Bytes::new() };
+        self.dispatch(api, peer, asked, &body).await
+    }
+
+    async fn dispatch(&self, api: AgentApi, peer: &Peer, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
+        let agent = asked.session.operator.name.clone();
+        match api {
+            AgentApi::SignIn => Err(RequestError::NotFound.into()),
+            AgentApi::Me => Ok(account::me(&asked.session)),
+            AgentApi::SignOut => {
+                // Nobody sits at the page any more; the telephone's *1 begins work again.
+                let _ = self.queue.change(agent, AgentChange::SignOut).await;
+                self.studio.sign_out(&AGENT, asked, peer).await
+            }
+            AgentApi::Password => self.studio.new_password(asked, body).await,
+            AgentApi::Settings => Ok(self.settings()),
+            AgentApi::State => self.state(&agent, &asked.query).await,
+            AgentApi::Card => self.card(asked).await,
+            AgentApi::Ready => self.change(agent, AgentChange::Ready).await,
+            AgentApi::Pause => {
+                let PauseBody { reason } = PauseBody::read(body)?;
+                self.change(agent, AgentChange::Pause(reason.into())).await
+            }
+            AgentApi::Stop => self.change(agent, AgentChange::SignOut).await,
+            AgentApi::Decline => self.command(agent, CallBody::read(body)?, PageCommand::Decline).await,
+            AgentApi::HangUp => self.command(agent, CallBody::read(body)?, PageCommand::HangUp).await,
+            AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
+            AgentApi::Desk => Ok(self.desk()),
+            AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty => {
+                self.supervise(api, agent, body).await
+            }
+        }
+    }
+
+    fn settings(&self) -> Reply {
+        #[derive(Serialize)]
+        struct Settings<'a> {
+            pauses: &'a [String],
+            reasons: &'a [String],
+        }
+        json(&Settings { pauses: &self.pauses, reasons: &self.reasons })
+    }
+
+    async fn state(&self, agent: &str, query: &Query) -> Result<Reply, StudioError> {
+        let after = query.get("after").map(|after| after.parse::<u64>());
+        let after = after.transpose().map_err(|_| RequestError::Field { field: "after", must: "must be a version" })?;
+        let page = match after {
+            Some(version) => self.queue.page_after(agent, version, PATIENCE).await,
+            None => self.queue.page(agent),
+        };
+        Ok(json(&state::State::of(agent, &page, &self.queue.status())))
+    }
+
+    async fn change(&self, agent: String, change: AgentChange) -> Result<Reply, StudioError> {
+        self.queue.change(agent, change).await.map_err(refused)?;
+        Ok(json(&Done { done: true }))
+    }
+
+    async fn command(
+        &self,
+        agent: String,
+        CallBody { call }: CallBody,
+        command: PageCommand,
+    ) -> Result<Reply, StudioError> {
+        if self.queue.command(agent, call, command).await {
+            Ok(json(&Done { done: true }))
+        } else {
+            Err(no_such_call())
+        }
+    }
+
+    /// The call that the page shows, if it is this one.
+    fn call(&self, agent: &str, id: u64) -> Result<PageCall, StudioError> {
+        let AgentPage { call, .. } = self.queue.page(agent);
+        call.filter(|call| call.id == id).ok_or_else(no_such_call)
+    }
+
+    fn note(&self, agent: String, note: &AgentNoteBody) -> Result<Reply, StudioError> {
+        let call = self.call(&agent, note.call)?;
+        let reason = Some(note.reason.clone()).filter(|reason| !reason.is_empty());
+        if reason.as_ref().is_some_and(|reason| !self.reasons.contains(reason)) {
+            return Err(RequestError::Field { field: "reason", must: "must be one of phone.call_reasons" }.into());
+        }
+        let (queue, text) = (call.queue.to_string(), without_numbers(&note.text));
+        let note = AgentNote { at: clock::steady(), call: call.card.tag.clone(), agent, queue, reason, text };
+        if self.journal.record_note(note) { Ok(json(&Done { done: true })) } else { Err(StudioError::Unavailable) }
+    }
+}
+
+fn refused(error: AgentError) -> StudioError {
+    let (code, zh, en) = match error {
+        AgentError::Unknown => (
+            "no_agent",
+            "该账号不是坐席，或刚刚建立：请几秒后再试。",
+            "This account is no agent's, or is new: try again in some seconds.",
+        ),
+        AgentError::SignedOut => ("not_signed_in", "尚未签到。", "You are not signed in."),
+        AgentError::UnknownReason => (
+            "reason",
+            "没有这个暂停原因；见设置中的 phone.pause_reasons。",
+            "There is no such reason for a pause; see phone.pause_reasons.",
+        ),
+        AgentError::NoPhone => (
+            "no_phone",
+            "话机不可用：请检查话机是否已注册，或启用浏览器电话。",
+            "Your telephone cannot be reached: check that it is registered, or use this browser as telephone.",
+        ),
+        AgentError::TooManySkills => ("skills", "技能过多。", "There are too many skills."),
+    };
+    StudioError::Refused { status: 409, code, words: Message { zh: zh.into(), en: en.into() } }
+}
+
+fn not_allowed() -> StudioError {
+    let words = Message {
+        zh: "此页面供坐席和班长使用；请联系系统管理员更改角色。".into(),
+        en: "This page is for agents and supervisors; ask the administrator for the role.".into(),
+    };
+    StudioError::Refused { status: 403, code: "not_agent", words }
+}
+
+fn no_such_call() -> StudioError {
+    let words = Message { zh: "该通话已不在。".into(), en: "This call is not there any more.".into() };
+    StudioError::Refused { status: 409, code: "no_call", words }
+}
+
+/// How long a request for the state waits for a change: the figures are as old at most.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,152 @@
+//! What an agent's page shows, as JSON.
+
+use serde::Serialize;
+
+use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, agent_state_name};
+use queue::{AgentFigures, AgentState, NotReadyReason, QueueFigures};
+
+/// The state of an agent.
+#[derive(Serialize)]
+pub(super) struct State {
+    version: u64,
+    /// None: the account is no agent's.
+    state: Option<&'static str>,
+    reason: Option<String>,
+    for_s: u64,
+    call: Option<Call>,
+    day: Option<Day>,
+    queues: Vec<Queue>,
+    notice: Option<Notice>,
+}
+
+#[derive(Serialize)]
+struct Call {
+    call: u64,
+    stage: &'static str,
+    queue: String,
+    waited_s: u64,
+    /// For how long it is in this stage.
+    for_s: u64,
+    lang: Option<&'static str>,
+    can_note: bool,
+}
+
+#[derive(Serialize)]
+struct Notice {
+    what: &'static str,
+    about: String,
+    by: String,
+}
+
+/// An agent's figures of the day.
+#[derive(Serialize)]
+pub(super) struct Day {
+    offered: u64,
+    answered: u64,
+    missed: u64,
+    talking_s: u64,
+    wrap_up_s: u64,
+    ready_s: u64,
+    not_ready_s: u64,
+}
+
+/// A queue's figures of the day.
+#[derive(Serialize)]
+pub(super) struct Queue {
+    name: String,
+    open: bool,
+    waiting: usize,
+    longest_wait_s: u64,
+    answered: u64,
+    abandoned: u64,
+    /// From 0 to 1.
+    service_level: Option<f64>,
+    agents_ready: usize,
+    agents_talking: usize,
+    agents_signed_in: usize,
+}
+
+impl State {
+    pub(super) fn of(agent: &str, page: &AgentPage, status: &QueueStatus) -> State {
+        let figures = status.agents.iter().find(|figures| *figures.agent == *agent);
+        State {
+            version: page.version,
+            state: figures.map(|figures| agent_state_name(&figures.state)),
+            reason: figures.and_then(|figures| reason(&figures.state)),
+            for_s: figures.map_or(0, |figures| figures.for_so_long.as_secs()),
+            call: page.call.as_ref().map(Call::of),
+            day: figures.map(Day::of),
+            queues: status.queues.iter().map(Queue::of).collect(),
+            notice: page.notice.as_ref().map(|DeskNotice { what, about, by }| Notice {
+                what,
+                about: about.clone(),
+                by: by.clone(),
+            }),
+        }
+    }
+}
+
+/// Why an agent is not ready.
+pub(super) fn reason(state: &AgentState) -> Option<String> {
+    match state {
+        AgentState::NotReady(NotReadyReason::Pause(reason)) => Some(reason.to_string()),
+        AgentState::NotReady(NotReadyReason::NoAnswer) => Some("no_answer".into()),
+        AgentState::NotReady(NotReadyReason::Declined) => Some("declined".into()),
+        AgentState::NotReady(NotReadyReason::PhoneFailed) => Some("phone_failed".into()),
+        AgentState::SignedOut
+        | AgentState::Ready
+        | AgentState::Offered
+        | AgentState::Reserved
+        | AgentState::Talking
+        | AgentState::WrapUp => None,
+    }
+}
+
+impl Call {
+    fn of(call: &PageCall) -> Call {
+        let since = os::clock::timestamp().duration_since(call.since).as_secs();
+        Call {
+            call: call.id,
+            stage: call.stage.name(),
+            queue: call.queue.to_string(),
+            waited_s: call.waited.as_secs(),
+            for_s: u64::try_from(since).unwrap_or(0),
+            lang: call.card.lang.map(base::Lang::code),
+            can_note: call.stage != CallStage::Ringing,
+        }
+    }
+}
+
+impl Day {
+    pub(super) fn of(figures: &AgentFigures) -> Day {
+        Day {
+            offered: figures.offered,
+            answered: figures.answered,
+            missed: figures.missed,
+            talking_s: figures.talking.as_secs(),
+            wrap_up_s: figures.wrap_up.as_secs(),
+            ready_s: figures.ready.as_secs(),
+            not_ready_s: figures.not_ready.as_secs(),
+        }
+    }
+}
+
+impl Queue {
+    pub(super) fn of(figures: &QueueFigures) -> Queue {
+        let agents = |of: &dyn Fn(&AgentState) -> bool| {
+            figures.agents.iter().filter(|(state, _)| of(state)).map(|(_, count)| count).sum()
+        };
+        Queue {
+            name: figures.queue.to_string(),
+            open: figures.open,
+            waiting: figures.waiting,
+            longest_wait_s: figures.longest_wait.as_secs(),
+            answered: figures.answered,
+            abandoned: figures.abandoned,
+            service_level: figures.service_level,
+            agents_ready: agents(&|state| *state == AgentState::Ready),
+            agents_talking: agents(&|state| *state == AgentState::Talking),
+            agents_signed_in: agents(&|state| *state != AgentState::SignedOut),
+        }
+    }
+}

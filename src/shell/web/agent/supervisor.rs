@@ -1,0 +1,137 @@
+//! What a supervisor sees and does. Each deed is noted in the audit log before it is done.
+
+use serde::Serialize;
+
+use super::state::{Day, Queue, reason};
+use super::{AgentService, Done, refused};
+use crate::reply::Reply;
+use crate::studio::account;
+use crate::studio::replies::json;
+use phone::{SupervisorCommand, SupervisorError, agent_state_name};
+use queue::{AgentChange, AgentFigures};
+use studio_store::AgentDuty;
+use web::RequestError;
+use web::agent::{AgentApi, AgentBody, AgentWish, DutyBody, MoveBody, QueueBody};
+use web::studio::{Message, StudioError};
+
+#[derive(Serialize)]
+struct Desk {
+    agents: Vec<Agent>,
+    queues: Vec<Queue>,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Serialize)]
+struct Agent {
+    name: String,
+    state: &'static str,
+    reason: Option<String>,
+    for_s: u64,
+    skills: Vec<String>,
+    day: Day,
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    caller: u64,
+    queue: String,
+    waited_s: u64,
+    lang: Option<&'static str>,
+}
+
+impl AgentService {
+    pub(super) fn desk(&self) -> Reply {
+        let status = self.queue.status();
+        let waiting = status.waiting.iter().map(|waiting| Waiting {
+            caller: waiting.caller,
+            queue: waiting.queue.to_string(),
+            waited_s: waiting.waited.as_secs(),
+            lang: waiting.lang.map(base::Lang::code),
+        });
+        json(&Desk {
+            agents: status.agents.iter().map(Agent::of).collect(),
+            queues: status.queues.iter().map(Queue::of).collect(),
+            waiting: waiting.collect(),
+        })
+    }
+
+    pub(super) async fn supervise(&self, api: AgentApi, by: String, body: &[u8]) -> Result<Reply, StudioError> {
+        let (what, who, about, command) = match api {
+            AgentApi::Queue => {
+                let QueueBody { queue, open } = QueueBody::read(body)?;
+                let what = if open { "queue_opened" } else { "queue_closed" };
+                let name = queue.as_str().into();
+                let command =
+                    if open { SupervisorCommand::OpenQueue(name) } else { SupervisorCommand::CloseQueue(name) };
+                (what, by.clone(), queue, command)
+            }
+            AgentApi::Move => {
+                let MoveBody { caller, queue } = MoveBody::read(body)?;
+                let command = SupervisorCommand::MoveCaller { caller, queue: queue.as_str().into() };
+                ("caller_moved", by.clone(), queue, command)
+            }
+            AgentApi::Agent => {
+                let AgentBody { agent, wish, reason } = AgentBody::read(body)?;
+                let change = match wish {
+                    AgentWish::Ready => AgentChange::Ready,
+                    AgentWish::Pause => AgentChange::Pause(reason.into()),
+                    AgentWish::SignOut => AgentChange::SignOut,
+                };
+                ("agent_state", agent.clone(), wish.name().to_owned(), SupervisorCommand::Agent { agent, change })
+            }
+            AgentApi::Duty => return self.set_duty(by, DutyBody::read(body)?).await,
+            _ => return Err(RequestError::NotFound.into()),
+        };
+        let noted = by.clone();
+        self.studio
+            .blocking(move |stores| stores.accounts.note_desk(what, &who, &noted, &about).map_err(account::trouble))
+            .await?;
+        self.queue.supervise(by, command).await.map_err(not_done)?;
+        Ok(json(&Done { done: true }))
+    }
+
+    /// What an agent serves is in the account, which the queues read again within seconds.
+    async fn set_duty(&self, by: String, body: DutyBody) -> Result<Reply, StudioError> {
+        let DutyBody { agent, queues, skills } = body;
+        let known = self.queue.status();
+        if let Some(unknown) = queues.iter().find(|name| known.queues.iter().all(|queue| *queue.queue != ***name)) {
+            tracing::debug!(queue = unknown, "a supervisor named an unknown queue");
+            return Err(not_done(SupervisorError::UnknownQueue));
+        }
+        self.studio
+            .blocking(move |stores| {
+                let agents = stores.accounts.agents().map_err(account::trouble)?;
+                let found = agents.into_iter().find(|account| account.name == agent);
+                let address = found.ok_or_else(|| refused(queue::AgentError::Unknown))?.duty.address;
+                let duty = AgentDuty { queues, skills, address };
+                stores.accounts.set_agent(&agent, &duty, &by).map_err(account::trouble)?;
+                Ok(json(&Done { done: true }))
+            })
+            .await
+    }
+}
+
+impl Agent {
+    fn of(figures: &AgentFigures) -> Agent {
+        Agent {
+            name: figures.agent.to_string(),
+            state: agent_state_name(&figures.state),
+            reason: reason(&figures.state),
+            for_s: figures.for_so_long.as_secs(),
+            skills: figures.skills.iter().map(ToString::to_string).collect(),
+            day: Day::of(figures),
+        }
+    }
+}
+
+fn not_done(error: SupervisorError) -> StudioError {
+    let (code, zh, en) = match error {
+        SupervisorError::Agent(error) => return refused(error),
+        SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
+        SupervisorError::CallerGone => ("no_caller", "该来电者已不在等候。", "This caller waits no longer."),
+        SupervisorError::NotServed => {
+            ("away", "本节点未启用队列；请联系系统管理员。", "This node serves no queues; ask the administrator.")
+        }
+    };
+    StudioError::Refused { status: 409, code, words: Message { zh: zh.into(), en: en.into() } }
+}

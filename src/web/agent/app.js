@@ -1,0 +1,417 @@
+// The agents' page: the session, what the agent does, the caller who rings or talks, notes, figures. Supervisors see the whole desk.
+
+import { Refused, get, post, query, session, words } from "/studio/api.js";
+import { button, fill, h, key, lang, notice, say, speak, w } from "/studio/dom.js";
+import { firstPassword } from "/studio/first_password.js";
+import { signIn } from "/studio/sign_in.js";
+import { callerCard } from "./caller.js";
+import { allow, ring, stop } from "./ring.js";
+import { supervisorView } from "./supervisor.js";
+import { clock, langName, noticeText, reasonName, stateName } from "./words.js";
+
+session.base = "/agent/api/";
+session.away = {
+  zh: "无法连接服务器，正在重试。电话不受影响，请继续接听。",
+  en: "The node cannot be reached; the page tries again. Telephones are not affected.",
+};
+
+const main = document.getElementById("main");
+let settings = { pauses: [], reasons: [] };
+let state = null; // the last reply
+let received = 0; // when it came
+let following = 0;
+let typed; // the password of a sign-in, until it is changed
+let supervisor = null;
+let card = { call: null, card: null, problem: "" };
+let drawn = {}; // what each part of the page shows
+let note = null; // { call, reason, saved }
+const phone = { here: null, telephone: null, state: "off", why: "", muted: false };
+
+// ---- the session ---------------------------------------------------------------------------------
+
+function enter() {
+  top();
+  stop();
+  supervisor?.leave();
+  supervisor = null;
+  drawn = {};
+  if (!session.operator) {
+    document.body.dataset.view = "sign-in";
+    document.title = w("登录 · 坐席", "Sign in · Agent desk");
+    return signIn({ main, done: signedIn }).draw();
+  }
+  if (session.mustChange) {
+    document.body.dataset.view = "first-password";
+    return firstPassword({ main, me: session.operator, typed, done: passwordChosen }).draw();
+  }
+  document.title = w("坐席", "Agent desk");
+  if (session.operator.role === "supervisor") {
+    document.body.dataset.view = "supervisor";
+    supervisor = supervisorView({ main, settings });
+    return supervisor.enter();
+  }
+  if (session.operator.role !== "agent") {
+    document.body.dataset.view = "refused";
+    return fill(main, h("div", { class: "card narrow" }, h("h1", { tabindex: -1 }, w("此页面供坐席和班长使用", "This page is for agents and supervisors")),
+      h("p", {}, w("请用坐席账号登录，或联系系统管理员更改角色。", "Sign in with an agent's account, or ask the administrator for the role."))));
+  }
+  document.body.dataset.view = "agent";
+  skeleton();
+  if (state) draw();
+  main.focus({ preventScroll: true });
+}
+
+async function begin() {
+  following += 1;
+  state = null;
+  if (session.operator && !session.mustChange && ["agent", "supervisor"].includes(session.operator.role)) {
+    settings = await get("settings").catch(() => settings);
+  }
+  enter();
+  if (session.operator?.role === "agent" && !session.mustChange) follow();
+}
+
+function signedIn(me, password) {
+  session.operator = me.operator;
+  session.mustChange = me.must_change;
+  session.csrf = me.csrf;
+  typed = me.must_change ? password : undefined;
+  notice("session", "");
+  allow();
+  begin();
+}
+
+function passwordChosen() {
+  typed = undefined;
+  session.mustChange = false;
+  notice("good", w("密码已修改。", "The password was changed."));
+  begin();
+}
+
+session.signedOut = () => {
+  if (!session.operator) return;
+  Object.assign(session, { operator: null, mustChange: false, csrf: "" });
+  following += 1;
+  enter();
+  notice("session", w("登录已过期，请重新登录。签到状态不变，话机照常振铃。", "Your session has ended: sign in again. You are still at work, and your telephone rings as before."));
+};
+
+async function signOut() {
+  await post("sign-out").catch(() => {});
+  Object.assign(session, { operator: null, mustChange: false, csrf: "" });
+  following += 1;
+  closePhone();
+  enter();
+}
+
+// ---- what the node says --------------------------------------------------------------------------
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function follow() {
+  const mine = (following += 1);
+  let failures = 0;
+  while (mine === following && session.operator) {
+    try {
+      const next = await get(query("state", { after: state?.version }));
+      if (mine !== following) return;
+      notice("away", "");
+      failures = 0;
+      take(next);
+    } catch (problem) {
+      if (mine !== following || (problem instanceof Refused && problem.status === 401)) return;
+      notice("away", words(problem));
+      await sleep(Math.min(5000, 500 * 2 ** failures));
+      failures += 1;
+    }
+  }
+}
+
+function take(next) {
+  const before = state;
+  [state, received] = [next, performance.now()];
+  const call = next.call;
+  if (call && card.call !== call.call) look(call.call);
+  if (!call) card = { call: null, card: null, problem: "" };
+  if (call && call.stage !== "ringing" && note?.call !== call.call) note = { call: call.call, reason: "", saved: false };
+  if (call?.stage === "ringing") {
+    if (before?.call?.call !== call.call) say(w(`来电，队列 ${call.queue}`, `A caller, queue ${call.queue}`));
+    ring(call.queue);
+  } else {
+    stop();
+  }
+  if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
+  const told = next.notice && JSON.stringify(next.notice);
+  if (told && before && told !== JSON.stringify(before.notice)) notice("supervisor", noticeText(next.notice));
+  draw();
+}
+
+/** Asks for the card; the node notes that this agent saw it. */
+async function look(call) {
+  card = { call, card: null, problem: "" };
+  try {
+    const found = await get(query("card", { call }));
+    if (card.call === call) card = { call, card: found, problem: "" };
+  } catch (problem) {
+    if (card.call === call) card = { call, card: null, problem: words(problem) };
+  }
+  drawn.card = null;
+  draw();
+}
+
+async function act(name, body) {
+  allow();
+  try {
+    await post(name, body);
+    notice("refused", "");
+  } catch (problem) {
+    notice("refused", words(problem));
+  }
+}
+
+const elapsed = () => (performance.now() - received) / 1000;
+
+// ---- the page ------------------------------------------------------------------------------------
+
+function skeleton() {
+  drawn = {};
+  fill(main, h("div", { class: "desk" },
+    h("section", { class: "side", "aria-label": w("我的状态", "My state") }, h("div", { class: "card", id: "status" }), h("div", { class: "card", id: "phone", hidden: true }), h("div", { class: "card", id: "day" })),
+    h("section", { class: "middle", "aria-label": w("来电", "Call") }, h("div", { class: "card", id: "call" }), h("div", { class: "card", id: "caller" }), h("div", { class: "card", id: "note" })),
+    h("section", { class: "side", "aria-label": w("队列", "Queues") }, h("div", { class: "card", id: "queues" }), h("div", { class: "card", id: "keys" }))));
+}
+
+/** Draws a part again if it shows something else. */
+function part(id, shows, make) {
+  const signature = JSON.stringify([lang, shows]);
+  if (drawn[id] === signature) return;
+  drawn[id] = signature;
+  const place = document.getElementById(id);
+  const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+  const made = make();
+  place.hidden = !made;
+  fill(place, made);
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+function draw() {
+  if (!state || document.body.dataset.view !== "agent") return;
+  top();
+  const { call } = state;
+  part("status", [state.state, state.reason], status);
+  part("phone", [phone.here !== null, phone.state, phone.why, phone.muted], phonePart);
+  part("call", [call && [call.call, call.stage, call.queue], phone.state], callPart);
+  part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
+  part("note", [call && call.can_note && call.call, note?.saved], notePart);
+  part("day", state.day, dayPart);
+  part("queues", state.queues, queuesPart);
+  part("keys", [state.state, Boolean(call), phone.state], keysPart);
+  tick();
+}
+
+function tick() {
+  const set = (id, text) => { const node = document.getElementById(id); if (node && node.textContent !== text) node.textContent = text; };
+  if (!state || document.body.dataset.view !== "agent") return;
+  set("state-time", clock(state.for_s + elapsed()));
+  if (state.call) set("call-time", clock(state.call.for_s + elapsed()));
+}
+setInterval(tick, 500);
+
+const withKey = (text, name) => [text, " ", key(name)];
+
+function status() {
+  const may = { ready: ["not_ready", "wrap_up", "signed_out"], pause: ["ready", "ringing", "talking", "wrap_up", "signed_out"], stop: ["ready", "not_ready", "talking", "wrap_up"] };
+  const is = (of) => may[of].includes(state.state);
+  return [
+    h("h1", { class: `state is-${state.state}`, tabindex: -1 }, h("span", { class: "lamp-dot", "aria-hidden": "true" }), stateName(state.state) || w("不是坐席", "No agent")),
+    state.reason && h("p", { class: "reason" }, reasonName(state.reason)),
+    h("p", { class: "big-time", id: "state-time" }),
+    state.reason === "phone_failed" && h("p", { class: "trouble" }, w("请检查话机是否已注册，或启用浏览器电话。", "Check that your telephone is registered, or use this browser.")),
+    h("div", { class: "stack" },
+      h("button", { id: "do-ready", type: "button", class: "first wide", disabled: !is("ready"), onclick: () => act("ready") },
+        withKey(state.state === "wrap_up" ? w("结束话后处理，就绪", "End wrap-up, ready") : w("就绪", "Ready"), "R")),
+      h("div", { class: "row tight" },
+        h("select", { id: "pause-reason", "aria-label": w("暂停原因", "Reason of the pause") }, settings.pauses.map((one) => h("option", { value: one }, reasonName(one)))),
+        h("button", { id: "do-pause", type: "button", disabled: !is("pause"), onclick: pause }, withKey(w("暂停", "Pause"), "P"))),
+      h("button", { id: "do-stop", type: "button", class: "small", disabled: !is("stop"), onclick: () => act("stop") }, withKey(w("签退（结束工作）", "End work"), "Q"))),
+  ];
+}
+
+const pause = () => act("pause", { reason: document.getElementById("pause-reason")?.value || "" });
+const decline = () => (phone.state === "incoming" ? phone.telephone.decline() : act("decline", { call: state.call.call }));
+const hangUp = () => act("hang-up", { call: state.call.call });
+
+function callPart() {
+  const call = state.call;
+  if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电者的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
+  const titles = { ringing: w("来电振铃，请接听话机", "A caller: answer your telephone"), talking: w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
+  return h("div", { class: `banner is-${call.stage}` },
+    h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`)),
+    h("p", { class: "big-time", id: "call-time" }),
+    h("div", { class: "row" },
+      phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
+      call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
+      call.stage === "talking" && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
+      call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H"))));
+}
+
+function callerPart() {
+  if (card.call === null) return null;
+  if (card.problem) return h("p", { class: "trouble" }, card.problem);
+  if (!card.card) return h("p", { class: "soft" }, w("正在读取…", "Loading…"));
+  return [h("h2", {}, w("来电者", "Caller")), callerCard(card.card)];
+}
+
+function notePart() {
+  if (!state.call?.can_note || !note) return null;
+  const choose = (reason) => { note.reason = reason; note.saved = false; };
+  return h("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); saveNote(); } },
+    h("h2", {}, w("登记", "Note"), " ", key("N")),
+    h("div", { class: "reasons", role: "radiogroup", "aria-label": w("来电原因", "Reason of the call") }, settings.reasons.map((reason, n) =>
+      h("label", { class: "choice" }, h("input", { type: "radio", name: "reason", id: `reason-${n + 1}`, value: reason, checked: note.reason === reason, onchange: () => choose(reason) }),
+        reasonName(reason), n < 9 && key(String(n + 1))))),
+    h("label", { for: "note-text" }, w("简短备注（不写姓名、号码）", "A short note (no names, no numbers)")),
+    h("textarea", { id: "note-text", maxlength: 200, rows: 2, oninput: (event) => { note.text = event.target.value; note.saved = false; }, value: note.text || "" }),
+    h("div", { class: "row" }, h("button", { class: "first", id: "do-note" }, withKey(w("保存", "Save"), "Ctrl Enter")),
+      h("span", { role: "status", class: "good-text" }, note.saved && w("✓ 已保存", "✓ saved"))));
+}
+
+async function saveNote() {
+  const kept = note;
+  try {
+    await post("note", { call: kept.call, reason: kept.reason, text: kept.text || "" });
+    kept.saved = true;
+    notice("refused", "");
+    say(w("已保存", "Saved"));
+  } catch (problem) {
+    notice("refused", words(problem));
+  }
+  draw();
+}
+
+function dayPart() {
+  const day = state.day;
+  if (!day) return null;
+  const mean = day.answered ? clock(day.talking_s / day.answered) : "–";
+  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Mean call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)]];
+  return [h("h2", {}, w("我的今天", "My day")), h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
+}
+
+function queuesPart() {
+  return [h("h2", {}, w("队列", "Queues")), state.queues.length === 0 && h("p", { class: "soft" }, w("设置中没有队列。", "The settings have no queue.")),
+    state.queues.map((one) => h("div", { class: "queue" },
+      h("p", { class: "row tight" }, h("b", {}, one.name), !one.open && h("span", { class: "chip bad-chip" }, w("已关闭", "closed"))),
+      h("p", { class: one.waiting ? "waiting some" : "waiting" }, h("b", {}, String(one.waiting)), w(" 人等候", " waiting"), one.waiting > 0 && ` · ${w("最长", "longest")} ${clock(one.longest_wait_s)}`),
+      h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `${one.agents_signed_in} agents: ${one.agents_ready} ready, ${one.agents_talking} talking`)),
+      h("p", { class: "soft" }, w(`接听 ${one.answered}，放弃 ${one.abandoned}`, `${one.answered} answered, ${one.abandoned} gave up`),
+        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`))))];
+}
+
+function keysPart() {
+  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason of the call")],
+    ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")], ["M", w("静音", "mute")]] : [])];
+  return [h("h2", {}, w("快捷键", "Keys")), h("ul", { class: "plain keys" }, keys.map(([name, what]) => h("li", {}, key(name), " ", what)))];
+}
+
+// ---- this browser as telephone -------------------------------------------------------------------
+
+async function findPhone() {
+  try {
+    phone.here = (await import("./telephone.js")).Telephone;
+    draw();
+  } catch { /* this node has none */ }
+}
+
+function phonePart() {
+  if (!phone.here) return null;
+  const words = { off: w("未启用", "off"), connecting: w("正在连接…", "connecting…"), registered: w("已就绪", "ready"), incoming: w("振铃", "ringing"), connected: w("通话中", "talking"), failed: w("失败", "failed") };
+  return [h("h2", {}, w("浏览器电话", "This browser as telephone")),
+    h("p", { class: "row" }, h("button", { type: "button", id: "do-phone", "aria-pressed": String(phone.state !== "off" && phone.state !== "failed"), onclick: switchPhone }, withKey(phone.telephone ? w("停用", "Switch off") : w("启用", "Switch on"), "B")),
+      h("span", { class: "chip", role: "status" }, words[phone.state])),
+    phone.why && h("p", { class: "trouble" }, phone.why)];
+}
+
+function heard(event) {
+  const states = { registered: "registered", incoming: "incoming", connected: "connected", ended: "registered", failed: "failed" };
+  phone.state = states[event.kind] || phone.state;
+  phone.why = event.kind === "failed" ? String(event.why || "") : "";
+  if (event.kind !== "connected") phone.muted = false;
+  if (event.kind === "failed") phone.telephone = null;
+  draw();
+}
+
+async function switchPhone() {
+  allow();
+  if (phone.telephone) return closePhone();
+  [phone.state, phone.why] = ["connecting", ""];
+  phone.telephone = new phone.here(heard);
+  draw();
+  try {
+    await phone.telephone.connect();
+  } catch (problem) {
+    heard({ kind: "failed", why: problem?.message });
+  }
+}
+
+function closePhone() {
+  phone.telephone?.close();
+  Object.assign(phone, { telephone: null, state: "off", why: "", muted: false });
+  draw();
+}
+
+function mute() {
+  phone.muted = !phone.muted;
+  phone.telephone?.mute(phone.muted);
+  draw();
+}
+
+// ---- the head, keys ------------------------------------------------------------------------------
+
+function top() {
+  const shows = JSON.stringify([lang, session.operator?.name, session.mustChange, state?.state]);
+  if (drawn.top === shows && document.getElementById("top").childElementCount) return;
+  drawn.top = shows;
+  document.getElementById("skip").textContent = w("跳到正文", "Skip to the content");
+  const role = { agent: w("坐席", "agent"), supervisor: w("班长", "supervisor"), operator: w("录音员", "operator"), approver: w("审核员", "approver") };
+  fill(document.getElementById("top"),
+    h("p", { class: "brand" }, w("坐席工作台", "Agent desk")),
+    session.operator?.role === "agent" && state?.state && h("span", { class: `chip state-chip is-${state.state}` }, stateName(state.state)),
+    h("div", { class: "row" },
+      session.operator && h("span", { class: "who" }, session.operator.name, h("small", {}, role[session.operator.role])),
+      session.operator && button(w("退出登录", "Sign out"), signOut, { class: "quiet" }),
+      button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); enter(); }, { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));
+}
+
+const press = (id) => { const node = document.getElementById(id); if (node && !node.disabled && node.offsetParent) { node.click(); return true; } return false; };
+
+document.addEventListener("keydown", (event) => {
+  if (document.body.dataset.view !== "agent" || event.isComposing || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey) {
+    if (event.key === "Enter" && note && state?.call?.can_note) { event.preventDefault(); saveNote(); }
+    return;
+  }
+  if (event.key === "Escape") { document.activeElement?.blur(); return; }
+  if (event.target.closest("input:not([type=radio]), textarea, select")) return;
+  const ids = { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone" };
+  const name = event.key.toLowerCase();
+  if (name === "n") {
+    const text = document.getElementById("note-text");
+    if (text) { event.preventDefault(); text.focus(); }
+  } else if (/^[1-9]$/.test(name)) {
+    if (press(`reason-${name}`)) event.preventDefault();
+  } else if (ids[name] && press(ids[name])) {
+    event.preventDefault();
+  }
+});
+document.addEventListener("pointerdown", allow);
+addEventListener("beforeunload", (event) => { if (state?.call?.stage === "talking" && phone.state === "connected") event.preventDefault(); });
+
+speak(lang);
+try {
+  const me = await get("me");
+  Object.assign(session, { operator: me.operator, mustChange: me.must_change, csrf: me.csrf });
+} catch (problem) {
+  if (!(problem instanceof Refused) || problem.status !== 401) notice("session", words(problem));
+}
+begin();
+findPhone();

@@ -1,0 +1,189 @@
+//! JSON bodies of the agents' API.
+
+use serde::Deserialize;
+
+use crate::RequestError;
+
+/// `POST pause`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseBody {
+    /// One of the settings' reasons; empty: the first.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// `POST decline`, `POST hang-up`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallBody {
+    /// The call's number on the page.
+    pub call: u64,
+}
+
+/// `POST note`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentNoteBody {
+    /// The call's number on the page.
+    pub call: u64,
+    /// One of the settings' reasons; empty: none.
+    #[serde(default)]
+    pub reason: String,
+    /// A short text.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// `POST queue`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueBody {
+    /// The queue's name.
+    pub queue: String,
+    /// Whether callers may join.
+    pub open: bool,
+}
+
+/// `POST move`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveBody {
+    /// The caller's number, from `GET desk`.
+    pub caller: u64,
+    /// The queue's name.
+    pub queue: String,
+}
+
+/// What a supervisor wants an agent to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentWish {
+    /// Takes callers.
+    Ready,
+    /// Takes no callers.
+    Pause,
+    /// Ends work.
+    SignOut,
+}
+
+impl AgentWish {
+    /// The word in the body.
+    pub fn name(self) -> &'static str {
+        match self {
+            AgentWish::Ready => "ready",
+            AgentWish::Pause => "pause",
+            AgentWish::SignOut => "sign_out",
+        }
+    }
+}
+
+/// `POST agent`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentBody {
+    /// The agent's account.
+    pub agent: String,
+    /// What the agent does next.
+    #[serde(rename = "do")]
+    pub wish: AgentWish,
+    /// Of a pause; empty: the first of the settings.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// `POST duty`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DutyBody {
+    /// The agent's account.
+    pub agent: String,
+    /// The queues by name; none: every queue.
+    pub queues: Vec<String>,
+    /// What the agent can do.
+    pub skills: Vec<String>,
+}
+
+macro_rules! read {
+    ($($of:ty: $want:literal),+ $(,)?) => {
+        $(impl $of {
+            /// Reads the body. The error holds only its place: the text may quote what was sent.
+            ///
+            /// # Errors
+            /// [`RequestError::Json`]
+            pub fn read(body: &[u8]) -> Result<Self, RequestError> {
+                serde_json::from_slice(body).map_err(|error| RequestError::Json {
+                    line: error.line(),
+                    column: error.column(),
+                    want: $want,
+                })
+            }
+        })+
+    };
+}
+
+read! {
+    PauseBody: r#"{"reason": "break"}"#,
+    CallBody: r#"{"call": 7}"#,
+    AgentNoteBody: r#"{"call": 7, "reason": "progress", "text": "..."}"#,
+    QueueBody: r#"{"queue": "desk", "open": true}"#,
+    MoveBody: r#"{"caller": 7, "queue": "desk"}"#,
+    AgentBody: r#"{"agent": "li", "do": "pause", "reason": "break"}"#,
+    DutyBody: r#"{"agent": "li", "queues": ["desk"], "skills": ["en"]}"#,
+}
+
+/// A note of at most 200 characters in one line, without the digits of receipts, documents and telephones: of a run of five and
+/// more the last four stay.
+pub fn without_numbers(text: &str) -> String {
+    let mut kept = String::new();
+    let mut run = String::new();
+    let plain = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    for c in plain.take(NOTE_CHARS_MAX).chain(std::iter::once('\n')) {
+        if c.is_numeric() {
+            run.push(c);
+            continue;
+        }
+        let digits: Vec<char> = run.drain(..).collect();
+        let from = if digits.len() > DIGITS_KEPT { digits.len() - DIGITS_KEPT } else { 0 };
+        if from > 0 {
+            kept.push('…');
+        }
+        kept.extend(&digits[from..]);
+        if c != '\n' {
+            kept.push(c);
+        }
+    }
+    kept
+}
+
+const NOTE_CHARS_MAX: usize = 200;
+const DIGITS_KEPT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_keeps_no_number() {
+        for (text, kept) in [
+            ("", ""),
+            ("  asked for the hall  ", "asked for the hall"),
+            ("回执 442026112400018，下周再来", "回执 …0018，下周再来"),
+            ("1234 and 12345", "1234 and …2345"),
+            ("ends in １３８００１３８０００", "ends in …８０００"),
+            ("two\nlines", "two lines"),
+        ] {
+            assert_eq!(without_numbers(text), kept);
+        }
+        assert_eq!(without_numbers(&"x".repeat(500)).chars().count(), NOTE_CHARS_MAX);
+    }
+
+    #[test]
+    fn bodies_are_read_and_unknown_fields_are_refused() {
+        assert_eq!(PauseBody::read(b"{}").unwrap().reason, "");
+        assert_eq!(CallBody::read(br#"{"call":7}"#).unwrap().call, 7);
+        assert!(CallBody::read(br#"{"call":7,"agent":"wang"}"#).is_err());
+        let problem = AgentNoteBody::read(br#"{"call":7,"text":["442026112400018"]}"#).unwrap_err();
+        assert!(!format!("{problem} {problem:?}").contains("4420"), "{problem}");
+    }
+}

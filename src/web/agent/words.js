@@ -1,0 +1,93 @@
+// Words of states, reasons and outcomes in both languages, and times.
+
+import { lang, w } from "/studio/dom.js";
+
+const STATES = {
+  signed_out: ["未签到", "Signed out"],
+  ready: ["就绪", "Ready"],
+  not_ready: ["暂停", "Not ready"],
+  ringing: ["来电振铃", "Ringing"],
+  reserved: ["正在回拨", "Calling back"],
+  talking: ["通话中", "Talking"],
+  wrap_up: ["话后处理", "Wrap-up"],
+};
+
+const REASONS = {
+  break: ["小休", "Break"],
+  lunch: ["午休", "Lunch"],
+  training: ["培训", "Training"],
+  no_answer: ["未接来电", "Call not answered"],
+  declined: ["已拒接", "Call declined"],
+  phone_failed: ["话机不可用", "Telephone cannot be reached"],
+  progress: ["查进度", "Progress"],
+  papers: ["补正材料", "Missing papers"],
+  collection: ["领取证件", "Collection"],
+  fees: ["费用", "Fees"],
+  complaint: ["投诉建议", "Complaint"],
+  other: ["其他", "Other"],
+};
+
+const RESULTS = {
+  found: ["已核实：回执号与证件号相符", "Verified: number and ID fit"],
+  not_found: ["未查询到相符记录", "No record fits"],
+  too_old: ["数据过期，未作答复", "The copy was too old to answer"],
+  down: ["查询暂不可用", "The look-up was not available"],
+  handed_over: ["多次查询未果，转人工", "Too many failures: handed to a person"],
+};
+
+const OUTCOMES = {
+  finished: ["自助完成", "finished"],
+  hung_up: ["挂断", "hung up"],
+  transferred: ["已转人工", "talked to a person"],
+  abandoned: ["未接通前挂断", "gave up before the answer"],
+  refused: ["未受理", "refused"],
+  failed: ["中断", "failed"],
+  answered: ["坐席接听", "answered by an agent"],
+  left: ["离开队列", "left the queue"],
+  full: ["队列已满", "queue was full"],
+  unavailable: ["无坐席", "no agent"],
+};
+
+const LANGS = { zh: ["普通话", "Mandarin"], yue: ["粤语", "Cantonese"], en: ["英语", "English"] };
+
+const named = (table) => (code) => (table[code] ? w(...table[code]) : code || "");
+export const stateName = named(STATES);
+export const reasonName = named(REASONS);
+export const resultName = named(RESULTS);
+export const outcomeName = named(OUTCOMES);
+export const langName = named(LANGS);
+
+/** What a supervisor did, in a sentence. */
+export function noticeText({ what, about, by }) {
+  switch (what) {
+    case "queue_opened": return w(`班长 ${by} 已开放队列“${about}”。`, `${by} has opened the queue ${about}.`);
+    case "queue_closed": return w(`班长 ${by} 已关闭队列“${about}”，不再进入新来电。`, `${by} has closed the queue ${about}: nobody joins it.`);
+    case "agent_pause": return w(`班长 ${by} 将您置为暂停${about ? "：" + reasonName(about) : ""}。`, `${by} has paused you${about ? ": " + reasonName(about) : ""}.`);
+    case "agent_sign_out": return w(`班长 ${by} 已为您签退。`, `${by} has signed you out.`);
+    default: return w(`班长 ${by} 将您置为就绪。`, `${by} has made you ready.`);
+  }
+}
+
+/** Seconds as 3:07 or 1:02:03. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const rest = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+  return hours ? `${hours}:${rest}` : rest;
+}
+
+/** Seconds in words: 3 分钟, 2 h. */
+export function span(seconds) {
+  if (seconds < 90) return w(`${Math.round(seconds)} 秒`, `${Math.round(seconds)} s`);
+  if (seconds < 5400) return w(`${Math.round(seconds / 60)} 分钟`, `${Math.round(seconds / 60)} min`);
+  return w(`${Math.round(seconds / 3600)} 小时`, `${Math.round(seconds / 3600)} h`);
+}
+
+const locale = () => (lang === "zh" ? "zh-CN" : "en-GB");
+
+/** A time of the day. */
+export const hour = (iso) => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", hour12: false }).format(new Date(iso));
+
+/** A date of the calendar, as 2026-11-30. */
+export const day = (iso) => new Intl.DateTimeFormat(locale(), { year: "numeric", month: "long", day: "numeric", weekday: "short", timeZone: "UTC" }).format(new Date(iso + "T00:00:00Z"));

@@ -1,0 +1,152 @@
+//! The agents' page in a real browser: a caller rings, is seen, answered, noted; the supervisor's view.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+use support::browser::Browser;
+use support::gateway::Gateway;
+use support::phone::Phone;
+use support::studio::{Person, first_password};
+use support::wait::eventually;
+
+#[path = "../it/agents/telephone.rs"]
+#[expect(dead_code, reason = "the tests of calls use the rest")]
+mod telephone;
+
+const LONG: Duration = Duration::from_secs(60);
+const SETTINGS: [&str; 2] = [
+    "hotline.calendar=tests/support/always_open.toml",
+    "queue=[{name=\"desk\", ring_limit_s=60, wrap_up_s=120}, {name=\"visa\"}]",
+];
+
+/// Keeps a picture of the page for people to look at.
+fn keep(browser: &mut Browser, name: &str) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    let picture = browser.picture(1.0);
+    assert!(picture.starts_with(b"\x89PNG"), "a picture");
+    fs::write(folder.join(format!("agent-{name}.png")), picture).expect("a picture can be written");
+}
+
+/// Signs in at the page, with a first password that is replaced.
+fn signs_in(browser: &mut Browser, gateway: &Gateway, name: &str, lang: &str) {
+    browser.open(&format!("http://{}/agent", gateway.web));
+    browser.value(&format!("localStorage.setItem('studio-lang', '{lang}')"));
+    browser.open(&format!("http://{}/agent?{name}", gateway.web));
+    browser.until("document.activeElement.id === 'name'");
+    browser.write(name);
+    browser.press("Tab");
+    let typed = first_password(gateway, name);
+    browser.write(&typed);
+    browser.press("Enter");
+    for _ in 0..2 {
+        browser.until("['new', 'again'].includes(document.activeElement.id)");
+        browser.write(&format!("{typed} mine"));
+        let is_last = browser.value("document.activeElement.id === 'again'") == true;
+        browser.press(if is_last { "Enter" } else { "Tab" });
+    }
+}
+
+/// The telephone of an agent whom the first start made.
+fn telephone_of(gateway: &Gateway, name: &str) -> telephone::AgentPhone {
+    // It notes the passwords before a sign-in removes them.
+    first_password(gateway, name);
+    let text = fs::read_to_string(gateway.folder.join("initial-passwords.noted")).expect("noted");
+    let line = text.lines().find(|line| line.contains(&format!("name {name} "))).expect("the agent");
+    let number: String = line.split("registers as ").nth(1).expect("a number").chars().take(3).collect();
+    let password = line.rsplit("password ").next().expect("a password").trim_end_matches(')');
+    let mut desk = telephone::AgentPhone::new(gateway.udp, &number, "jindu.localhost", password);
+    assert_eq!(desk.register(300), 200, "{}", gateway.log());
+    desk
+}
+
+/// Nothing on the page is cut off or wider than the screen.
+fn fits(browser: &mut Browser) {
+    assert_eq!(browser.value("document.documentElement.scrollWidth <= innerWidth"), true);
+}
+
+#[test]
+fn an_agent_is_called_sees_the_caller_and_notes_it_with_keys_alone() {
+    let gateway = Gateway::start(&SETTINGS);
+    let mut desk = telephone_of(&gateway, "agent1");
+    let mut browser = Browser::start(1366, 768);
+    signs_in(&mut browser, &gateway, "agent1", "zh");
+    browser.until("document.querySelector('#state-time')?.textContent.includes(':')");
+    keep(&mut browser, "signed-out");
+    eventually(LONG, "the account is known", || {
+        browser.press("r");
+        std::thread::sleep(Duration::from_millis(500));
+        browser.value("document.querySelector('.state.is-ready') !== null") == true
+    });
+    let (receipt, tail) = gateway.example("ready");
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press(&format!("21{receipt}{}", tail.replace('X', "*")));
+    eventually(LONG, "the case is found", || {
+        gateway.metric("jindu_lookups_total{door=\"phone\",result=\"found\"}") == 1.0
+    });
+    caller.press("0");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    browser.until(
+        "document.querySelector('.banner.is-ringing') !== null && document.querySelector('.stage-now') !== null",
+    );
+    assert!(browser.text("#caller").replace(' ', "").contains(&receipt));
+    keep(&mut browser, "ringing");
+    fits(&mut browser);
+    desk.answers(8);
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    browser.press("1");
+    browser.until("document.querySelector('#reason-1').checked");
+    browser.value("document.activeElement.blur()");
+    browser.press("n");
+    browser.until("document.activeElement.id === 'note-text'");
+    browser.write("询问领取时间，已答复");
+    browser.resize(1920, 1080);
+    keep(&mut browser, "talking");
+    fits(&mut browser);
+    browser.press("Escape");
+    browser.press("h");
+    assert!(desk.is_hung_up(LONG));
+    browser.until(
+        "document.querySelector('.banner.is-over') !== null && document.querySelector('.state.is-wrap_up') !== null",
+    );
+    browser.value("document.querySelector('#do-note').click()");
+    browser.until("document.querySelector('.good-text').textContent.includes('✓')");
+    browser.value("[...document.querySelectorAll('.top button')].find((one) => one.innerText === 'English').click()");
+    browser.until("document.querySelector('h1').textContent.includes('Wrap-up')");
+    keep(&mut browser, "wrap-up-en");
+    browser.resize(1366, 768);
+    keep(&mut browser, "wrap-up-en-small");
+    fits(&mut browser);
+    browser.zoom(1366, 768, 2);
+    fits(&mut browser);
+    assert_eq!(browser.errors, Vec::<String>::new());
+    caller.hang_up();
+}
+
+#[test]
+fn a_supervisor_sees_the_desk_and_closes_a_queue() {
+    let gateway = Gateway::start(&SETTINGS);
+    let _desk = telephone_of(&gateway, "agent1");
+    let agent = Person::at_desk(&gateway, "agent1", &first_password(&gateway, "agent1"));
+    eventually(LONG, "the account is known", || agent.post("ready", &json!({})).status == 200);
+    agent.does("pause", &json!({}));
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("30");
+    let mut browser = Browser::start(1366, 768);
+    signs_in(&mut browser, &gateway, "supervisor", "zh");
+    browser.until("document.querySelector('#desk-waiting tbody tr') !== null");
+    keep(&mut browser, "supervisor");
+    fits(&mut browser);
+    browser.value("document.querySelectorAll('#desk-queues tbody button')[1].click()");
+    browser.until("document.querySelector('dialog[open]') !== null");
+    browser.value("document.querySelector('dialog .danger').click()");
+    browser.until("document.querySelectorAll('#desk-queues tbody tr')[1].innerText.includes('已关闭')");
+    assert_eq!(agent.get("state").json()["notice"]["what"], "queue_closed");
+    browser.resize(1920, 1080);
+    keep(&mut browser, "supervisor-large");
+    fits(&mut browser);
+    assert_eq!(browser.errors, Vec::<String>::new());
+    caller.hang_up();
+}
