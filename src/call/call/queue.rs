@@ -62,6 +62,11 @@ pub enum QueueNotice {
     },
     /// The agent has hung up.
     Ended,
+    /// The agent gives the caller to a queue: the caller waits again.
+    Transferred {
+        /// The queue's name.
+        queue: Arc<str>,
+    },
 }
 
 /// Whether the caller waits for an agent, or talks to one.
@@ -105,8 +110,7 @@ impl Queued {
 impl Call {
     /// The caller waits, and hears a telephone ring.
     pub(super) fn join_queue(&mut self, now: Instant, queue: &str, out: &mut Vec<Output>) {
-        let pieces = vec![Piece::Ringing(LONGEST)];
-        out.push(Effect::Media(MediaCommand::Play { id: WAITING, pieces }).into());
+        ring(out);
         self.wait(now, QueueWish { queue: queue.into(), ..QueueWish::default() }, By::Transfer, out);
     }
 
@@ -160,6 +164,14 @@ impl Call {
                     By::Transfer => {
                         self.feed_application(now, flow::Input::TransferEnded(TransferOutcome::Done), out);
                     }
+                }
+            }
+            (Queued::Talking { since, by }, QueueNotice::Transferred { queue }) => {
+                self.limit_at += now.saturating_duration_since(since);
+                self.queued = Queued::Waiting { queue, since: now, by };
+                match by {
+                    By::Flow => self.tell_flow(now, QueueEvent::Disconnected, out),
+                    By::Transfer => ring(out),
                 }
             }
             // The agent's telephone is lost: the flow helps the caller on.
@@ -235,6 +247,12 @@ impl Call {
         self.limit_at += waited;
         self.cdr.queued(QueueVisit { queue: Arc::clone(queue), waited, outcome, agent });
     }
+}
+
+/// The caller hears a telephone ring.
+fn ring(out: &mut Vec<Output>) {
+    let pieces = vec![Piece::Ringing(LONGEST)];
+    out.push(Effect::Media(MediaCommand::Play { id: WAITING, pieces }).into());
 }
 
 /// The play that a waiting caller hears; the application numbers its own from 1.

@@ -14,7 +14,7 @@ pub use target::{Go, Prompt, Target, When};
 pub(crate) const CALLER: &str = "caller";
 
 /// The recording of a piece of music.
-pub(crate) fn music_id(name: &str) -> Arc<str> {
+pub fn music_id(name: &str) -> Arc<str> {
     format!("music.{name}").into()
 }
 

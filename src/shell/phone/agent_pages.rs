@@ -39,6 +39,8 @@ pub struct PageCall {
     pub waited: Duration,
     /// When the stage began.
     pub since: Timestamp,
+    /// The caller hears music.
+    pub held: bool,
     /// What the caller did.
     pub card: Arc<CallerCard>,
 }
@@ -105,7 +107,7 @@ impl AgentPages {
         card: Arc<CallerCard>,
     ) {
         let (id, since) = (offer.0, clock::timestamp());
-        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, card };
+        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, held: false, card };
         self.calls.insert(Arc::clone(agent), call);
         self.touch(agent);
     }
@@ -113,7 +115,15 @@ impl AgentPages {
     /// The call of an offer has come to this stage.
     pub(super) fn comes_to(&mut self, agent: &Arc<str>, offer: OfferId, stage: CallStage) {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
-            (call.stage, call.since) = (stage, clock::timestamp());
+            (call.stage, call.since, call.held) = (stage, clock::timestamp(), false);
+            self.touch(agent);
+        }
+    }
+
+    /// The caller is on hold, or no longer.
+    pub(super) fn holds(&mut self, agent: &Arc<str>, offer: OfferId, held: bool) {
+        if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0) {
+            call.held = held;
             self.touch(agent);
         }
     }

@@ -17,6 +17,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::call_guard::CallGuard;
 use super::caller_card::{CallerCard, CardOrigin};
+use super::hold::hold_music;
 use super::inbox::insist;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
@@ -525,6 +526,7 @@ impl Task {
             self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
         let origin = CardOrigin { tag: self.guard.tag.clone(), trunk, caller, number: self.number.clone() };
         let link = CallerLink {
+            music: hold_music(&self.live),
             card: Arc::new(CallerCard::new(&self.live, origin, context)),
             inbox: self.inbox().clone(),
             session: self.guard.session,

@@ -20,6 +20,7 @@ mod calls;
 mod drain;
 mod ended_calls;
 mod hep;
+mod hold;
 mod inbox;
 mod kept_desk;
 mod live_release;

@@ -18,6 +18,7 @@ use queue::{
     AgentChange, AgentError, AgentFigures, AgentState, CallBackFigures, CallBackId, CallBackRecord, CallBackResult,
     CallBackWish, Join, Left, OfferId, QueueFigures,
 };
+use speech::Piece;
 use studio_store::AgentAccount;
 
 /// A caller's name in messages to the queue, given before the queue has entered it.
@@ -34,6 +35,8 @@ pub(crate) struct CallerLink {
     pub number: Option<String>,
     /// What the agent sees of the caller.
     pub card: Arc<CallerCard>,
+    /// What the caller hears on hold.
+    pub music: Vec<Piece>,
 }
 
 /// What the queue hears.
@@ -71,12 +74,16 @@ pub(crate) enum QueueMessage {
 }
 
 /// What an agent does with a call from the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageCommand {
     /// Do not answer it: the caller goes to the next agent.
     Decline,
     /// End the conversation: the caller goes on in the flow.
     HangUp,
+    /// Let the caller hear music and not the agent, or end that.
+    Hold(bool),
+    /// Give the caller to a queue, and be free.
+    Transfer(Arc<str>),
 }
 
 /// News of a call to an agent.

@@ -53,8 +53,8 @@ export function callerCard(card) {
       h("span", { class: "chip lang-chip" }, langName(card.lang) || w("语言未选", "no language")),
       h("span", { class: "number" }, card.number || w("号码未显示", "number withheld"))),
     h("section", { "aria-label": w("办理进度", "Case") }, inquiry(card)),
-    h("section", {}, h("h3", {}, w("菜单路径", "Way through the menus")), way(card)),
     others.length > 0 && h("dl", {}, others.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-    h("section", {}, h("h3", {}, w("今天更早的来电", "Earlier calls today")), earlier(card)),
+    h("div", { class: "pair" }, h("section", {}, h("h3", {}, w("菜单路径", "Way through the menus")), way(card)),
+      h("section", {}, h("h3", {}, w("今天更早的来电", "Earlier calls today")), earlier(card))),
   ];
 }

@@ -21,6 +21,26 @@ pub struct CallBody {
     pub call: u64,
 }
 
+/// `POST hold`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldBody {
+    /// The call's number on the page.
+    pub call: u64,
+    /// `false` ends it.
+    pub on: bool,
+}
+
+/// `POST transfer`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferBody {
+    /// The call's number on the page.
+    pub call: u64,
+    /// The queue's name.
+    pub queue: String,
+}
+
 /// `POST note`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +145,8 @@ macro_rules! read {
 read! {
     PauseBody: r#"{"reason": "break"}"#,
     CallBody: r#"{"call": 7}"#,
+    HoldBody: r#"{"call": 7, "on": true}"#,
+    TransferBody: r#"{"call": 7, "queue": "desk"}"#,
     AgentNoteBody: r#"{"call": 7, "reason": "progress", "text": "..."}"#,
     QueueBody: r#"{"queue": "desk", "open": true}"#,
     MoveBody: r#"{"caller": 7, "queue": "desk"}"#,

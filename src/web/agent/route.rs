@@ -30,6 +30,10 @@ pub enum AgentApi {
     Decline,
     /// Ends the conversation.
     HangUp,
+    /// Lets the caller hear music, or ends that.
+    Hold,
+    /// Gives the caller to a queue.
+    Transfer,
     /// Notes what the conversation was about.
     Note,
     /// Queues, agents and callers who wait; for supervisors, as are the next ones.
@@ -97,6 +101,8 @@ impl AgentApi {
             AgentApi::Stop => ("stop", true),
             AgentApi::Decline => ("decline", true),
             AgentApi::HangUp => ("hang-up", true),
+            AgentApi::Hold => ("hold", true),
+            AgentApi::Transfer => ("transfer", true),
             AgentApi::Note => ("note", true),
             AgentApi::Desk => ("desk", false),
             AgentApi::Queue => ("queue", true),
@@ -107,7 +113,7 @@ impl AgentApi {
     }
 }
 
-const ALL: [AgentApi; 18] = [
+const ALL: [AgentApi; 20] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -120,6 +126,8 @@ const ALL: [AgentApi; 18] = [
     AgentApi::Stop,
     AgentApi::Decline,
     AgentApi::HangUp,
+    AgentApi::Hold,
+    AgentApi::Transfer,
     AgentApi::Note,
     AgentApi::Desk,
     AgentApi::Queue,

@@ -1,8 +1,10 @@
 //! The agents' page over HTTP, with callers on the line.
 
+use base::Codec;
 use serde_json::{Value, json};
 use support::gateway::Gateway;
 use support::phone::Phone;
+use support::sound::clip;
 use support::studio::{Person, first_password, sign_in};
 use support::wait::{SOON, eventually};
 
@@ -274,4 +276,41 @@ fn the_shipped_settings_have_a_queue_and_two_agents_whose_passwords_are_shown_on
     await_call(&person, "talking");
     caller.hang_up();
     assert!(desk.is_hung_up(LONG));
+}
+
+#[test]
+fn a_caller_on_hold_hears_music_and_a_transferred_one_waits_for_the_next_agent() {
+    let gateway = Gateway::start(&TWO_QUEUES);
+    let (li, mut desk) = takes_callers(&gateway, "li", "801");
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    let call = await_call(&li, "talking");
+    let voice = super::speech(Codec::Alaw, 3);
+    desk.say(&voice);
+    assert!(caller.hears(&voice, LONG), "the agent");
+    li.does("hold", &json!({"call": call, "on": true}));
+    assert!(caller.hears(&clip("zh", "music.hold.a", Codec::Alaw), LONG), "music");
+    assert_eq!(state(&li)["call"]["held"], true);
+    li.does("hold", &json!({"call": call, "on": false}));
+    let voice = super::speech(Codec::Alaw, 5);
+    desk.say(&voice);
+    assert!(caller.hears(&voice, LONG), "the agent again");
+    let nobody = li.post("transfer", &json!({"call": call, "queue": "third"}));
+    assert_eq!((nobody.status, nobody.json()["error"].as_str()), (409, Some("queue_not_served")));
+    let (wang, mut second) = takes_callers(&gateway, "wang", "802");
+    li.does("transfer", &json!({"call": call, "queue": "second"}));
+    assert!(desk.is_hung_up(LONG), "the first agent is free");
+    await_call(&li, "over");
+    assert!(second.rings(LONG), "{}", gateway.log());
+    let next = await_call(&wang, "ringing");
+    assert_eq!(wang.get(&format!("card?call={next}")).json()["number"], "13800138000");
+    second.answers(8);
+    await_call(&wang, "talking");
+    let voice = super::speech(Codec::Alaw, 7);
+    second.say(&voice);
+    assert!(caller.hears(&voice, LONG), "the second agent");
+    caller.hang_up();
+    assert!(second.is_hung_up(LONG));
 }

@@ -82,3 +82,19 @@ fn a_caller_whom_no_agent_serves_goes_on_in_the_flow() {
     peer.gives(Input::Queue(QueueNotice::Left(flow::QueueOutcome::NoAgents)));
     assert_eq!(peer.transfers(), [TransferOutcome::Failed], "the agent's telephone is lost");
 }
+
+#[test]
+fn a_caller_whom_the_agent_gives_to_a_queue_waits_again_and_is_connected_again() {
+    let mut peer = Peer::is_connected();
+    peer.gives(Input::Queue(QueueNotice::Transferred { queue: "second".into() }));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::Media(MediaCommand::Play { .. }))), 1, "it rings");
+    peer.gives(Input::Media(KEY));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "there is no agent");
+    peer.now += Duration::from_secs(4);
+    peer.gives(Input::Queue(QueueNotice::Connected { agent: "wang".into() }));
+    peer.gives(Input::Media(KEY));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(Key::Digit(4)))), 1);
+    peer.asks("BYE", "", "");
+    let visit = peer.visit().expect("a visit");
+    assert_eq!((&*visit.queue, visit.waited, visit.agent.as_deref()), ("second", Duration::from_secs(4), Some("wang")));
+}

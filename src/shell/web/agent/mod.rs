@@ -32,9 +32,11 @@ use crate::studio::{PERMISSIONS, StudioService, TOKEN};
 use journal::{AgentNote, Journal};
 use os::clock;
 use phone::{AgentPage, PageCall, PageCommand, QueueHandle};
-use queue::{AgentChange, AgentError};
+use queue::{AgentChange, AgentError, AgentState};
 use web::RequestError;
-use web::agent::{AgentApi, AgentNoteBody, CallBody, PauseBody, agent_api, page, without_numbers};
+use web::agent::{
+    AgentApi, AgentNoteBody, CallBody, HoldBody, PauseBody, TransferBody, agent_api, page, without_numbers,
+};
 use web::studio::{Message, Query, RequiredAccess, StudioError};
 
 /// The agents' part of the HTTP service. One for all sockets.
@@ -131,8 +133,16 @@ impl AgentService {
                 self.change(agent, AgentChange::Pause(reason.into())).await
             }
             AgentApi::Stop => self.change(agent, AgentChange::SignOut).await,
-            AgentApi::Decline => self.command(agent, CallBody::read(body)?, PageCommand::Decline).await,
-            AgentApi::HangUp => self.command(agent, CallBody::read(body)?, PageCommand::HangUp).await,
+            AgentApi::Decline => self.command(agent, CallBody::read(body)?.call, PageCommand::Decline).await,
+            AgentApi::HangUp => self.command(agent, CallBody::read(body)?.call, PageCommand::HangUp).await,
+            AgentApi::Hold => {
+                let HoldBody { call, on } = HoldBody::read(body)?;
+                self.command(agent, call, PageCommand::Hold(on)).await
+            }
+            AgentApi::Transfer => {
+                let TransferBody { call, queue } = TransferBody::read(body)?;
+                self.transfer(agent, call, queue).await
+            }
             AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
             AgentApi::Desk => Ok(self.desk()),
             AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty => {
@@ -165,17 +175,25 @@ impl AgentService {
         Ok(json(&Done { done: true }))
     }
 
-    async fn command(
-        &self,
-        agent: String,
-        CallBody { call }: CallBody,
-        command: PageCommand,
-    ) -> Result<Reply, StudioError> {
+    async fn command(&self, agent: String, call: u64, command: PageCommand) -> Result<Reply, StudioError> {
         if self.queue.command(agent, call, command).await {
             Ok(json(&Done { done: true }))
         } else {
             Err(no_such_call())
         }
+    }
+
+    /// A caller is given only to a queue that takes callers, and has somebody who serves them.
+    async fn transfer(&self, agent: String, call: u64, queue: String) -> Result<Reply, StudioError> {
+        let status = self.queue.status();
+        let figures = status.queues.iter().find(|figures| *figures.queue == *queue);
+        let is_served = figures.is_some_and(|figures| {
+            figures.open && figures.agents.iter().any(|(state, _)| *state != AgentState::SignedOut)
+        });
+        if !is_served {
+            return Err(queue_not_served());
+        }
+        self.command(agent, call, PageCommand::Transfer(queue.into())).await
     }
 
     /// The call that the page shows, if it is this one.
@@ -225,6 +243,14 @@ fn not_allowed() -> StudioError {
         en: "This page is for agents and supervisors; ask the administrator for the role.".into(),
     };
     StudioError::Refused { status: 403, code: "not_agent", words }
+}
+
+fn queue_not_served() -> StudioError {
+    let words = Message {
+        zh: "该队列已关闭或没有坐席签到，不能转接。".into(),
+        en: "This queue is closed, or no agent of it is signed in: the caller cannot go there.".into(),
+    };
+    StudioError::Refused { status: 409, code: "queue_not_served", words }
 }
 
 fn no_such_call() -> StudioError {

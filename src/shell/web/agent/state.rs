@@ -29,6 +29,7 @@ struct Call {
     for_s: u64,
     lang: Option<&'static str>,
     can_note: bool,
+    held: bool,
 }
 
 #[derive(Serialize)]
@@ -113,6 +114,7 @@ impl Call {
             for_s: u64::try_from(since).unwrap_or(0),
             lang: call.card.lang.map(base::Lang::code),
             can_note: call.stage != CallStage::Ringing,
+            held: call.held,
         }
     }
 }
