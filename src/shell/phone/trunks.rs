@@ -148,6 +148,12 @@ impl Trunks {
         Ok(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
     }
 
+    /// Takes a line of a trunk for a call that this node makes by it; none: all are in use.
+    pub(crate) fn call_out(self: &Arc<Self>, trunk: usize) -> Option<Permit> {
+        let place = self.admission().take_outgoing(trunk)?;
+        Some(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
+    }
+
     /// Counts a call that was refused.
     pub(crate) fn refused(&self, trunk: usize, why: Rejection) {
         if let Some(trunk) = self.trunks.get(trunk) {
