@@ -42,7 +42,9 @@ mod trunk_status;
 mod trunks;
 mod user_agent;
 
-pub use agent_control::{AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents};
+pub use agent_control::{
+    AgentDutyLine, AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents,
+};
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
@@ -54,6 +56,7 @@ pub use registrations::Registrations;
 pub use registry::Registry;
 pub use services::{Services, public_address};
 pub use take_store::TakeStore;
+pub use telephones::is_of_a_trunk;
 pub use trace_control::{TraceClient, listen as listen_traces};
 pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};
 pub use traces::Traces;

@@ -102,12 +102,13 @@ impl HttpService {
     pub(crate) async fn answer(&self, serves: Serves, ends: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let began = Instant::now();
         let path = request.uri().path();
-        if let Err(problem) = self.shares.request(began, self.peers.address(ends.0, request.headers())) {
+        let address = self.peers.address(ends.0, request.headers());
+        if let Err(problem) = self.shares.request(began, address) {
             self.metrics().http_requests.inc(HttpClass::Refused);
             return reply::problem(&problem);
         }
         let asks_studio = path == "/studio" || path.starts_with("/studio/");
-        let reply = match self.peers.judge(serves, ends, &request) {
+        let reply = match self.peers.judge(serves, address, ends, &request) {
             Err(problem) => refused(&problem),
             Ok(peer) => match (&self.studio, serves, asks_studio) {
                 (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(peer.address, request).await,
