@@ -84,7 +84,18 @@ pub struct Place {
     pub purpose: Purpose,
     /// The place of its trunk in [`AdmissionRules::trunks`].
     pub trunk: usize,
-    caller: Option<u64>,
+    share: Share,
+}
+
+/// Whose share of its trunk a call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// A calling number's.
+    Caller(u64),
+    /// That of all who withhold their number.
+    Withheld,
+    /// No caller's: this node calls by the trunk.
+    Outgoing,
 }
 
 /// Why a call is not admitted.
@@ -215,7 +226,17 @@ impl Admission {
         }
         calls.take(rules, call.caller)?;
         self.line_tests += usize::from(purpose == Purpose::LineTest);
-        Ok(Place { purpose, trunk: call.trunk, caller: call.caller })
+        Ok(Place { purpose, trunk: call.trunk, share: call.caller.map_or(Share::Withheld, Share::Caller) })
+    }
+
+    /// Takes a line of a trunk for a call that this node makes by it; none: every line of the trunk is in use.
+    pub fn take_outgoing(&mut self, trunk: usize) -> Option<Place> {
+        let (rules, calls) = (self.rules.trunks.get(trunk)?, self.trunks.get_mut(trunk)?);
+        if calls.calls >= rules.calls_max {
+            return None;
+        }
+        calls.calls += 1;
+        Some(Place { purpose: Purpose::Hotline, trunk, share: Share::Outgoing })
     }
 
     /// Decides on a call of this node by a trunk to a number, of which this is the keyed hash: it counts as one of the
@@ -249,7 +270,7 @@ impl Admission {
     pub fn release(&mut self, place: Place) {
         self.line_tests -= usize::from(place.purpose == Purpose::LineTest).min(self.line_tests);
         if let Some(calls) = self.trunks.get_mut(place.trunk) {
-            calls.release(place.caller);
+            calls.release(place.share);
         }
     }
 
@@ -307,11 +328,12 @@ impl TrunkCalls {
         Ok(())
     }
 
-    fn release(&mut self, caller: Option<u64>) {
+    fn release(&mut self, share: Share) {
         self.calls = self.calls.saturating_sub(1);
-        match caller {
-            None => self.withheld = self.withheld.saturating_sub(1),
-            Some(caller) => match self.callers.get_mut(&caller) {
+        match share {
+            Share::Outgoing => {}
+            Share::Withheld => self.withheld = self.withheld.saturating_sub(1),
+            Share::Caller(caller) => match self.callers.get_mut(&caller) {
                 Some(calls) if *calls > 1 => *calls -= 1,
                 Some(_) | None => drop(self.callers.remove(&caller)),
             },
@@ -457,6 +479,24 @@ mod tests {
         assert!(gate.admit(now, withheld, Open, 0).is_ok());
     }
 
+    fn share(caller: Option<u64>) -> Share {
+        caller.map_or(Share::Withheld, Share::Caller)
+    }
+
+    #[test]
+    fn calls_of_this_node_take_lines_of_their_trunk_and_no_caller_s_share() {
+        let rules = TrunkRules { calls_max: 2, calls_withheld_max: Some(1), ..rules() };
+        let (mut gate, now) = (gate(vec![rules.clone(), rules]), test_clock::start());
+        let outgoing = gate.take_outgoing(CARRIER).expect("a line");
+        let withheld = gate.admit(now, NewCall { caller: None, ..call(CARRIER, "9196") }, Open, 0);
+        assert!(withheld.is_ok(), "the outgoing call is not of those who withhold their number");
+        assert_eq!((gate.calls(CARRIER), gate.take_outgoing(CARRIER)), (2, None));
+        assert_eq!(gate.admit(now, call(CARRIER, "9196"), Open, 0), Err(Rejection::TrunkFull));
+        assert!(gate.take_outgoing(OFFICE).is_some());
+        gate.release(outgoing);
+        assert!(gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok());
+    }
+
     /// One act of a number that dials without end, and of others.
     fn acts() -> impl Strategy<Value = Vec<(bool, Option<u64>, usize)>> {
         prop::collection::vec((any::<bool>(), prop::option::of(0..4u64), 0..2usize), 0..200)
@@ -473,13 +513,13 @@ mod tests {
             let mut places: Vec<Place> = Vec::new();
             for (dials, caller, trunk) in acts {
                 if !dials {
-                    if let Some(at) = places.iter().position(|place| place.trunk == trunk && place.caller == caller) {
+                    if let Some(at) = places.iter().position(|place| place.trunk == trunk && place.share == share(caller)) {
                         gate.release(places.remove(at));
                     }
                     continue;
                 }
                 let of_trunk = places.iter().filter(|place| place.trunk == trunk);
-                let (all, same) = (of_trunk.clone().count(), of_trunk.filter(|place| place.caller == caller).count());
+                let (all, same) = (of_trunk.clone().count(), of_trunk.filter(|place| place.share == share(caller)).count());
                 let most = if caller.is_some() { 2 } else { 3 };
                 let admitted = gate.admit(now, NewCall { trunk, user: "9196", caller }, Open, 0);
                 prop_assert_eq!(admitted.is_ok(), all < 5 && same < most);

@@ -1,4 +1,6 @@
 //! `--set KEY=VALUE` over the file, and `[[trunk]]` as tables by name, so that both spell a key `trunk.NAME.KEY`.
+//!
+//! A table of another list goes by its name too: `queue.NAME.KEY`, `inquiry.receipt.NAME.KEY`, `replica.key.NAME.KEY`.
 
 use toml::{Table, Value};
 
@@ -70,7 +72,19 @@ fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
         })?;
         parts.drain(..2);
     }
-    for part in parts {
+    let mut walked: Vec<&str> = Vec::new();
+    let mut parts = parts.into_iter();
+    while let Some(part) = parts.next() {
+        walked.push(part);
+        let list = walked.join(".");
+        if here.get(part).is_some_and(Value::is_array) || NAMED_LISTS.contains(&&*list) {
+            let name = parts
+                .next()
+                .ok_or_else(|| wrong(bilingual!("must be {list}.NAME.KEY=VALUE", "应为 {list}.名称.键=值")))?;
+            walked.push(name);
+            here = named_table(here, part, &list, name).map_err(wrong)?;
+            continue;
+        }
         let inner = here.entry(part).or_insert_with(|| Value::Table(Table::new()));
         here = inner
             .as_table_mut()
@@ -78,6 +92,37 @@ fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
     }
     here.insert(last.to_owned(), value);
     Ok(())
+}
+
+/// The table of this name in a list of tables.
+fn named_table<'a>(table: &'a mut Table, key: &str, list: &str, name: &str) -> Result<&'a mut Table, Bilingual> {
+    let tables: &mut [Value] = match table.get_mut(key) {
+        Some(Value::Array(tables)) => tables,
+        Some(_) | None => &mut [],
+    };
+    let names: Vec<String> = tables.iter().filter_map(name_of).map(str::to_owned).collect();
+    if names.is_empty() && !tables.is_empty() {
+        return Err(bilingual!(
+            "goes below {list}, whose items have no names: give the whole list, as in --set {list}=[…]",
+            "写在 {list} 之下，而其中各项没有名称：请写出整个列表，如 --set {list}=[…]"
+        ));
+    }
+    let found = tables.iter_mut().filter(|one| name_of(one) == Some(name)).find_map(Value::as_table_mut);
+    found.ok_or_else(|| match names.as_slice() {
+        [] => bilingual!(
+            "is of a table that is not there: write [[{list}]] with name = {name:?} in the settings file first",
+            "所属的表不存在：请先在设置文件中写 [[{list}]]，其中 name = {name:?}"
+        ),
+        names => bilingual!(
+            "is of a table that is not there: the names in [[{list}]] are {}",
+            "所属的表不存在：[[{list}]] 中的名称有 {}",
+            names.join(", ")
+        ),
+    })
+}
+
+fn name_of(table: &Value) -> Option<&str> {
+    table.get("name")?.as_str()
 }
 
 fn parsed(text: &str) -> Value {
@@ -171,3 +216,5 @@ fn is_name(name: &str) -> bool {
 }
 
 const TRUNK: &str = "trunk";
+/// Lists of tables with names, which the file need not have.
+const NAMED_LISTS: [&str; 3] = ["queue", "inquiry.receipt", "replica.key"];

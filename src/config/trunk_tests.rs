@@ -124,6 +124,24 @@ fn a_key_of_a_trunk_is_set_by_its_name() {
     assert_eq!(settings_error("trunk.office.colour=red"), "trunk.office");
 }
 
+#[test]
+fn a_key_of_any_named_table_is_set_by_its_name() {
+    let queues = "[[queue]]\nname = \"desk\"\nwrap_up_s = 10\n[[queue]]\nname = \"visa\"\n";
+    let settings = valid(queues, &["queue.visa.wrap_up_s=7", "inquiry.receipt.city.second_factor=birth_date"]);
+    let wrap_up: Vec<u64> = settings.phone.queues.queues.iter().map(|queue| queue.wrap_up.as_secs()).collect();
+    assert_eq!((wrap_up, settings.inquiry.formats[0].second_factor), (vec![10, 7], inquiry::SecondFactor::BirthDate));
+    let error = |text: &str, set: &str| {
+        let found = self::settings(text, &[set]).expect_err(set);
+        assert_eq!((found.len(), found[0].place), (1, Place::CommandLine), "{found:?}");
+        found[0].to_string()
+    };
+    assert!(error(queues, "queue.vsia.wrap_up_s=7").contains("desk, visa"));
+    assert!(error("", "queue.desk.wrap_up_s=7").contains("[[queue]]"));
+    assert!(error(queues, "queue.desk=7").contains("queue.NAME.KEY=VALUE"));
+    let limits = "[[inquiry.limit]]\ndocument = \"visa\"\nn = 7\nunit = \"days\"\n";
+    assert!(error(limits, "inquiry.limit.visa.n=7").contains("--set inquiry.limit=[…]"));
+}
+
 fn settings_error(set: &str) -> String {
     codes("", &[set]).into_iter().next().map(|(_, key)| key).unwrap_or_default()
 }

@@ -5,7 +5,8 @@
 //! ```
 //! The way to a look-up is the one with the fewest questions, by keys that menus read out; of several the longest counts. After the
 //! look-up every state counts, each sentence with the values that take longest. What does not count: the time in which keys are
-//! pressed, the look-up itself, notices, and the age of an old answer.
+//! pressed, the look-up itself, notices, and the age of an old answer. Opening and closing times count as full hours: their minutes are
+//! the calendar's, which changes without the wording, and no wording makes up for them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -42,6 +43,13 @@ impl AnswerTime {
         let steps: Vec<String> = heard.map(|(node, heard)| format!("{node} {:.1}", heard.as_secs_f64())).collect();
         bilingual!("{:.1} s: {}", "{:.1} 秒（{}）", self.total.as_secs_f64(), steps.join(", "))
     }
+
+    /// The names of the nodes that say most, the longest first.
+    fn longest(&self) -> Vec<&str> {
+        let mut path: Vec<_> = self.path.iter().collect();
+        path.sort_by_key(|(_, heard)| std::cmp::Reverse(*heard));
+        path.into_iter().take(LONGEST).map(|(node, _)| &**node).collect()
+    }
 }
 
 /// The longest way to a result in each language that one is reached in; empty for a flow without a look-up.
@@ -69,6 +77,7 @@ impl Release {
         let limits = &self.flow.limits;
         let Some(most) = limits.answer_seconds else { return Vec::new() };
         let slow = times.iter().filter(|time| time.total > Duration::from_secs(most.into()));
+        let over = |time: &AnswerTime| (time.total.as_secs_f64() - f64::from(most)).max(0.1);
         let diagnostic = |time: &AnswerTime| Diagnostic {
             code: "E43",
             file: file.into(),
@@ -79,9 +88,13 @@ impl Release {
                 time.lang.code(),
                 time.shown()
             ),
-            remedy: Bilingual::fixed(
-                "shorten the longest of these sentences, or move options to another menu; recordings count as they are",
-                "请缩短其中最长的句子，或把选项移到别的菜单；时长按现有录音计算",
+            remedy: bilingual!(
+                "shorten what {} say by {:.1} s in all, move options to another menu, or raise answer_seconds in [limits]; \
+                 recordings count as long as they are, opening hours without their minutes",
+                "请把 {} 的用语或录音共缩短 {:.1} 秒，或把选项移到别的菜单，或调高 [limits] 的 answer_seconds；\
+                 时长按现有录音计算，办公时间只计整点",
+                time.longest().join(", "),
+                over(time)
             ),
         };
         slow.map(diagnostic).collect()
@@ -270,12 +283,12 @@ impl Measure<'_> {
         }
     }
 
-    /// The times of day at which a slot's value may lie: those of the calendars for hours, else a long one.
+    /// The times of day at which a slot's value may lie: the full hours of the calendars for hours, else a long one.
     fn turns(&self, name: &str) -> Vec<Time> {
         let hours = self.release.calendar.desks.values().flat_map(|desk| desk.week.values().flatten());
         let of: Vec<Time> = match name {
-            "hours.until" => hours.map(|(_, to)| *to).collect(),
-            "hours.next" => hours.map(|(from, _)| *from).collect(),
+            "hours.until" => hours.map(|(_, to)| full_hour(*to)).collect(),
+            "hours.next" => hours.map(|(from, _)| full_hour(*from)).collect(),
             _ => Vec::new(),
         };
         if of.is_empty() { vec![Time::constant(21, 57, 0, 0)] } else { of }
@@ -332,10 +345,16 @@ fn leads_on(node: &Node, exit: &Exit<'_>) -> bool {
     }
 }
 
+fn full_hour(time: Time) -> Time {
+    Time::constant(time.hour(), 0, 0, 0)
+}
+
 fn passes(node: &Node) -> bool {
     matches!(node.kind, Kind::Say(_) | Kind::Switch(_) | Kind::Hours(_))
 }
 
+/// Nodes that E43 asks to be shortened.
+const LONGEST: usize = 3;
 /// Steps of one way.
 const STEPS: usize = 64;
 /// Papers of a list that are counted: most lists have one.

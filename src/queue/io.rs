@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Lang, Private};
+use base::{Bilingual, Lang, Private};
 
 use crate::call_back_record::CallBackRecord;
 pub use crate::ids::{CallBackId, CallerId, OfferId};
@@ -121,6 +121,34 @@ pub enum AgentError {
     /// There are too many skills.
     #[error("there are too many skills")]
     TooManySkills,
+}
+
+impl AgentError {
+    /// What is wrong, and what to do.
+    pub fn text(self) -> Bilingual {
+        match self {
+            AgentError::Unknown => Bilingual::fixed(
+                "there is no such agent: jindu agent list shows all; jindu studio account add NAME --role agent opens an account, \
+                 which is known within five seconds",
+                "没有这名坐席：jindu agent list 列出全部坐席；可用 jindu studio account add 姓名 --role agent 开立账号，五秒内生效",
+            ),
+            AgentError::SignedOut => Bilingual::fixed(
+                "the agent is not signed in: jindu agent ready NAME first",
+                "该坐席未签到：请先运行 jindu agent ready 姓名",
+            ),
+            AgentError::UnknownReason => Bilingual::fixed(
+                "this is no reason for a pause: write one of phone.pause_reasons",
+                "没有这种暂停原因：请写 phone.pause_reasons 中的一种",
+            ),
+            AgentError::NoPhone => Bilingual::fixed(
+                "the agent's telephone is not registered: switch it on, or give its address with jindu agent set NAME --address",
+                "该坐席的话机未注册：请接通话机，或用 jindu agent set 姓名 --address 写明其地址",
+            ),
+            AgentError::TooManySkills => {
+                Bilingual::fixed("there are too many skills: take some away", "技能过多：请减少")
+            }
+        }
+    }
 }
 
 /// Why an agent is not ready.

@@ -116,6 +116,11 @@ impl Dispatcher {
         self.reply(message, arrival, status).done()
     }
 
+    /// The same with a reason phrase of its own, which telephones show to their user (RFC 3261 §7.2).
+    pub fn reject_saying(&self, message: &Message, arrival: &Arrival, status: u16, reason: &str) -> Outgoing {
+        message.respond_saying(arrival, status, reason, &stateless_tag(self.seed, &message.head)).done()
+    }
+
     /// A 503 with Retry-After: no line is free, or the call rate is above its limit.
     pub fn unavailable(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Outgoing {
         let seconds = state.retry_after.as_secs().max(1).to_string();

@@ -274,7 +274,12 @@ impl Message {
 impl Message {
     /// Begins the response to this request; `tag` goes on a To that has none (a 100 takes an empty one).
     pub(super) fn respond(&self, arrival: &Arrival, status: u16, tag: &str) -> Response {
-        Response::new(&self.head, Some(&self.via), arrival, status, grammar::reason(status), tag)
+        self.respond_saying(arrival, status, grammar::reason(status), tag)
+    }
+
+    /// The same with another reason phrase.
+    pub(super) fn respond_saying(&self, arrival: &Arrival, status: u16, reason: &str, tag: &str) -> Response {
+        Response::new(&self.head, Some(&self.via), arrival, status, reason, tag)
     }
 }
 

@@ -219,6 +219,7 @@ impl RequestError {
     pub fn wording(&self) -> Option<Wording> {
         match self {
             RequestError::Limited { .. } => Some(words::limited()),
+            RequestError::NotFound => Some(words::nothing_here()),
             RequestError::NotEnrolled => Some(words::not_enrolled()),
             RequestError::EnrolmentCode => Some(words::enrolment_code()),
             RequestError::NoBarcode => Some(words::no_barcode()),
@@ -232,8 +233,7 @@ impl RequestError {
             | RequestError::Busy { .. }
             | RequestError::Slow
             | RequestError::Broken => Some(words::busy()),
-            RequestError::NotFound
-            | RequestError::Method { .. }
+            RequestError::Method { .. }
             | RequestError::MediaType { .. }
             | RequestError::Json { .. }
             | RequestError::Field { .. }

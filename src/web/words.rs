@@ -39,6 +39,15 @@ impl Wording {
     }
 }
 
+/// A page or a file that does not exist, or that this client may not open.
+pub(super) fn nothing_here() -> Wording {
+    Wording::new(
+        "此网址下没有页面，请核对网址。查询机页面在 /kiosk，公众查询页面在 /public。",
+        "此網址下沒有頁面，請核對網址。查詢機頁面在 /kiosk，公眾查詢頁面在 /public。",
+        "There is no page at this address. Please check it. The kiosk page is at /kiosk, the public page at /public.",
+    )
+}
+
 /// What a scanned text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodeKind {

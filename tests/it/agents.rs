@@ -130,11 +130,55 @@ fn a_caller_is_connected_with_an_agent_and_both_hear_each_other() {
     }
     let listed = command(&gateway, &["agent", "list"], "");
     assert!(listed.0 && listed.1.contains("li") && listed.1.contains("desk"), "{}", listed.1);
+    assert!(listed.1.contains("every") && listed.1.contains("registers as 801"), "{}", listed.1);
+    let status = command(&gateway, &["status"], "").1;
+    assert!(status.contains("desk: nobody waits; agents: 1 ready"), "{status}");
+    let status = command(&gateway, &["--lang", "zh", "status"], "").1;
+    assert!(status.contains("desk：无人等候；坐席：就绪 1"), "{status}");
     let (_, metrics) = gateway.http("GET", "/metrics", "");
     assert!(metrics.contains("jindu_queue_answered_total{queue=\"desk\"} 2"), "{metrics}");
     assert!(command(&gateway, &["agent", "pause", "li"], "").0);
     await_agents(&gateway, "not_ready", 1);
     assert_eq!(desk.dial_code("*7"), 404);
+}
+
+#[test]
+fn what_is_refused_of_agents_says_why_in_both_languages_and_at_the_telephone() {
+    let gateway = Gateway::start(&OFFICE);
+    agent(&gateway, "li", "801");
+    let added = command(
+        &gateway,
+        &["studio", "account", "add", "wang", "--role", "operator", "--number", "802"],
+        "荔枝湾的船慢慢划过桥\n\n",
+    );
+    assert!(added.0, "{}", added.1);
+    assert!(command(&gateway, &["studio", "account", "sip", "wang"], &format!("{PASSWORD}\n")).0);
+    let refused = |words: &[&str]| {
+        let (done, told) = command(&gateway, words, "");
+        assert!(!done, "{words:?}: {told}");
+        told
+    };
+    let other = refused(&["agent", "set", "wang", "--queue", "desk"]);
+    assert!(other.contains("jindu studio account role wang agent"), "{other}");
+    let nowhere = refused(&["agent", "set", "li", "--address", "sip:801@203.0.113.9"]);
+    assert!(nowhere.contains("in no trunk"), "{nowhere}");
+    let (done, told) =
+        command(&gateway, &["agent", "set", "li", "--address", "sip:801@127.0.0.1:5099", "--skill", "en"], "");
+    assert!(done, "{told}");
+    await_agents(&gateway, "signed_out", 1);
+    eventually(SOON, "the list has it", || {
+        let listed = command(&gateway, &["agent", "list"], "").1;
+        if listed.contains("en") && listed.contains("sip:801@127.0.0.1:5099") { Ok(()) } else { Err(listed) }
+    });
+    let unknown = refused(&["--lang", "zh", "agent", "ready", "zhao"]);
+    assert!(unknown.contains("没有这名坐席"), "{unknown}");
+    let reason = refused(&["--lang", "zh", "agent", "pause", "li", "--reason", "holiday"]);
+    assert!(reason.contains("phone.pause_reasons"), "{reason}");
+    let missing = refused(&["--lang", "zh", "agent", "set", "zhao"]);
+    assert!(missing.contains("没有账号 zhao"), "{missing}");
+    let mut stranger = telephone(&gateway, "802");
+    assert_eq!(stranger.dial_code("*1"), 403, "an operator takes no callers");
+    assert_eq!(stranger.dial_code("*9"), 404);
 }
 
 #[test]

@@ -60,6 +60,29 @@ fn the_shipped_files_pass_the_check() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "a check writes nothing");
 }
 
+/// The closing hours are the office's, and no sentence makes up for them: what is said of them counts as a full hour.
+#[test]
+fn halls_that_do_not_close_on_the_hour_pass_the_check() {
+    let folder = Folder::new();
+    let shipped = fs::read_to_string(home().join("config/calendar.toml")).expect("the calendar");
+    let path = folder.join("calendar.toml");
+    for closing in ["17:30", "16:45", "23:57"] {
+        fs::write(&path, shipped.replace("09:00-17:00", &format!("09:00-{closing}"))).expect("written");
+        let check = run(&folder, &["check", "--set", &format!("hotline.calendar={}", path.display())]);
+        assert_eq!(check.status.code(), Some(0), "{closing}: {}", err(&check));
+    }
+}
+
+#[test]
+fn a_command_without_its_subcommand_is_answered_with_help_and_no_error_in_chinese_too() {
+    let folder = Folder::new();
+    for command in ["agent", "messages", "studio"] {
+        let told = err(&run(&folder, &["--lang", "zh", command]));
+        assert!(!told.contains("错误") && told.contains("用法：") && told.contains("命令："), "{told}");
+        assert!(!told.contains("[OPTIONS]") && !told.contains("Print "), "{told}");
+    }
+}
+
 #[test]
 fn all_wrong_settings_are_reported_at_once_and_nothing_starts() {
     let folder = Folder::new();

@@ -33,6 +33,12 @@ fn status_shows_the_node_and_without_one_the_folder() {
     done(&gateway.folder, &["emergency", "on"]);
     assert_eq!(status()["emergency"], true);
     let words = done(&gateway.folder, &["status"]);
+    assert!(!words.contains("queue"), "without a queue nothing is said of one: {words}");
+    let chinese = done(&gateway.folder, &["--lang", "zh", "status"]);
+    if status()["health"]["troubles"].to_string().contains("calendar") {
+        assert!(words.contains("the working calendar ends soon") && words.contains("[calendar]"), "{words}");
+        assert!(chinese.contains("工作日历即将用完"), "{chinese}");
+    }
     for name in ["lines", "trunk", "troubles", "disk"] {
         assert!(words.lines().any(|line| line.starts_with(name)), "{name} is in {words}");
     }
@@ -165,6 +171,10 @@ fn a_message_is_listed_played_done_and_exported() {
     assert!(table.lines().count() == 2 && table.trim_end().ends_with(",13800138000"), "{table}");
     let again = run(folder, &["messages", "export", &to]);
     assert_eq!(again.status.code(), Some(1), "{}", told(&again));
+    let chinese = done(folder, &["--lang", "zh", "releases"]);
+    for action in ["播放留言", "办结留言", "导出留言"] {
+        assert!(chinese.contains(&action.to_string()) && !chinese.contains("message "), "{action} in {chinese}");
+    }
     let audit = fs::read_to_string(folder.join("releases/audit.jsonl")).expect("the audit log");
     let entries: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let by: Vec<_> = entries.iter().map(|entry| (entry["what"].as_str(), entry["who"].as_str())).collect();

@@ -94,6 +94,19 @@ fn a_call_in_text_is_the_same_each_time_and_is_saved_as_a_sheet() {
 }
 
 #[test]
+fn a_call_in_text_is_connected_with_an_agent() {
+    let folder = Folder::new();
+    let acts = "help\nagent amy ready\n10\nposition 3 5m\nagent amy answers\nagent amy hangs_up\n1\n";
+    let told = text(&run(folder.path(), &[], &["sim"], acts).stdout);
+    for act in ["agent amy ready", "position 3 5m", "queue full"] {
+        assert!(told.split("> agent").next().is_some_and(|help| help.contains(act)), "{act} in the help: {told}");
+    }
+    let connected = told.split("> agent amy answers").nth(1).and_then(|rest| rest.split('>').next()).expect("answered");
+    assert!(connected.contains("an agent talks to the caller") && !connected.contains('→'), "{connected}");
+    assert!(told.contains("请评价本次服务"), "{told}");
+}
+
+#[test]
 fn a_release_is_taken_by_new_calls_and_kept_from_calls_in_progress() {
     let (data, folder) = (Folder::new(), Folder::new());
     let draft = draft(folder.path());
@@ -101,6 +114,11 @@ fn a_release_is_taken_by_new_calls_and_kept_from_calls_in_progress() {
     assert!(published.status.success(), "{}{}", text(&published.stdout), text(&published.stderr));
     let first = live_release(data.path());
     let gateway = Gateway::start_in(data.path().to_owned(), &draft.iter().map(String::as_str).collect::<Vec<_>>());
+    let listed = text(&run(data.path(), &draft, &["releases"], "").stdout);
+    let status = text(&run(data.path(), &draft, &["status"], "").stdout);
+    let banner = format!("release {} is live", &first[..12]);
+    assert!(gateway.banner.contains(&banner), "{banner}: {}", gateway.banner);
+    assert!(listed.contains(&first[..12]) && status.contains(&first[..12]), "one name: {listed}{status}");
     let mut before: Vec<Phone> = (0..5).map(|_| Phone::dial(gateway.udp)).collect();
     edit(folder.path(), exchanged);
     let published = publishes(data.path(), &draft, &["publish", "--why", "halls first"]);
@@ -137,6 +155,8 @@ fn refuses_bad_releases(gateway: &Gateway, data: &Path, folder: &Path, draft: &[
         "{}",
         text(&refused.stderr)
     );
+    let errors = text(&refused.stderr);
+    assert!(!errors.contains(" W0"), "remarks are no errors: {errors}");
     fs::write(folder.join("flow.toml"), kept).expect("restored");
     fs::write(folder.join("sheets/bad.call"), "test \"x\"\n  press 1\n  hear halls\n").expect("written");
     assert!(!publishes(data, draft, &["publish"]).status.success());

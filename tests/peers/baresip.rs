@@ -1,11 +1,14 @@
 //! An independent softphone calls the hotline, presses keys, and records what it hears.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use audio::g711;
 use base::Codec;
 use serde_json::json;
-use support::gateway::Gateway;
+use support::command::{run_with, told};
+use support::folder::Folder;
+use support::gateway::{Gateway, peer};
 use support::phone::Phone;
 use support::softphone::Softphone;
 use support::sound::{beep, clip};
@@ -61,6 +64,30 @@ fn a_softphone_over_tcp_commissions_a_trunk_with_the_line_test() {
     let heard: Vec<&str> = log.lines().filter_map(|line| line.split(" key=").nth(1)).collect();
     assert_eq!(heard, ["7 via=rtp", "7 via=rtp", "* via=rtp", "# via=rtp"]);
     phone.hang_up();
+}
+
+/// baresip 1.0 (libre 1.1) gives up on a challenge that names SHA-256, in whatever order, and tries again after half a minute.
+#[test]
+fn a_telephone_of_before_rfc_8760_registers_when_it_tries_again() {
+    let registrar = ["phone.registrar.realm=desk.test", "phone.registrar.addresses=127.0.0.1"];
+    let gateway = Gateway::start(&registrar);
+    let set: Vec<&str> = registrar.iter().flat_map(|set| ["--set", set]).collect();
+    let add = [&set[..], &["studio", "account", "add", "li", "--role", "agent", "--number", "801"]].concat();
+    let added = run_with(&gateway.folder, &add, &["nine blue umbrellas", ""]);
+    assert!(added.status.success(), "{}", told(&added));
+    let sip = run_with(&gateway.folder, &[&set[..], &["studio", "account", "sip", "li"]].concat(), &["Telefon-im-Amt-7"]);
+    assert!(sip.status.success(), "{}", told(&sip));
+    let folder = Folder::new();
+    let settings = "module_path /usr/lib/baresip/modules\nmodule_app menu.so\nmodule_app account.so\nmodule stdio.so\n\
+                    sip_listen 127.0.0.1:0\n";
+    let account = format!("<sip:801@{};transport=udp>;auth_pass=Telefon-im-Amt-7;regint=60\n", gateway.udp);
+    std::fs::write(folder.join("config"), settings).expect("written");
+    std::fs::write(folder.join("accounts"), account).expect("written");
+    let mut baresip = peer("baresip");
+    let baresip = baresip.arg("-f").arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut baresip = baresip.spawn().expect("baresip can be started");
+    eventually(Duration::from_secs(150), "it is registered", || gateway.metric("jindu_telephones") == 1.0);
+    let _ = (baresip.kill(), baresip.wait());
 }
 
 #[test]

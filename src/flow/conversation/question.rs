@@ -173,6 +173,15 @@ impl Conversation {
             Some(character) => {
                 asking.typed.push(character);
                 asking.listen(now);
+                if nothing
+                    && character == '0'
+                    && !self.may_begin_with_0(ask)
+                    && let Some(choice) = self.chosen(&ask.choices, key)
+                {
+                    // A 0 that begins no number does at once what it does everywhere.
+                    self.expect_spare_end_keys(ask);
+                    return self.choose(now, &choice);
+                }
                 if self.is_full(ask) {
                     self.entered(now, ask, true);
                 }
@@ -192,6 +201,13 @@ impl Conversation {
                 length >= usize::from(longest)
                     || length >= usize::from(shortest) && !environment.more_may_come(&asking.typed)
             }
+        }
+    }
+
+    fn may_begin_with_0(&self, ask: &Ask) -> bool {
+        match ask.length {
+            Length::Digits { .. } => true,
+            Length::Receipt => self.release.environment.more_may_come("0"),
         }
     }
 

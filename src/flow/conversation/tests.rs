@@ -138,6 +138,22 @@ fn the_wait_for_a_key_begins_when_the_question_has_been_read() {
 }
 
 #[test]
+fn a_0_that_begins_no_number_is_put_through_at_once_and_one_that_may_waits() {
+    let release = hotline();
+    let mut phone = Phone::dials(&release);
+    phone.presses("110");
+    assert_eq!(phone.hears(), ["desk_open"], "no receipt begins with 0");
+    phone.presses("#");
+    assert_eq!(phone.hears(), ["desk_open"], "its end key is no other key");
+    let mut phone = Phone::dials(&release);
+    phone.presses("11440126112400018");
+    phone.presses("0");
+    assert_eq!(phone.talk.node().as_ref(), "id_tail", "an ID tail may begin with 0");
+    phone.waits();
+    assert_eq!(phone.hears(), ["desk_open"]);
+}
+
+#[test]
 fn an_answer_that_comes_after_it_was_given_up_is_not_taken_for_the_next_one() {
     let release = hotline();
     let mut phone = Phone::dials(&release);

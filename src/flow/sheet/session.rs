@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::events::Event;
+use super::office::Caller;
 use super::parse::{Act, Db, Expected, Row, act_of, keys};
 use super::records::Records;
 use super::run::Call;
@@ -228,6 +229,12 @@ impl Session {
             return Vec::new();
         };
         let node = conversation.node();
+        if self.call.office.caller == Caller::Connected {
+            return vec![bilingual!(
+                "[{node}]  an agent talks to the caller: keys go to the agent; agent NAME hangs_up, agent NAME fails",
+                "[{node}]  坐席与来电人通话中：按键传给坐席；agent 姓名 hangs_up、agent 姓名 fails"
+            )];
+        }
         let choices = self.release.flow.node(node).map_or(&[][..], |node| node.choices());
         let open = conversation.open_keys();
         let keys = open.iter().map(|(key, opt)| {

@@ -175,7 +175,7 @@ fn table(rows: &[AccountRow], zone: &TimeZone) -> String {
     text
 }
 
-fn role_name(role: Role) -> Bilingual {
+pub(crate) fn role_name(role: Role) -> Bilingual {
     Bilingual::fixed(
         role.code(),
         match role {

@@ -5,10 +5,12 @@ use std::path::Path;
 use base::{Bilingual, OfficeLang, bilingual, padded};
 use config::Settings;
 use os::{folder, language};
-use phone::{AgentRequest, AgentsStatus, ask_agents};
-use studio_store::AgentDuty;
+use phone::{AgentDutyLine, AgentRequest, AgentsStatus, ask_agents, is_of_a_trunk};
+use studio::Role;
 use studio_store::accounts::initial;
+use studio_store::{AgentAccount, AgentDuty};
 
+use crate::account::role_name;
 use crate::args::agent::AgentCommand;
 use crate::exit::print;
 use crate::say::say;
@@ -21,7 +23,8 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
     let data = &settings.data.folder;
     match command {
         AgentCommand::List { json } => {
-            let status = ask(data, &AgentRequest::List)?;
+            let mut status = ask(data, &AgentRequest::List)?;
+            add_duties(settings, &mut status)?;
             let text = if *json {
                 serde_json::to_string(&status).map_err(|error| error.to_string())? + "\n"
             } else {
@@ -67,10 +70,25 @@ fn set(
             "没有队列 {unknown}：每个队列应在设置的 [[queue]] 表中"
         ));
     }
+    if let Some(address) = address.filter(|address| !is_of_a_trunk(&settings.phone, address)) {
+        return Err(bilingual!(
+            "{address} is in no trunk, so that no call would go there: add its network to the addresses of a [[trunk]], \
+             or leave --address out if the telephone registers here",
+            "{address} 不属于任何中继，不会有来电转去：请把其网段加入某个 [[trunk]] 的 addresses；话机在本节点注册的，请不写 --address"
+        ));
+    }
     folder::create(&settings.data.folder)?;
-    let accounts = initial::open(settings).map_err(|error| error.to_string())?;
+    let accounts = initial::open(settings).map_err(|error| error.text())?;
+    let rows = accounts.list().map_err(|error| error.text())?;
+    if let Some(other) = rows.iter().map(|row| &row.operator).find(|one| one.name == name && one.role != Role::Agent) {
+        return Err(bilingual!(
+            "{name} is an {}, who takes no callers: jindu studio account role {name} agent changes that",
+            "{name} 是{}，不接听来电：可用 jindu studio account role {name} agent 改为坐席",
+            role_name(other.role).of(language::current())
+        ));
+    }
     let duty = AgentDuty { queues: queues.to_vec(), skills: skills.to_vec(), address: address.cloned() };
-    accounts.set_agent(name, &duty, "command line").map_err(|error| error.to_string())?;
+    accounts.set_agent(name, &duty, "command line").map_err(|error| error.text())?;
     let served = if queues.is_empty() {
         Bilingual::fixed("every queue", "所有队列")
     } else {
@@ -84,10 +102,32 @@ fn set(
     Ok(())
 }
 
+/// Adds what the accounts say of each agent.
+fn add_duties(settings: &Settings, status: &mut AgentsStatus) -> Result<(), Bilingual> {
+    let accounts = initial::open(settings).and_then(|accounts| accounts.agents()).map_err(|error| error.text())?;
+    for agent in &mut status.agents {
+        agent.duty =
+            accounts.iter().find(|account| account.name == agent.name).map(|AgentAccount { number, duty, .. }| {
+                let AgentDuty { queues, skills, address } = duty.clone();
+                AgentDutyLine { number: number.clone(), queues, skills, address }
+            });
+    }
+    Ok(())
+}
+
+/// The queues, the skills and the telephone of an agent, as cells of the table.
+fn duty_cells(duty: Option<&AgentDutyLine>, lang: OfficeLang) -> [String; 3] {
+    let Some(duty) = duty else { return ["-", "-", "-"].map(str::to_owned) };
+    let listed = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(",") };
+    let registered = lang.choose("registers as", "注册号");
+    let telephone = duty.address.clone().unwrap_or_else(|| format!("{registered} {}", duty.number));
+    [listed(&duty.queues, lang.choose("every", "全部")), listed(&duty.skills, "-"), telephone]
+}
+
 fn table(status: &AgentsStatus) -> String {
     let lang = language::current();
     let agents = status.agents.iter().map(|agent| {
-        vec![
+        let mut cells = vec![
             agent.name.to_string(),
             state(&agent.state, lang),
             agent.reason.as_deref().unwrap_or("-").to_owned(),
@@ -95,7 +135,9 @@ fn table(status: &AgentsStatus) -> String {
             agent.offered.to_string(),
             agent.answered.to_string(),
             agent.missed.to_string(),
-        ]
+        ];
+        cells.extend(duty_cells(agent.duty.as_ref(), lang));
+        cells
     });
     let queues = status.queues.iter().map(|queue| {
         vec![
@@ -107,16 +149,28 @@ fn table(status: &AgentsStatus) -> String {
             queue.abandoned.to_string(),
         ]
     });
-    let heads = lang.choose(
-        [
-            &["agent", "state", "reason", "for s", "offered", "answered", "missed"][..],
-            &["queue", "waiting", "longest s", "answered", "in time", "abandoned"],
-        ],
-        [
-            &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接"][..],
-            &["队列", "等候", "最长秒", "接听", "及时接听", "放弃"],
-        ],
-    );
+    let heads =
+        lang.choose(
+            [
+                &[
+                    "agent",
+                    "state",
+                    "reason",
+                    "for s",
+                    "offered",
+                    "answered",
+                    "missed",
+                    "queues",
+                    "skills",
+                    "telephone",
+                ][..],
+                &["queue", "waiting", "longest s", "answered", "in time", "abandoned"],
+            ],
+            [
+                &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接", "队列", "技能", "话机"][..],
+                &["队列", "等候", "最长秒", "接听", "及时接听", "放弃"],
+            ],
+        );
     format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
 }
 

@@ -37,12 +37,29 @@ pub(crate) fn word(code: &str) -> Bilingual {
     }
 }
 
+/// A trouble or an alarm of a node in words, with its code, which alerts and `/health` have.
+pub(crate) fn trouble(code: &str) -> Bilingual {
+    match CODES.iter().find(|(known, _, _)| *known == code) {
+        Some((_, english, chinese)) => bilingual!("{english} [{code}]", "{chinese}（{code}）"),
+        None => code.to_owned().into(),
+    }
+}
+
 /// A code with its Chinese name, where English readers have the code alone.
 pub(crate) fn code(code: &str) -> Bilingual {
     match NAMES.iter().chain(CODES).find(|(known, _, _)| *known == code) {
         Some((_, _, chinese)) => bilingual!("{code}", "{chinese}（{code}）"),
         None => code.to_owned().into(),
     }
+}
+
+/// An action of the audit log. What stands behind its words, as a ticket or a number, stays.
+pub(crate) fn action(what: &str) -> Bilingual {
+    let of = |(known, chinese): &(&str, &str)| {
+        let rest = what.strip_prefix(known).filter(|rest| rest.is_empty() || rest.starts_with(' '))?;
+        Some(Bilingual::new(what, format!("{chinese}{rest}")))
+    };
+    ACTIONS.iter().find_map(of).unwrap_or_else(|| code(what))
 }
 
 const ENGLISH: Words = Words {
@@ -122,17 +139,25 @@ const NAMES: &[(&str, &str, &str)] = &[
 
 /// Troubles of `/health`, alarms of the replica, states of peers, of kiosks and of takes: code, English, Chinese.
 const CODES: &[(&str, &str, &str)] = &[
-    ("no_copy", "no replica", "没有数据副本"),
-    ("stale", "old data", "数据较旧"),
-    ("lines_full", "every line in use", "线路已满"),
-    ("disk_low", "disk nearly full", "磁盘空间不足"),
-    ("copy", "alarms of the replica", "副本有报警"),
-    ("certificate", "certificate expires", "电话 TLS 证书即将到期"),
-    ("registration", "not registered", "未能在运营商处注册"),
-    ("look_ups", "too many look-ups", "查询次数异常"),
-    ("messages", "messages wait too long", "留言超时未处理"),
-    ("calendar", "calendar ends", "工作日历即将用完"),
-    ("deletion", "mass deletion waits", "大量删除等待确认"),
+    ("no_copy", "there is no replica", "没有数据副本"),
+    ("stale", "the data is old: answers say so or are refused", "数据较旧：答复会说明或被拒绝"),
+    ("lines_full", "every line is in use", "线路已满"),
+    ("disk_low", "the disk is nearly full", "磁盘空间不足"),
+    ("copy", "the replica has alarms", "副本有报警"),
+    ("certificate", "the certificate of SIP over TLS expires soon", "电话 TLS 证书即将到期"),
+    (
+        "registration",
+        "a carrier has not registered this node: jindu trunk status",
+        "未能在运营商处注册：见 jindu trunk status",
+    ),
+    ("look_ups", "more look-ups than usual: numbers may be being guessed", "查询次数异常：可能有人在猜号码"),
+    ("messages", "messages wait too long: jindu messages list", "留言超时未处理：见 jindu messages list"),
+    (
+        "calendar",
+        "the working calendar ends soon: add the next year's holidays",
+        "工作日历即将用完：请录入下一年的放假安排",
+    ),
+    ("deletion", "a mass deletion waits: jindu journal held", "大量删除等待确认：见 jindu journal held"),
     ("held", "batch held", "一批变更暂缓"),
     ("kept", "deleted cases kept", "保留了上游已删除的案件"),
     ("quarantine", "rows in quarantine", "有行被隔离"),
@@ -171,17 +196,35 @@ const CODES: &[(&str, &str, &str)] = &[
     ("discarded", "discarded", "已弃用"),
     ("operator", "operator", "操作员"),
     ("approver", "approver", "审核员"),
-    ("publish", "publish", "发布"),
-    ("publish prompts", "publish prompts", "发布录音"),
-    ("rollback", "rollback", "重新启用"),
-    ("emergency on", "emergency on", "开启紧急通知"),
-    ("emergency off", "emergency off", "关闭紧急通知"),
+];
+
+/// How entries of the audit log begin; a longer beginning stands before a shorter one.
+const ACTIONS: &[(&str, &str)] = &[
+    ("publish prompts", "发布录音（publish prompts）"),
+    ("publish", "发布（publish）"),
+    ("rollback", "重新启用（rollback）"),
+    ("emergency on", "开启紧急通知（emergency on）"),
+    ("emergency off", "关闭紧急通知（emergency off）"),
+    ("message play", "播放留言"),
+    ("message done", "办结留言"),
+    ("message export", "导出留言"),
+    ("trunk trace", "信令抓包（trunk trace）"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use inquiry::{CallOutcome, LookUpResult};
+
+    #[test]
+    fn actions_of_the_audit_log_are_in_chinese_with_their_ticket() {
+        assert_eq!(action("publish prompts").zh, "发布录音（publish prompts）");
+        assert_eq!(
+            (&*action("message play 20261124").zh, &*action("message play 20261124").en),
+            ("播放留言 20261124", "message play 20261124")
+        );
+        assert_eq!(action("messages").en, "messages", "no word of an action");
+    }
 
     #[test]
     fn every_outcome_and_result_has_a_name() {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use base::{Bilingual, OfficeLang, bilingual};
+use clap::error::ErrorKind;
 use os::language::{current, shown};
 
 use crate::args::{chinese, errors};
@@ -68,6 +69,10 @@ pub(crate) fn command_line(error: &clap::Error) -> ExitCode {
     match (current(), error.use_stderr()) {
         (OfficeLang::En, _) => {
             let _ = error.print();
+        }
+        // A command without its subcommand is answered with help, which is no error text.
+        (OfficeLang::Zh, true) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            complain(chinese::words_of_clap(&error.to_string()).trim_end());
         }
         (OfficeLang::Zh, true) => complain(errors::in_chinese(error).trim_end()),
         (OfficeLang::Zh, false) => print(chinese::words_of_clap(&error.to_string())),

@@ -15,7 +15,7 @@ use studio_store::{FlowPublication, Published, Rejection};
 
 use crate::approver::publisher;
 use crate::args::by::{By, ByApprover};
-use crate::call_words::code;
+use crate::call_words::action;
 use crate::exit::{Errors, failed, print};
 use crate::local_time::{shown, zone};
 use crate::say::say;
@@ -97,7 +97,7 @@ pub(crate) fn list(settings: &Settings) -> ExitCode {
         let name = entry.release.as_deref().map_or("-", |name| name.get(..12).unwrap_or(name));
         let kept = entry.release.as_ref().is_none_or(|name| stored.contains(name));
         let gone = if kept { Bilingual::default() } else { Bilingual::fixed(" (removed)", "（已删除）") };
-        let (at, what) = (shown(entry.at, &zone), code(&entry.what));
+        let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
         let (who, why) = (&entry.who, &entry.why);
         say!("{mark} {name:<12} {at}  {what} {who} {why}{gone}", "{mark} {name:<12} {at}  {what} {who} {why}{gone:#}");

@@ -172,6 +172,11 @@ const HELP: Bilingual = Bilingual::fixed(
   db RECEIPT TAIL -> status=ready doc=passport hall=north
   emergency on|off        the emergency notice
   transfer busy           how transfers end (done, busy, failed)
+  agent amy ready         an agent takes callers, so that 0 leads to the queue (leaves: takes none any longer)
+  agent amy answers       the caller who waits is connected (fails: waits again; hangs_up: the conversation ends)
+  position 3 5m           the queue says the caller's place, and the wait if it is given
+  queue full              what the queue is or becomes (open, full, closed, late, drains)
+  call_backs off          whether call-backs can be booked (on, off)
   save FILE               the session as a call sheet
   quit
 ",
@@ -187,6 +192,11 @@ const HELP: Bilingual = Bilingual::fixed(
   db 回执号 末四位 -> status=ready doc=passport hall=north
   emergency on|off        紧急通知
   transfer busy           转接结果（done、busy、failed）
+  agent amy ready         坐席开始接听，按 0 即进入队列（leaves：不再接听）
+  agent amy answers       等候的来电人接通坐席（fails：继续等候；hangs_up：通话结束）
+  position 3 5m           队列播报位次，以及预计等候时间（可不写）
+  queue full              队列的状态（open、full、closed、late、drains）
+  call_backs off          能否预约回电（on、off）
   save 文件               把本次会话存为通话脚本
   quit                    退出
 ",

@@ -9,11 +9,11 @@ use config::Settings;
 use journal::WaitingMessages;
 use node::NodeStatus;
 use os::{folder, language};
-use phone::{PeerState, TrunkStatus, TrunksStatus};
+use phone::{AgentRequest, AgentsStatus, PeerState, QueueLine, TrunkStatus, TrunksStatus};
 use release::releases;
 use replica_store::{Replica, Role};
 
-use crate::call_words::code;
+use crate::call_words::trouble;
 use crate::exit::print;
 use crate::local_time::{rfc3339, shown, span, zone};
 use crate::replica_commands::keys;
@@ -25,6 +25,8 @@ struct Status {
     zone: TimeZone,
     node: Option<NodeStatus>,
     trunks: TrunksStatus,
+    /// None: no node serves.
+    agents: Option<AgentsStatus>,
     emergency: bool,
     messages: WaitingMessages,
     disk_free: Option<u64>,
@@ -46,6 +48,7 @@ pub(crate) fn status(settings: &Settings, json: bool) -> Result<(), Bilingual> {
         as_of: node.is_none().then(|| as_of(settings)).flatten(),
         node,
         trunks: phone::trunk_status(data, &settings.phone)?,
+        agents: phone::ask_agents(data, &AgentRequest::List)?,
         emergency: releases::emergency(settings).unwrap_or(settings.hotline.emergency),
         messages: journal::waiting_messages(data)?,
         disk_free: folder::free_bytes(data),
@@ -81,6 +84,7 @@ impl Status {
             "messages": {"waiting": self.messages.count, "oldest": self.messages.oldest.map(time)},
             "disk_free_bytes": self.disk_free,
             "trunks": self.trunks.trunks,
+            "queues": self.agents.as_ref().map_or(&[][..], |agents| &agents.queues),
         })
     }
 
@@ -125,6 +129,9 @@ impl Status {
         for trunk in &self.trunks.trunks {
             lines.line(&fixed("trunk", "中继"), &of_trunk(trunk, self.trunks.serving_since.is_some()));
         }
+        for queue in self.agents.iter().flat_map(|agents| &agents.queues) {
+            lines.line(&fixed("queue", "队列"), &of_queue(queue));
+        }
         lines.into_text()
     }
 
@@ -158,17 +165,46 @@ fn of_health(health: &Value, lines: &mut Lines) {
     lines.line(&fixed("data", "数据"), &bilingual!("{age}, {cases} cases", "{age:#}，{cases} 件"));
     let codes = |key: &str| -> Vec<Bilingual> {
         let words = health[key].as_array().into_iter().flatten().filter_map(Value::as_str);
-        words.map(code).collect()
+        words.map(trouble).collect()
     };
     let explained = fixed(" (jindu replica status explains them)", "（详见 jindu replica status）");
     for (key, name, remedy) in
         [("troubles", fixed("troubles", "问题"), Bilingual::default()), ("alarms", fixed("alarms", "报警"), explained)]
     {
         let codes = codes(key);
-        let listed = Bilingual::list(&codes, ", ", "、");
+        let listed = Bilingual::list(&codes, "; ", "；");
         let value = bilingual!("{listed}{remedy}", "{listed:#}{remedy:#}");
         lines.line(&name, &if codes.is_empty() { fixed("none", "无") } else { value });
     }
+}
+
+fn of_queue(queue: &QueueLine) -> Bilingual {
+    let QueueLine { name, waiting, .. } = queue;
+    let waits = match waiting {
+        0 => Bilingual::fixed("nobody waits", "无人等候"),
+        _ => {
+            let longest = span(queue.longest_wait_s);
+            bilingual!("{waiting} waiting, the longest for {longest}", "等候 {waiting} 人，最长 {longest:#}")
+        }
+    };
+    let states = [
+        (queue.ready, Bilingual::fixed("ready", "就绪")),
+        (queue.ringing, Bilingual::fixed("ringing", "振铃")),
+        (queue.talking, Bilingual::fixed("talking", "通话中")),
+        (queue.wrap_up, Bilingual::fixed("in wrap-up", "话后处理")),
+        (queue.paused, Bilingual::fixed("not ready", "暂停或未就绪")),
+    ];
+    let counted = states.iter().filter(|(count, _)| *count > 0);
+    let counted: Vec<Bilingual> =
+        counted.map(|(count, state)| bilingual!("{count} {state}", "{state:#} {count}")).collect();
+    let agents = match counted.as_slice() {
+        [] => Bilingual::fixed("no agent is signed in", "没有坐席签到"),
+        counted => {
+            let counted = Bilingual::list(counted, ", ", "、");
+            bilingual!("agents: {counted}", "坐席：{counted:#}")
+        }
+    };
+    bilingual!("{name}: {waits}; {agents}", "{name}：{waits:#}；{agents:#}")
 }
 
 fn of_trunk(trunk: &TrunkStatus, serving: bool) -> Bilingual {

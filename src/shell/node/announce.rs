@@ -80,7 +80,7 @@ fn media_sockets(threads: &[MediaIoInUse]) -> String {
 
 /// Which release callers hear, and whether the edited files are another.
 fn served(settings: &Settings, hotline: &Hotline) -> String {
-    let name = hotline.release.short_name();
+    let name = hotline.short_name();
     if releases::live(settings).is_none() {
         let folder = folder_of(&settings.hotline.flow);
         return line(&bilingual!(
@@ -89,7 +89,7 @@ fn served(settings: &Settings, hotline: &Hotline) -> String {
         ));
     }
     let edited = match hotline::release(settings) {
-        Ok(edited) if edited.short_name() == name => Bilingual::default(),
+        Ok(edited) if edited.name() == hotline.release.name() => Bilingual::default(),
         Ok(_) => Bilingual::fixed(
             ", and the edited files differ: jindu publish makes them live",
             "；工作文件与其不同：jindu publish 使其生效",

@@ -20,6 +20,7 @@ use super::registry::{OutgoingRegistration, Registry};
 use super::services::Shared;
 use super::telephones::Telephone;
 use super::transport::Sender;
+use super::trunks::Permit;
 use audio::Bank;
 use base::Codec;
 use call::{MediaEvent, MediaPolicy, OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup};
@@ -50,13 +51,21 @@ pub(crate) struct AgentCall {
 }
 
 impl AgentCall {
-    /// Begins the call. None if there is no media session for it.
+    /// Begins the call. None if there is no media session for it, or no free line of the trunk that it goes by.
     pub(crate) fn begin(
         shared: &Arc<Shared>,
         registry: &Arc<Registry>,
         start: AgentCallStart,
         reports: &mpsc::Sender<QueueMessage>,
     ) -> Option<AgentCall> {
+        let line = match start.telephone.trunk.map(|trunk| (trunk, shared.services.trunks.take_line(trunk))) {
+            Some((trunk, None)) => {
+                let trunk = &shared.services.trunks.states()[trunk].settings.name;
+                tracing::warn!(trunk, "an agent cannot be called: every line of the trunk is in use");
+                return None;
+            }
+            line => line.and_then(|(_, permit)| permit),
+        };
         let address = shared.public_address(start.telephone.local);
         let media = &shared.services.media;
         let session = match media.open_beside(start.beside, address, clock::random_u64()) {
@@ -83,6 +92,7 @@ impl AgentCall {
             offer,
             is_over: false,
             call,
+            _line: line,
         };
         tokio::spawn(task.run(first, arrivals, media_events));
         Some(AgentCall { inbox, session: session.id })
@@ -185,6 +195,8 @@ struct Task {
     reports: mpsc::Sender<QueueMessage>,
     offer: OfferId,
     is_over: bool,
+    /// The line of the trunk that the call goes by.
+    _line: Option<Permit>,
 }
 
 impl Task {

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::queue_handle::{QueueHandle, name_of};
+use base::{Bilingual, bilingual};
 use os::control::{self, ControlListener};
-use queue::{AgentChange, AgentFigures, AgentState, NotReadyReason, QueueFigures};
+use queue::{AgentChange, AgentError, AgentFigures, AgentState, NotReadyReason, QueueFigures};
 
 /// What is asked of the node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub enum AgentRequest {
 #[serde(rename_all = "snake_case")]
 enum Reply {
     Done(AgentsStatus),
-    Refused(String),
+    Refused { en: String, zh: String },
 }
 
 /// The agents and queues of a node.
@@ -67,6 +68,22 @@ pub struct AgentLine {
     pub answered: u64,
     /// Not answered, or declined.
     pub missed: u64,
+    /// What the agent serves, and where the telephone is; the command adds it from the accounts.
+    #[serde(default)]
+    pub duty: Option<AgentDutyLine>,
+}
+
+/// What an agent serves, by the account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentDutyLine {
+    /// The number of the account, which the telephone registers with.
+    pub number: String,
+    /// The queues; none: every one.
+    pub queues: Vec<String>,
+    /// What the agent can do.
+    pub skills: Vec<String>,
+    /// The SIP address of the telephone; none: the registered one.
+    pub address: Option<String>,
 }
 
 /// One queue.
@@ -84,6 +101,21 @@ pub struct QueueLine {
     pub answered_in_time: u64,
     /// Callers who hung up while they waited.
     pub abandoned: u64,
+    /// Its agents who wait for a caller.
+    #[serde(default)]
+    pub ready: usize,
+    /// Its agents whose telephone rings or is about to.
+    #[serde(default)]
+    pub ringing: usize,
+    /// Its agents in a conversation.
+    #[serde(default)]
+    pub talking: usize,
+    /// Its agents who write notes.
+    #[serde(default)]
+    pub wrap_up: usize,
+    /// Its agents who are signed in and take no callers.
+    #[serde(default)]
+    pub paused: usize,
 }
 
 /// Answers commands until the listener is dropped. The caller holds the lock of the data folder.
@@ -92,8 +124,14 @@ pub struct QueueLine {
 /// The socket cannot be opened.
 pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> {
     ControlListener::start(folder, NAME, move |request: io::Result<AgentRequest>| {
-        let change = |agent: String, change| queue.change_blocking(agent, change).map_err(|error| error.to_string());
-        let done = request.map_err(|error| error.to_string()).and_then(|request| match request {
+        let change = |agent: String, change| {
+            if !queue.is_served() {
+                return Err(NO_QUEUE);
+            }
+            queue.change_blocking(agent, change).map_err(AgentError::text)
+        };
+        let unread = |error: io::Error| Bilingual::from(error.to_string());
+        let done = request.map_err(unread).and_then(|request| match request {
             AgentRequest::List => Ok(()),
             AgentRequest::Ready { agent } => change(agent, AgentChange::Ready),
             AgentRequest::Pause { agent, reason } => {
@@ -107,7 +145,7 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
                 let agents = status.agents.iter().map(AgentLine::of).collect();
                 Reply::Done(AgentsStatus { agents, queues: status.queues.iter().map(QueueLine::of).collect() })
             }
-            Err(why) => Reply::Refused(why),
+            Err(why) => Reply::Refused { en: why.en.into_owned(), zh: why.zh.into_owned() },
         }
     })
 }
@@ -116,14 +154,17 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
 ///
 /// # Errors
 /// A node serves and refuses, or does not answer.
-pub fn ask(folder: &Path, request: &AgentRequest) -> Result<Option<AgentsStatus>, String> {
-    let failed = |error: io::Error| format!("{}: the serving node does not answer: {error}", folder.display());
+pub fn ask(folder: &Path, request: &AgentRequest) -> Result<Option<AgentsStatus>, Bilingual> {
+    let failed = |error: io::Error| {
+        let folder = folder.display();
+        bilingual!("{folder}: the serving node does not answer: {error}", "{folder}：运行中的节点没有应答：{error}")
+    };
     if !folder.exists() {
         return Ok(None);
     }
     match control::send_request(folder, NAME, request).map_err(failed)? {
         Some(Reply::Done(status)) => Ok(Some(status)),
-        Some(Reply::Refused(why)) => Err(why),
+        Some(Reply::Refused { en, zh }) => Err(Bilingual::new(en, zh)),
         None => Ok(None),
     }
 }
@@ -150,12 +191,16 @@ impl AgentLine {
             offered: figures.offered,
             answered: figures.answered,
             missed: figures.missed,
+            duty: None,
         }
     }
 }
 
 impl QueueLine {
     fn of(figures: &QueueFigures) -> QueueLine {
+        let agents = |fits: fn(&AgentState) -> bool| {
+            figures.agents.iter().filter(|(state, _)| fits(state)).map(|(_, count)| count).sum()
+        };
         QueueLine {
             name: figures.queue.to_string(),
             waiting: figures.waiting,
@@ -163,8 +208,17 @@ impl QueueLine {
             answered: figures.answered,
             answered_in_time: figures.answered_in_time,
             abandoned: figures.abandoned,
+            ready: agents(|state| matches!(state, AgentState::Ready)),
+            ringing: agents(|state| matches!(state, AgentState::Offered | AgentState::Reserved)),
+            talking: agents(|state| matches!(state, AgentState::Talking)),
+            wrap_up: agents(|state| matches!(state, AgentState::WrapUp)),
+            paused: agents(|state| matches!(state, AgentState::NotReady(_))),
         }
     }
 }
 
+const NO_QUEUE: Bilingual = Bilingual::fixed(
+    "this node has no queue: the settings need a table [[queue]], and agents a studio folder that can be read (see the log)",
+    "本节点没有队列：设置中须有 [[queue]] 表，且账号库可读（见日志）",
+);
 const NAME: &str = "agents.sock";

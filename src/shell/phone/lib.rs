@@ -50,7 +50,9 @@ mod trunk_status;
 mod trunks;
 mod user_agent;
 
-pub use agent_control::{AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents};
+pub use agent_control::{
+    AgentDutyLine, AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents,
+};
 pub use agent_pages::{AgentPage, CallStage, PageCall};
 pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
@@ -68,6 +70,7 @@ pub use registry::Registry;
 pub use services::{Services, public_address};
 pub use supervision::{DeskNotice, SupervisorCommand, SupervisorError};
 pub use take_store::TakeStore;
+pub use telephones::is_of_a_trunk;
 pub use trace_control::{TraceClient, listen as listen_traces};
 pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};
 pub use traces::Traces;

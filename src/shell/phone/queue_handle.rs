@@ -62,7 +62,7 @@ pub(crate) enum QueueMessage {
     /// An agent, or somebody for an agent, wants a change.
     Change { agent: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
     /// The agent with this number has dialled a service code.
-    Code { number: String, change: AgentChange },
+    Code { number: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
     /// The accounts of agents, as they are in the store.
     Accounts(Vec<AgentAccount>),
     /// An agent's page wants something of the call that it shows.
@@ -92,6 +92,52 @@ pub(crate) enum AgentReport {
     Answered,
     Key(Key),
     Over(OutgoingEnd),
+}
+
+/// What an agent dials at the telephone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServiceCode {
+    Ready,
+    Pause,
+    SignOut,
+}
+
+impl ServiceCode {
+    /// The code that is dialled so.
+    pub(crate) fn of(dialled: &str) -> Option<ServiceCode> {
+        match dialled {
+            "*1" => Some(ServiceCode::Ready),
+            "*2" => Some(ServiceCode::Pause),
+            "*0" => Some(ServiceCode::SignOut),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a service code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeOutcome {
+    Done(ServiceCode),
+    Refused(AgentError),
+    /// This node has no queue, or it does not keep up.
+    Unavailable,
+}
+
+impl CodeOutcome {
+    /// Status and reason phrase. Without a call there is no sound: the user reads the phrase, or hears the tone of the status. What
+    /// was done is "busy", as on telephones that show no phrase; what was refused sounds and reads otherwise.
+    pub(crate) fn response(self) -> (u16, &'static str) {
+        match self {
+            CodeOutcome::Done(ServiceCode::Ready) => (486, "Done: ready for calls"),
+            CodeOutcome::Done(ServiceCode::Pause) => (486, "Done: paused"),
+            CodeOutcome::Done(ServiceCode::SignOut) => (486, "Done: signed out"),
+            CodeOutcome::Refused(AgentError::Unknown) => (403, "Refused: no agent has this number"),
+            CodeOutcome::Refused(AgentError::NoPhone) => (480, "Refused: telephone not registered"),
+            CodeOutcome::Refused(AgentError::SignedOut) => (480, "Refused: not signed in"),
+            CodeOutcome::Refused(AgentError::UnknownReason | AgentError::TooManySkills) => (480, "Refused"),
+            CodeOutcome::Unavailable => (500, "Refused: no queue is served here"),
+        }
+    }
 }
 
 /// What is known of the queues from outside: renewed every second, and after each command.
@@ -159,9 +205,14 @@ impl QueueHandle {
         Served(Arc::clone(&self.is_served))
     }
 
+    /// Whether this node has queues that are served.
+    pub(super) fn is_served(&self) -> bool {
+        self.is_served.load(Ordering::Relaxed)
+    }
+
     /// Enters a caller, who may have left `before` by a key; none: the queue cannot be reached.
     pub(crate) fn join(&self, join: Join, before: Option<WaitId>, link: CallerLink) -> Option<WaitId> {
-        if !self.is_served.load(Ordering::Relaxed) {
+        if !self.is_served() {
             return None;
         }
         let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
@@ -218,15 +269,22 @@ impl QueueHandle {
         let _ = self.messages.try_send(QueueMessage::Drain(left));
     }
 
-    /// Does what a service code asks for, which the telephone of a number has dialled; false: there is no such code.
-    pub(crate) fn dialled(&self, number: String, code: &str) -> bool {
+    /// Does what a service code asks for, which the telephone of a number has dialled, and says what became of it.
+    pub(crate) async fn dialled(&self, number: String, code: ServiceCode) -> CodeOutcome {
         let change = match code {
-            "*1" => AgentChange::Ready,
-            "*2" => AgentChange::Pause(Arc::default()),
-            "*0" => AgentChange::SignOut,
-            _ => return false,
+            ServiceCode::Ready => AgentChange::Ready,
+            ServiceCode::Pause => AgentChange::Pause(Arc::default()),
+            ServiceCode::SignOut => AgentChange::SignOut,
         };
-        self.messages.try_send(QueueMessage::Code { number, change }).is_ok()
+        let (reply, answer) = oneshot::channel();
+        if !self.is_served() || self.messages.try_send(QueueMessage::Code { number, change, reply }).is_err() {
+            return CodeOutcome::Unavailable;
+        }
+        match tokio::time::timeout(CODE_PATIENCE, answer).await {
+            Ok(Ok(Ok(()))) => CodeOutcome::Done(code),
+            Ok(Ok(Err(error))) => CodeOutcome::Refused(error),
+            Ok(Err(_)) | Err(_) => CodeOutcome::Unavailable,
+        }
     }
 
     /// Changes what an agent does, from a thread without a runtime.
@@ -301,5 +359,7 @@ pub fn name_of(state: &AgentState) -> &'static str {
 
 /// How long a page waits for a change while the node shuts down.
 const DRAINING_LIMIT: Duration = Duration::from_secs(1);
+/// How long a telephone waits for what its service code does: less than its INVITE is repeated after (RFC 3261 §17.1.1.2, T1).
+const CODE_PATIENCE: Duration = Duration::from_millis(400);
 /// Messages that wait for the queues.
 const MESSAGES_MAX: usize = 4096;

@@ -220,12 +220,15 @@ impl Service {
                 self.publish(now);
                 let _ = reply.send(changed);
             }
-            QueueMessage::Code { number, change } => {
+            QueueMessage::Code { number, change, reply } => {
                 let agent = self.agents.values().find(|account| account.number == number);
-                let Some(agent) = agent.map(|account| account.name.clone()) else { return };
-                if let Err(error) = self.change(now, &agent, change) {
-                    tracing::warn!(agent, %error, "a service code was refused");
-                }
+                let changed = match agent.map(|account| account.name.clone()) {
+                    Some(agent) => self
+                        .change(now, &agent, change)
+                        .inspect_err(|error| tracing::warn!(agent, %error, "a service code was refused")),
+                    None => Err(AgentError::Unknown),
+                };
+                let _ = reply.send(changed);
             }
             QueueMessage::Accounts(accounts) => self.take_accounts(now, accounts),
             QueueMessage::Page { agent, call, command, reply } => {
@@ -253,6 +256,13 @@ impl Service {
             }
             other => other,
         };
+        if let AgentChange::Pause(reason) = &change
+            && !self.shared.settings.queues.pauses.contains(reason)
+        {
+            return Err(AgentError::UnknownReason);
+        }
+        // A telephone that has registered within the last second is there.
+        self.look_at_telephones(now);
         if matches!(change, AgentChange::Ready | AgentChange::Pause(_)) {
             self.queues.agent(now, agent, AgentChange::SignIn)?;
         }

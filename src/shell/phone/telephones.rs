@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::registrar::DeskRegistrar;
-use super::trunks::Trunks;
+use super::trunks::{Trunks, of_set};
 use sip::registrar::Binding;
 use sip::{Target, Transport};
 
@@ -75,6 +75,19 @@ impl Telephones {
             Some(Telephone { uri, to, routes, local: *local, trunk })
         })
     }
+}
+
+/// Whether a SIP address is one of a trunk of the settings, so that a node with them calls it. Where trunks name hosts, any IP address
+/// may be one of theirs: DNS is not asked here.
+pub fn is_of_a_trunk(settings: &config::Phone, uri: &str) -> bool {
+    let listeners: Vec<(Transport, SocketAddr)> =
+        settings.listen.iter().map(|(transport, local)| (of_set(*transport), *local)).collect();
+    let by_name = settings.trunks.iter().any(|trunk| !trunk.hosts.is_empty());
+    let is_literal = |(transport, local): &(Transport, SocketAddr)| {
+        matches!(Target::of_uri(uri, *transport, *local), Some(Target::Address { .. }))
+    };
+    let may_be_named = by_name && listeners.iter().any(is_literal);
+    may_be_named || Telephones::new(listeners, Trunks::new(settings), None).at(uri).is_some()
 }
 
 fn of_binding(binding: &Binding) -> Option<Telephone> {

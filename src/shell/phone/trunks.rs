@@ -159,6 +159,12 @@ impl Trunks {
         Ok(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
     }
 
+    /// Takes a line of a trunk for a call to an agent; none: all are in use.
+    pub(crate) fn take_line(self: &Arc<Self>, trunk: usize) -> Option<Permit> {
+        let place = self.admission().take_outgoing(trunk)?;
+        Some(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
+    }
+
     /// Counts a call that was refused.
     pub(crate) fn refused(&self, trunk: usize, why: Rejection) {
         if let Some(trunk) = self.trunks.get(trunk) {

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use super::calls::{self, Start, Unanswered};
 use super::inbox::{Inbox, Received, Undeliverable};
 use super::peers::{Listener, Pings};
-use super::queue_handle::{QueueHandle, QueueMessage};
+use super::queue_handle::{QueueHandle, QueueMessage, ServiceCode};
 use super::queue_service;
 use super::registrar::DeskRegistrar;
 use super::registry::Registry;
@@ -302,27 +302,35 @@ impl UserAgent {
         if message.is(&Method::Register) {
             return Some(registrar.register(message, arrival));
         }
-        if let Some(reply) = self.answer_service_code(message, arrival) {
-            return Some(reply);
-        }
         let known = self.shared.services.trunks.find(arrival.transport, arrival.source.ip()).is_some();
         let refused = message.method().is_some_and(|method| *method != Method::Ack) && !known;
         refused.then(|| self.dispatcher.reject(message, arrival, 403))
     }
 
-    /// A service code that an agent has dialled at the registered telephone: what it asks for is done, and the telephone shows the
-    /// answer in the reason of its refusal, since no call is needed.
-    fn answer_service_code(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
+    /// A service code that an agent has dialled at the registered telephone: what it asks for is done, and the telephone shows what
+    /// became of it in the reason of its refusal, since no call is needed. False: it is no service code.
+    fn takes_service_code(&self, message: &Message, arrival: &Arrival) -> bool {
+        let Some((number, code)) = self.service_code(message, arrival) else { return false };
+        let Some(code) = ServiceCode::of(&code) else {
+            self.reply(self.dispatcher.reject(message, arrival, 404));
+            return true;
+        };
+        let Some(agent) = self.this.upgrade() else { return true };
+        let (message, arrival) = (message.clone(), *arrival);
+        tokio::spawn(async move {
+            let (status, reason) = agent.shared.queue.dialled(number, code).await.response();
+            agent.reply(agent.dispatcher.reject_saying(&message, &arrival, status, reason));
+        });
+        true
+    }
+
+    /// The number of a registered telephone, and the code that it has dialled.
+    fn service_code(&self, message: &Message, arrival: &Arrival) -> Option<(String, String)> {
         let new_call = message.is(&Method::Invite) && message.to_tag().is_empty();
         let code = message.called_user().filter(|user| new_call && user.starts_with('*'))?;
         let registrar = self.shared.services.registrar.as_ref()?;
         let named = message.from_user()?;
-        let number = registrar.number_at(arrival.source, &named)?;
-        let status = match self.shared.queue.dialled(number, &code) {
-            true => SERVED,
-            false => 404,
-        };
-        Some(self.dispatcher.reject(message, arrival, status))
+        Some((registrar.number_at(arrival.source, &named)?, code))
     }
 
     /// Sends a stateless response; a lost one is sent again when the request is.
@@ -389,6 +397,9 @@ impl Receiver for UserAgent {
             None => self.answer_late(&key, message, arrival)?,
         };
         // A telephone in a call of this node sends more than REGISTER.
+        if inbox.is_none() && self.takes_service_code(&message, arrival) {
+            return None;
+        }
         if inbox.is_none()
             && let Some(reply) = self.answer_telephone(&message, arrival)
         {
@@ -451,8 +462,6 @@ async fn forget_ended(registry: Arc<Registry>) {
 }
 
 const SWEEP: Duration = Duration::from_secs(2);
-/// A service code was understood, and there is no call: telephones show "busy here" or the reason, and stop.
-const SERVED: u16 = 486;
 const UNAVAILABLE: &[u8] = b"SIP/2.0 503";
 /// How long the reading of a stream waits for a call that takes no message.
 const INBOX_PATIENCE: Duration = Duration::from_secs(2);

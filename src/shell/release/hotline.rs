@@ -46,6 +46,11 @@ pub struct Hotline {
 }
 
 impl Hotline {
+    /// The first characters of the name, as status, releases, journal and log show it.
+    pub fn short_name(&self) -> &str {
+        self.name.get(..12).unwrap_or(&self.name)
+    }
+
     /// `E43`: callers wait longer for a result than the flow allows; a line for each language.
     pub fn too_slow(&self, settings: &Settings) -> Vec<Bilingual> {
         let slow = self.release.too_slow(&settings.hotline.flow.display().to_string(), &self.answer_times);
@@ -84,7 +89,11 @@ pub fn wording(settings: &Settings) -> Result<Wording, Vec<Bilingual>> {
 pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<Bilingual>> {
     let environment = environment(settings)?;
     let loaded = with_sources(settings, |sources| Release::load(sources, environment))?;
-    loaded.map_err(|errors| lines(&errors, Diagnostic::line))
+    loaded.map_err(|found| {
+        // Remarks stop nothing: beside errors they would be counted as errors.
+        let errors: Vec<Diagnostic> = found.into_iter().filter(Diagnostic::is_error).collect();
+        lines(&errors, Diagnostic::line)
+    })
 }
 
 /// The flow as written, and its errors.

@@ -19,7 +19,8 @@ pub(crate) async fn whole(
     time: Duration,
 ) -> Result<Bytes, RequestError> {
     refuse_larger(head, &mut body, limit).await?;
-    match timeout(time, collected(&mut body, limit, time)).await {
+    // One timer for the whole: a pause within it cannot be longer.
+    match timeout(time, collected(&mut body, limit, None)).await {
         Ok(collected) => collected,
         Err(_) => Err(RequestError::Slow),
     }
@@ -34,7 +35,7 @@ pub(crate) async fn upload(
     time: Duration,
 ) -> Result<Bytes, RequestError> {
     refuse_larger(head, &mut body, limit).await?;
-    match timeout(time, collected(&mut body, limit, pause)).await {
+    match timeout(time, collected(&mut body, limit, Some(pause))).await {
         Ok(collected) => collected,
         Err(_) => Err(RequestError::Slow),
     }
@@ -50,11 +51,16 @@ async fn refuse_larger(head: &HeaderMap, body: &mut Incoming, limit: usize) -> R
     Err(RequestError::TooLarge { limit })
 }
 
-async fn collected(body: &mut Incoming, limit: usize, pause: Duration) -> Result<Bytes, RequestError> {
+async fn collected(body: &mut Incoming, limit: usize, pause: Option<Duration>) -> Result<Bytes, RequestError> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit).min(limit);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = timeout(pause, body.frame()).await.map_err(|_| RequestError::Slow)? {
+    loop {
+        let frame = match pause {
+            Some(pause) => timeout(pause, body.frame()).await.map_err(|_| RequestError::Slow)?,
+            None => body.frame().await,
+        };
+        let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|_| RequestError::Broken)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
             return Err(RequestError::TooLarge { limit });

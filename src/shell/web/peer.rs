@@ -63,13 +63,14 @@ impl Peers {
         web::client_address(from, forwarded, |address| within(&self.proxies, address))
     }
 
-    /// Judges a request that came `from` an address to the `local` one.
+    /// Judges a request that came `from` an address to the `local` one; `address` is its client's, behind balancers.
     ///
     /// # Errors
     /// [`RequestError::Host`] or [`RequestError::Misdirected`].
     pub(crate) fn judge<B>(
         &self,
         serves: Serves,
+        address: IpAddr,
         (from, local): (IpAddr, IpAddr),
         request: &Request<B>,
     ) -> Result<Peer, RequestError> {
@@ -80,7 +81,6 @@ impl Peers {
         if let Some(host) = host {
             check_host(host, local, is_forwarded && is_proxy, &self.hosts)?;
         }
-        let address = self.address(from, head);
         let token = cookie(head, cookie::KIOSK);
         let enrolled = token.as_ref().and_then(|token| self.enrolled(token, address));
         let is_try_out = self.has_try_out_kiosk && Arrival { from, is_forwarded, host }.is_of_this_machine();

@@ -114,14 +114,15 @@ impl HttpService {
     pub(crate) async fn answer(&self, serves: Serves, ends: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let began = Instant::now();
         let path = request.uri().path();
-        if let Err(problem) = self.shares.request(began, self.peers.address(ends.0, request.headers())) {
+        let address = self.peers.address(ends.0, request.headers());
+        if let Err(problem) = self.shares.request(began, address) {
             self.metrics().http_requests.inc(HttpClass::Refused);
             return reply::problem(&problem);
         }
         let below = |page: &str| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let asks_agents = below("/agent");
         let asks_studio = asks_agents || below("/studio");
-        let reply = match self.peers.judge(serves, ends, &request) {
+        let reply = match self.peers.judge(serves, address, ends, &request) {
             Err(problem) => refused(&problem),
             Ok(peer) => match (&self.studio, serves, asks_studio) {
                 (Some(studio), Serves::Studio | Serves::All, true) => match &self.agents {

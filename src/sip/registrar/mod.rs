@@ -10,6 +10,7 @@
 
 mod bindings;
 mod guard;
+mod offers;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub use self::bindings::Binding;
 use self::bindings::{Change, ChangeError};
 use self::guard::Guard;
+use self::offers::Offers;
 use super::arrival::{Arrival, Outgoing};
 use super::digest::{Algorithm, AuthError, DigestServer, Ha1};
 use super::lexer::HeaderName;
@@ -71,6 +73,7 @@ pub struct Registrar {
     seed: u64,
     digest: DigestServer,
     guard: Guard,
+    offers: Offers,
     accounts: HashMap<String, Vec<Binding>>,
     replies: VecDeque<Replied>,
 }
@@ -101,6 +104,7 @@ impl Registrar {
             rules,
             seed,
             guard: Guard::default(),
+            offers: Offers::default(),
             accounts: HashMap::new(),
             replies: VecDeque::new(),
         }
@@ -126,7 +130,7 @@ impl Registrar {
         if let Some(replied) = self.replies.iter().find(|replied| replied.request == key) {
             return (replied.response.clone(), RegistrarOutcome::Repeated);
         }
-        let (response, outcome) = self.answer(now, request, arrival, ha1_of);
+        let (response, outcome) = self.answer(now, request, arrival, &key, ha1_of);
         if arrival.transport.is_unreliable() && matches!(outcome, RegistrarOutcome::Bound { .. }) {
             self.replies.push_back(Replied { until: now + limits::GIVE_UP, request: key, response: response.clone() });
         }
@@ -138,6 +142,7 @@ impl Registrar {
         now: Instant,
         request: &Message,
         arrival: &Arrival,
+        key: &RequestKey,
         ha1_of: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
     ) -> (Outgoing, RegistrarOutcome) {
         let seed = self.seed;
@@ -154,13 +159,21 @@ impl Registrar {
         if let Some(wait) = self.guard.wait(now, arrival.source.ip()) {
             return refuse(503, respond(503).header("Retry-After", &wait.as_secs().max(1).to_string()));
         }
-        let user = match self.digest.verify(now, request, ha1_of) {
+        let verified = self.digest.verify(now, request, ha1_of);
+        let plain = match verified {
+            Err(AuthError::Missing) => self.offers.unanswered(now, request, key),
+            Ok(_) | Err(AuthError::Stale | AuthError::Wrong | AuthError::Malformed) => {
+                self.offers.answered(request, key)
+            }
+        };
+        let user = match verified {
             Ok(user) => user,
             Err(AuthError::Malformed) => return refuse(400, respond(400)),
             Err(error @ (AuthError::Missing | AuthError::Stale | AuthError::Wrong)) => {
                 let values = self.digest.challenge(now, error == AuthError::Stale);
+                let offered = if plain { &values[values.len().saturating_sub(1)..] } else { &values[..] };
                 let challenge =
-                    values.iter().fold(respond(401), |response, value| response.header("WWW-Authenticate", value));
+                    offered.iter().fold(respond(401), |response, value| response.header("WWW-Authenticate", value));
                 if error != AuthError::Wrong {
                     return (challenge.done(), RegistrarOutcome::Challenged);
                 }

@@ -270,3 +270,32 @@ fn over_tcp_the_connection_is_the_way_back() {
     world.registrar.clean(world.now, |account| account != "1001");
     assert!(world.contacts().is_empty(), "the account is gone");
 }
+
+/// What a REGISTER without credentials is offered.
+fn offered(world: &mut World) -> Vec<String> {
+    world.cseq += 1;
+    let (response, outcome) = world.send(&world.text("sip:1001@desk", "Contact: <sip:1001@10.0.0.7>\r\n"));
+    assert_eq!((status(&response), outcome), (401, RegistrarOutcome::Challenged));
+    response.headers_named("WWW-Authenticate").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_phone_that_answers_no_offer_of_several_digests_is_offered_the_plainest_alone() {
+    let mut world = world();
+    assert_eq!(offered(&mut world).len(), 2);
+    world.cseq -= 1;
+    assert_eq!(offered(&mut world).len(), 2, "a retransmission");
+    let second = offered(&mut world);
+    assert!(second.len() == 1 && second[0].contains("algorithm=MD5"), "{second:?}");
+    // It answers this one, and begins each refresh without credentials.
+    assert_eq!(status(&world.register("Contact: <sip:1001@10.0.0.7>\r\n")), 200);
+    assert_eq!(offered(&mut world).len(), 1);
+    let other = SocketAddr::from(([203, 0, 113, 8], 5060));
+    world.source = other;
+    assert_eq!(offered(&mut world).len(), 2, "a phone elsewhere");
+    assert_eq!(status(&world.register("Contact: <sip:1001@10.0.0.8>\r\n")), 200);
+    assert_eq!(offered(&mut world).len(), 2, "it has answered the offer of both");
+    world.source = addr(PHONE);
+    world.now += Duration::from_secs(90_000);
+    assert_eq!(offered(&mut world).len(), 2, "forgotten");
+}

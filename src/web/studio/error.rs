@@ -172,10 +172,15 @@ fn of_request(problem: &RequestError) -> Message {
         RequestError::TooLarge { limit } => format!("文件过大，最多 {limit} 字节。"),
         RequestError::Slow | RequestError::Broken => "上传中断，请重试。".into(),
         RequestError::Busy { .. } | RequestError::ClientShare { .. } => "服务器正忙，请稍候几秒再试。".into(),
-        RequestError::NotFound
-        | RequestError::Method { .. }
-        | RequestError::MediaType { .. }
-        | RequestError::Json { .. }
+        RequestError::NotFound => {
+            return Message {
+                zh: "此网址下没有内容：录音工作室的页面在 /studio。".into(),
+                en: "There is nothing at this address: the studio's page is at /studio.".into(),
+            };
+        }
+        RequestError::Method { allow } => format!("此网址只接受 {allow}。"),
+        RequestError::MediaType { want } => format!("请求正文应为 {want}，并在 Content-Type 中写明。"),
+        RequestError::Json { .. }
         | RequestError::Field { .. }
         | RequestError::Host
         | RequestError::Misdirected
