@@ -23,6 +23,7 @@ mod trunk_tests;
 mod values;
 mod warnings;
 mod web_shares;
+mod webrtc;
 
 pub use call_shares::CallShares;
 pub use check::{read, read_all};
@@ -37,3 +38,4 @@ pub use table_reader::{Diagnostic, Place};
 pub use tls::PhoneTls;
 pub use trunk::Trunk;
 pub use web_shares::WebShares;
+pub use webrtc::Webrtc;

@@ -3,6 +3,7 @@
 
 mod barcode;
 mod baresip;
+mod browser_telephone;
 mod example_files;
 mod follow;
 mod front;

@@ -10,6 +10,7 @@
 
 mod agent_call;
 mod agent_control;
+mod browser_call;
 mod call_guard;
 mod calls;
 mod drain;

@@ -27,6 +27,7 @@ use super::tries::Tries;
 use inquiry::{InquiryLimiter, ScanClient};
 use kiosk_store::KioskStore;
 use metrics::{Door, HttpClass, Metrics, Registry};
+use web::telephone::is_telephone;
 use web::{
     self, Audience, Client, InquiryRequest, JSON_BYTES_MAX, PublicPage, RateRequest, RequestError, Route, ScanRequest,
     Shows, SpeechRequest, speech_language,
@@ -106,7 +107,7 @@ impl HttpService {
             self.metrics().http_requests.inc(HttpClass::Refused);
             return reply::problem(&problem);
         }
-        let asks_studio = path == "/studio" || path.starts_with("/studio/");
+        let asks_studio = path == "/studio" || path.starts_with("/studio/") || is_telephone(path);
         let reply = match self.peers.judge(serves, ends, &request) {
             Err(problem) => refused(&problem),
             Ok(peer) => match (&self.studio, serves, asks_studio) {

@@ -66,14 +66,19 @@ impl Access {
 
     /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser sends none).
     pub(super) fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), StudioError> {
+        self.same_origin(peer, asked.changes(), headers)
+    }
+
+    /// The same for a request that changes something or not.
+    pub(super) fn same_origin(&self, peer: &Peer, changes: bool, headers: &HeaderMap) -> Result<(), StudioError> {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
         match site {
             None | Some(b"same-origin") => {}
-            Some(b"none") if !asked.changes() => {}
+            Some(b"none") if !changes => {}
             Some(_) => return Err(StudioError::CrossSite),
         }
-        if !asked.changes() || !headers.contains_key(ORIGIN) {
+        if !changes || !headers.contains_key(ORIGIN) {
             return Ok(());
         }
         let origin = text(ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
@@ -118,7 +123,7 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
 /// The value of a `Set-Cookie` header (RFC 6265 §4.1).
 pub(super) fn set_cookie(name: &str, value: &Token, max_age_s: u64, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
-    format!("{name}={}; Path=/studio; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
+    format!("{name}={}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
 }
 
 pub(super) const SESSION: &str = "jindu_studio";
