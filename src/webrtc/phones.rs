@@ -2,9 +2,12 @@
 //!
 //! A datagram finds its telephone by the address that it comes from. An address is learnt from a connectivity check, which names
 //! the unguessable user fragment of its connection; str0m verifies the check itself, and everything after it.
+//!
+//! str0m panics where an assumption of its own is broken. That ends the telephone that it happened in, and no other one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -91,8 +94,10 @@ impl BrowserPhones {
         if self.phones.len() >= PHONES_MAX && !self.phones.contains_key(agent) {
             return Err(OfferError::Full { max: PHONES_MAX });
         }
-        let mut first = Vec::new();
-        let (connection, answer) = Connection::accept(now, offer, Arc::clone(&self.local), secrets, &mut first)?;
+        let (mut first, local) = (Vec::new(), Arc::clone(&self.local));
+        let accepted = catch_unwind(AssertUnwindSafe(|| Connection::accept(now, offer, local, secrets, &mut first)));
+        let (connection, answer) =
+            accepted.unwrap_or_else(|_panicked| Err(OfferError::Malformed("str0m cannot read it".into())))?;
         self.forget_addresses(agent);
         self.by_fragment.insert(secrets.fragment.clone(), Arc::clone(agent));
         let id = secrets.id.clone();
@@ -113,7 +118,9 @@ impl BrowserPhones {
 
     /// A datagram came from a browser.
     pub fn datagram(&mut self, now: Instant, from: SocketAddr, octets: &[u8], out: &mut Vec<Output>) {
-        let checked = fragment(octets).and_then(|fragment| self.by_fragment.get(&fragment)).cloned();
+        // Nothing is known of a connectivity check's sender yet.
+        let named = catch_unwind(|| fragment(octets)).unwrap_or_default();
+        let checked = named.and_then(|fragment| self.by_fragment.get(&fragment)).cloned();
         if let Some(agent) = &checked
             && self.by_source.get(&from) != Some(agent)
         {
@@ -123,20 +130,16 @@ impl BrowserPhones {
             }
             self.by_source.insert(from, Arc::clone(agent));
         }
-        let agent = checked.or_else(|| self.by_source.get(&from).cloned());
-        if let Some(phone) = agent.and_then(|agent| self.phones.get_mut(&agent)) {
-            let mut of_phone = Vec::new();
-            phone.datagram(now, from, octets, &mut of_phone);
-            give(of_phone, out);
+        if let Some(agent) = checked.or_else(|| self.by_source.get(&from).cloned()) {
+            self.with(now, &agent, out, |phone, out| phone.datagram(now, from, octets, out));
         }
     }
 
     /// An RTP packet came from a media session.
     pub fn sound(&mut self, now: Instant, from: SocketAddr, octets: &[u8], out: &mut Vec<Output>) {
-        if let Some(phone) = self.phones.values_mut().find(|phone| phone.media() == Some(from)) {
-            let mut of_phone = Vec::new();
-            phone.sound(now, octets, &mut of_phone);
-            give(of_phone, out);
+        let talking = self.phones.iter().find(|(_, phone)| phone.media() == Some(from));
+        if let Some(agent) = talking.map(|(agent, _)| Arc::clone(agent)) {
+            self.with(now, &agent, out, |phone, out| phone.sound(now, octets, out));
         }
     }
 
@@ -209,21 +212,36 @@ impl BrowserPhones {
 
     /// Does what is due.
     pub fn time(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let mut gone = Vec::new();
-        for (agent, phone) in &mut self.phones {
-            if phone.deadline().is_none_or(|due| due.at > now) {
-                continue;
+        let due = self.phones.iter().filter(|(_, phone)| phone.deadline().is_some_and(|due| due.at <= now));
+        let due: Vec<Arc<str>> = due.map(|(agent, _)| Arc::clone(agent)).collect();
+        for agent in due {
+            let mut is_there = true;
+            self.with(now, &agent, out, |phone, out| is_there = phone.time(now, out));
+            if !is_there {
+                self.forget_addresses(&agent);
+                self.phones.remove(&agent);
             }
-            let mut of_phone = Vec::new();
-            if !phone.time(now, &mut of_phone) {
-                gone.push(Arc::clone(agent));
-            }
-            give(of_phone, out);
         }
-        for agent in gone {
-            self.forget_addresses(&agent);
-            self.phones.remove(&agent);
+    }
+
+    /// Work on the telephone of an agent, which is lost if it panics.
+    fn with(
+        &mut self,
+        now: Instant,
+        agent: &Arc<str>,
+        out: &mut Vec<Output>,
+        work: impl FnOnce(&mut Phone, &mut Vec<PhoneOutput>),
+    ) {
+        let Some(phone) = self.phones.get_mut(agent) else { return };
+        let mut of_phone = Vec::new();
+        let done = catch_unwind(AssertUnwindSafe(|| work(phone, &mut of_phone)));
+        if done.is_err() {
+            phone.input(now, LineInput::Lost, &mut of_phone);
+            of_phone.push(PhoneOutput::News);
+            self.phones.remove(agent);
+            self.forget_addresses(agent);
         }
+        give(of_phone, out);
     }
 
     /// When [`BrowserPhones::time`] is due.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Codec, Private};
+use proptest::prelude::*;
 use rtp::{HEADER_OCTETS, Header, Packet};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind, Mid};
@@ -341,4 +342,55 @@ fn what_is_no_offer_of_g711_is_refused() {
     let refusal = world.phones.connect(world.now, &agent, &offer.to_sdp_string(), &secrets, &mut Vec::new());
     assert_eq!(refusal, Err(OfferError::NoCodec));
     assert!(!world.is_registered());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// From a stranger, and from the browser's own address: changed octets of what it sent, and any others.
+    #[test]
+    fn hostile_datagrams_and_packets_end_nothing(
+        octets in proptest::collection::vec(any::<u8>(), 0..200),
+        kind in any::<u8>(),
+        place in any::<proptest::sample::Index>(),
+    ) {
+        let mut world = talking();
+        let mut hostile = octets.clone();
+        if let Some(first) = hostile.first_mut() {
+            // STUN, DTLS, RTP and RTCP, by their first octets (RFC 7983 §7).
+            *first = [0, 1, 20, 22, 23, 128, 144, 255][usize::from(kind % 8)];
+        }
+        let mut out = Vec::new();
+        for from in [world.browser.address, address("203.0.113.5:9")] {
+            world.phones.datagram(world.now, from, &hostile, &mut out);
+        }
+        world.phones.sound(world.now, media(), &hostile, &mut out);
+        world.perform(out);
+        world.browser_says(&[7; 160]);
+        prop_assert_eq!(world.sound.len(), 1);
+        let mut packet = world.sound[0].clone();
+        let at = place.index(packet.len());
+        packet[at] ^= kind | 1;
+        let mut out = Vec::new();
+        world.phones.sound(world.now, media(), &packet, &mut out);
+        world.perform(out);
+        prop_assert!(world.is_registered());
+    }
+
+    #[test]
+    fn hostile_offers_are_refused_or_answered(
+        cut in any::<proptest::sample::Index>(),
+        put in "[ -~\r\n]{0,20}",
+    ) {
+        let mut world = World::new();
+        let mut change = world.browser.rtc.sdp_api();
+        change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        let (offer, _pending) = change.apply().expect("an offer");
+        let mut offer = offer.to_sdp_string();
+        let at = cut.index(offer.len());
+        offer.replace_range(at..(at + put.len()).min(offer.len()), &put);
+        let secrets = Secrets { id: "1".into(), fragment: "abcd".into(), password: "0123456789abcdef01234567".into() };
+        let agent = Arc::clone(&world.agent);
+        let _ = world.phones.connect(world.now, &agent, &offer, &secrets, &mut Vec::new());
+    }
 }

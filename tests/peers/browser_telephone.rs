@@ -239,10 +239,12 @@ fn a_conversation_outlives_a_short_loss_of_the_network_and_a_page_that_is_loaded
 }
 
 #[test]
-fn a_browser_that_is_closed_in_a_conversation_is_no_telephone_any_more() {
+fn the_caller_of_a_browser_that_is_closed_is_offered_to_another_agent() {
     let gateway = Gateway::start(&OFFICE);
     let mut agent = Agent::new(&gateway, "li", "801");
-    await_agent(&gateway, "signed_out");
+    let mut second = Agent::new(&gateway, "wang", "802");
+    eventually(SOON, "both are telephones", || gateway.metric("jindu_browser_telephones") == 2.0);
+    eventually(SOON, "both are agents", || gateway.metric("jindu_agents{state=\"signed_out\"}") == 2.0);
     command(&gateway, &["agent", "ready", "li"], "");
     await_agent(&gateway, "ready");
     let mut caller = dials(&gateway, 8);
@@ -252,7 +254,14 @@ fn a_browser_that_is_closed_in_a_conversation_is_no_telephone_any_more() {
     drop(agent);
     await_agent(&gateway, "not_ready");
     eventually(SOON, "the caller waits again", || gateway.metric("jindu_queue_waiting{queue=\"desk\"}") == 1.0);
+    command(&gateway, &["agent", "ready", "wang"], "");
+    second.awaits("incoming");
+    second.does("answer");
+    second.awaits("connected");
+    both_hear(&mut second, &caller, Codec::Alaw);
     caller.hang_up();
+    assert_eq!(second.awaits("ended")["why"], "ended");
+    assert_eq!(gateway.metric("jindu_browser_telephones"), 1.0);
 }
 
 /// Keeps the newest connection where the test finds it.

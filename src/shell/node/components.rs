@@ -31,7 +31,8 @@ use crate::Fault;
 use crate::backend::NodeBackend;
 use crate::carriers::Carriers;
 use crate::collectors::{
-    CaptureCollector, JournalCollector, MediaCollector, NodeCollector, QueueCollector, ReplicaCollector, TrunkCollector,
+    BrowserCollector, CaptureCollector, JournalCollector, MediaCollector, NodeCollector, QueueCollector,
+    ReplicaCollector, TrunkCollector,
 };
 use crate::kiosks::{self, KioskCollector};
 use crate::sockets::{Sockets, bind_error};
@@ -162,6 +163,7 @@ impl<'a> Node<'a> {
             .with(CaptureCollector { hep: self.hep.clone(), traces: Arc::clone(&self.traces) })
             .with(MediaCollector { counters: media, in_use: media_io })
             .with(QueueCollector(queue))
+            .with(BrowserCollector(self.browsers.clone()))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
             .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
