@@ -172,13 +172,16 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         );
     }
     let listen = phone_listen(reader);
+    let public_address = reachable_address(reader, "phone.public_address");
+    let first = listen.first().map(|(_, address)| address.ip());
     let mut phone = Phone {
         tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
         queues,
         call_back,
         registrar: super::registrar::phone_registrar(reader),
         listen,
-        public_address: reachable_address(reader, "phone.public_address"),
+        public_address,
+        webrtc: super::webrtc::webrtc(reader, first, public_address),
         dns: name_servers(reader, "phone.dns"),
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),

@@ -24,6 +24,7 @@ mod trunk_tests;
 mod values;
 mod warnings;
 mod web_shares;
+mod webrtc;
 
 pub use call_back::CallBackLine;
 pub use call_shares::CallShares;
@@ -39,3 +40,4 @@ pub use table_reader::{Diagnostic, Place};
 pub use tls::PhoneTls;
 pub use trunk::Trunk;
 pub use web_shares::WebShares;
+pub use webrtc::Webrtc;

@@ -19,6 +19,7 @@ use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
 use super::trunk::Trunk;
 use super::web_shares::WebShares;
+use super::webrtc::Webrtc;
 
 /// All settings of one node.
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ pub struct Phone {
     pub registrar: Option<PhoneRegistrar>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.
     pub public_address: Option<IpAddr>,
+    /// The socket of telephones in agents' browsers.
+    pub webrtc: Webrtc,
     /// The name servers that SIP's host names are asked of; empty: those of the machine.
     pub dns: Vec<SocketAddr>,
     /// First and last RTP port.

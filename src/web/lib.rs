@@ -30,6 +30,7 @@ mod route;
 mod scan_answer;
 mod shares;
 pub mod studio;
+pub mod telephone;
 mod wav;
 mod words;
 

@@ -58,7 +58,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 impl Asset {
-    pub(super) fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
+    pub(crate) fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
         Asset { content_type, body, etag: entity_tag(body) }
     }
 

@@ -4,6 +4,7 @@
 mod agent_page;
 mod barcode;
 mod baresip;
+mod browser_telephone;
 mod example_files;
 mod follow;
 mod front;

@@ -67,6 +67,22 @@ impl Browser {
         browser
     }
 
+    /// Lets nothing of the browser run, as on a network that is gone, until [`Browser::thaws`].
+    pub fn freezes(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it run again.
+    pub fn thaws(&self) {
+        self.signal("CONT");
+    }
+
+    /// Signals the whole group, which only this browser is in.
+    fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        let _ = std::process::Command::new("kill").arg(format!("-{name}")).arg("--").arg(group).status();
+    }
+
     fn open_page(&mut self, width: u32, height: u32) {
         let page = self.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": page["targetId"], "flatten": true});
@@ -277,8 +293,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The whole group, which only this browser is in.
-        let _ = std::process::Command::new("kill").arg("-KILL").arg("--").arg(format!("-{}", self.child.id())).status();
+        self.signal("KILL");
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.profile);
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 
+use browser_phone::BrowserTelephones;
 use call::SrtpDrop;
 use journal::{JournalMetrics, MessagesWatch};
 use media::{LATENESS_BOUNDS_MS, MediaIoInUse, MediaMetrics};
@@ -93,6 +94,17 @@ impl Collect for TrunkCollector {
                 (labels, u64::from(*state == PeerState::Reachable))
             }),
         );
+    }
+}
+
+/// The telephones in agents' browsers; none: the node has no queue.
+pub(crate) struct BrowserCollector(pub(crate) Option<Arc<BrowserTelephones>>);
+
+impl Collect for BrowserCollector {
+    fn collect(&self, page: &mut Page) {
+        if let Some(browsers) = &self.0 {
+            page.gauge("jindu_browser_telephones", "Agents whose telephone is a browser.", browsers.count());
+        }
     }
 }
 

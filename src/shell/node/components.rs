@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use base::bilingual;
+use browser_phone::BrowserTelephones;
 use config::{Inquiry, Settings};
 use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, ScanLimits, ScanRules, SharedLimits};
 use journal::messages::{self, MessageBox};
@@ -30,10 +31,11 @@ use crate::Fault;
 use crate::backend::NodeBackend;
 use crate::carriers::Carriers;
 use crate::collectors::{
-    CaptureCollector, JournalCollector, MediaCollector, NodeCollector, QueueCollector, ReplicaCollector, TrunkCollector,
+    BrowserCollector, CaptureCollector, JournalCollector, MediaCollector, NodeCollector, QueueCollector,
+    ReplicaCollector, TrunkCollector,
 };
 use crate::kiosks::{self, KioskCollector};
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, bind_error};
 use crate::watch;
 
 /// The studio with its accounts.
@@ -61,6 +63,8 @@ pub(crate) struct Node<'a> {
     /// Traces of calls.
     pub traces: Arc<Traces>,
     hep: Option<Arc<HepExporter>>,
+    /// The telephones in agents' browsers.
+    pub browsers: Option<Arc<BrowserTelephones>>,
 }
 
 impl<'a> Node<'a> {
@@ -77,6 +81,7 @@ impl<'a> Node<'a> {
         let carriers = Carriers::new(settings, &keys, &sockets.sip, sockets.tls.clone(), accounts)?;
         let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
         let trunks = Trunks::new(&settings.phone);
+        let browsers = studio.as_ref().map_or(Ok(None), |_| start_browsers(settings))?;
         Ok(Node {
             traces: Traces::new(settings, Arc::clone(&sockets.tap), Arc::clone(&trunks)),
             hep: sockets.hep.clone(),
@@ -93,6 +98,7 @@ impl<'a> Node<'a> {
             limiter: Arc::new(Mutex::new(InquiryLimiter::new(limits(&settings.inquiry)))),
             kiosks: Arc::new(KioskStore::open(&settings.data.folder).map_err(|error| error.to_string())?),
             carriers,
+            browsers,
         })
     }
 
@@ -120,6 +126,7 @@ impl<'a> Node<'a> {
             metrics: Arc::clone(&self.metrics),
             registrations: Arc::clone(&self.carriers.registrations),
             registrar: self.carriers.registrar.clone(),
+            browsers: self.browsers.clone(),
             accounts: self.studio.as_ref().map(|(accounts, _)| Arc::clone(accounts)),
             data: Some(settings.data.folder.clone()),
             recording: self.recording_service(),
@@ -157,6 +164,7 @@ impl<'a> Node<'a> {
             .with(CaptureCollector { hep: self.hep.clone(), traces: Arc::clone(&self.traces) })
             .with(MediaCollector { counters: media, in_use: media_io })
             .with(QueueCollector(queue))
+            .with(BrowserCollector(self.browsers.clone()))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
             .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
@@ -172,7 +180,7 @@ impl<'a> Node<'a> {
     ) -> Arc<HttpService> {
         let settings = self.settings;
         let service = HttpService::new(self.backend(scan_rules), metrics, &settings.web, Arc::clone(&self.limiter));
-        let studio = StudioService::new(settings, self.studio.clone());
+        let studio = StudioService::new(settings, self.studio.clone()).with_browsers(self.browsers.clone());
         let service = service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio);
         Arc::new(service.with_agents(queue, Arc::clone(&self.journal), &settings.phone))
     }
@@ -221,6 +229,17 @@ fn open_studio(settings: &Settings) -> Option<OpenStudio> {
             None
         }
     }
+}
+
+/// Opens the socket of telephones in agents' browsers where callers wait for agents. Its sessions' sound goes to the first address of
+/// SIP, which media sessions have, too.
+fn start_browsers(settings: &Settings) -> Result<Option<Arc<BrowserTelephones>>, Fault> {
+    let phone = &settings.phone;
+    let Some((_, sip)) = phone.listen.first().filter(|_| !phone.queues.queues.is_empty()) else { return Ok(None) };
+    let started = BrowserTelephones::start(&phone.webrtc, *sip);
+    started.map(Some).map_err(|(address, error)| {
+        bind_error("phone.webrtc.listen", &format!("cannot listen on udp:{address}: {error}"), error.kind())
+    })
 }
 
 /// Starts the media threads, with RTP ports on every address that SIP listens on.

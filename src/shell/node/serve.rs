@@ -94,6 +94,9 @@ async fn run(
     let served = Served { registry: &node.registry, registrations: &node.carriers.registrations, queue: &queue };
     let ended = serve_and_drain(signals, served, transport, &settings.phone).await;
     node.traces.end();
+    if let Some(browsers) = &node.browsers {
+        browsers.end();
+    }
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
     ended

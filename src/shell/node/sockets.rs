@@ -61,7 +61,7 @@ fn bind_web(settings: &Settings) -> Result<Listeners, Fault> {
 }
 
 /// Adds to `what` the remedy for the setting `key`.
-fn bind_error(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
+pub(crate) fn bind_error(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
     let remedy = match kind {
         io::ErrorKind::AddrInUse => bilingual!(
             "another program uses that port (ss -lntup names it): end it, or change {key}",

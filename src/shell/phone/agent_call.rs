@@ -98,6 +98,11 @@ impl AgentCall {
         Some(AgentCall { inbox, session: session.id })
     }
 
+    /// A call that is driven elsewhere.
+    pub(crate) fn of(inbox: mpsc::Sender<OutgoingInput>, session: SessionId) -> AgentCall {
+        AgentCall { inbox, session }
+    }
+
     /// Withdraws the call, or ends the conversation.
     pub(crate) fn hang_up(&self) {
         insist(&self.inbox, OutgoingInput::HangUp);

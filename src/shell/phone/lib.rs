@@ -11,6 +11,7 @@
 mod agent_call;
 mod agent_control;
 mod agent_pages;
+mod browser_call;
 mod call_back;
 mod call_back_control;
 mod call_backs;

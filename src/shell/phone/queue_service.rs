@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::agent_call::{AgentCall, AgentCallStart};
 use super::agent_pages::{AgentPages, CallStage};
+use super::browser_call::{self, BrowserCallStart};
 use super::call_back::{self, CallBackStart};
 use super::call_backs::CallBacks;
 use super::caller_card::CallerCard;
@@ -143,6 +144,8 @@ struct Service {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     Never,
+    /// It is in a browser, since then.
+    Browser(Instant),
     /// It is registered here until then, if it does not renew that.
     Until(Instant),
     /// It has an address.
@@ -528,6 +531,12 @@ impl Service {
     ) -> Result<Arc<CallerCard>, OfferResult> {
         // A caller who has left meanwhile is no fault of the telephone.
         let (_, link) = self.callers.get(&caller).ok_or(OfferResult::NotMade)?;
+        let card = Arc::clone(&link.card);
+        if let Some(call) = self.offer_in_browser(id, agent, caller, ring_limit) {
+            let call = call.ok_or(OfferResult::NotMade)?;
+            self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
+            return Ok(card);
+        }
         let telephone = self.agents.get(agent).and_then(|agent| match &agent.duty.address {
             Some(address) => self.shared.telephones.at(address),
             None => self.shared.telephones.registered(&agent.number),
@@ -543,9 +552,31 @@ impl Service {
         };
         let call = AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages);
         let call = call.ok_or(OfferResult::NotMade)?;
-        let card = Arc::clone(&link.card);
         self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
         Ok(card)
+    }
+
+    /// Calls an agent whose telephone is a browser: one who has opened it wants to be called there. None: there is no such
+    /// telephone; none within: this node cannot call it now.
+    fn offer_in_browser(
+        &self,
+        offer: OfferId,
+        agent: &Arc<str>,
+        caller: CallerId,
+        ring_limit: Duration,
+    ) -> Option<Option<AgentCall>> {
+        let browsers = self.shared.services.browsers.as_ref()?;
+        browsers.registered_since(agent)?;
+        let (_, link) = self.callers.get(&caller)?;
+        let start = BrowserCallStart {
+            offer,
+            agent,
+            number: link.number.clone(),
+            beside: link.session,
+            prefer: link.codec,
+            ring_limit,
+        };
+        Some(browser_call::begin(&self.shared, browsers, start, &self.handle.messages))
     }
 
     fn connect(&mut self, now: Instant, caller: CallerId, agent: Arc<str>, id: OfferId) {
@@ -592,9 +623,13 @@ impl Service {
     /// tried again at once, but after a while.
     fn look_at_telephones(&mut self, now: Instant) {
         for (name, account) in &self.agents {
-            let reach = match &account.duty.address {
-                Some(_) => Reach::Always,
-                None => self.shared.telephones.registered_until(&account.number).map_or(Reach::Never, Reach::Until),
+            let browsers = self.shared.services.browsers.as_ref();
+            let reach = match (browsers.and_then(|browsers| browsers.registered_since(name)), &account.duty.address) {
+                (Some(since), _) => Reach::Browser(since),
+                (None, Some(_)) => Reach::Always,
+                (None, None) => {
+                    self.shared.telephones.registered_until(&account.number).map_or(Reach::Never, Reach::Until)
+                }
             };
             if self.telephones.insert(Arc::clone(name), reach) != Some(reach) {
                 let change = if reach == Reach::Never { AgentChange::PhoneLost } else { AgentChange::PhoneBack };

@@ -19,6 +19,7 @@ use super::registrations::Registrations;
 use super::telephones::Telephones;
 use super::transport::Sender;
 use super::trunks::Trunks;
+use browser_phone::BrowserTelephones;
 use call::TransferLimiter;
 use inquiry::Keys;
 use journal::Journal;
@@ -51,6 +52,8 @@ pub struct Services {
     pub registrations: Arc<Registrations>,
     /// The registrar of the desk's telephones; none if nothing may register.
     pub registrar: Option<Arc<DeskRegistrar>>,
+    /// The telephones in agents' browsers; none without a queue.
+    pub browsers: Option<Arc<BrowserTelephones>>,
     /// The accounts of agents; none if the store cannot be opened: then no caller waits.
     pub accounts: Option<Arc<Accounts>>,
     /// The data folder, where the agents who are signed in are kept; none: nowhere.

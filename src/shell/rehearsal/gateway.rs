@@ -112,6 +112,7 @@ impl Gateways {
             metrics: Arc::new(Metrics::new()),
             registrations: Arc::default(),
             registrar: None,
+            browsers: None,
             accounts: None,
             data: None,
             recording: None,

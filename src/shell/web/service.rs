@@ -30,6 +30,7 @@ use journal::Journal;
 use kiosk_store::KioskStore;
 use metrics::{Door, HttpClass, Metrics, Registry};
 use phone::QueueHandle;
+use web::telephone::is_telephone;
 use web::{
     self, Audience, Client, InquiryRequest, JSON_BYTES_MAX, PublicPage, RateRequest, RequestError, Route, ScanRequest,
     Shows, SpeechRequest, speech_language,
@@ -120,8 +121,9 @@ impl HttpService {
             return reply::problem(&problem);
         }
         let below = |page: &str| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let asks_agents = below("/agent");
-        let asks_studio = asks_agents || below("/studio");
+        let asks_telephone = is_telephone(path);
+        let asks_agents = below("/agent") && !asks_telephone;
+        let asks_studio = asks_agents || asks_telephone || below("/studio");
         let reply = match self.peers.judge(serves, address, ends, &request) {
             Err(problem) => refused(&problem),
             Ok(peer) => match (&self.studio, serves, asks_studio) {

@@ -16,6 +16,7 @@ mod exchange;
 mod presence;
 pub(crate) mod replies;
 pub(crate) mod service;
+mod telephone;
 mod work;
 
 pub use service::StudioService;
@@ -35,13 +36,17 @@ use self::service::{Asked, BUSY, BUSY_WAIT, RECORDING_WAIT, UPLOADS_MIB_MAX, meb
 use super::body;
 use super::reply::{self, Reply};
 use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, StudioError, api, page};
+use web::telephone::is_telephone;
 use web::{self, RequestError};
 
 impl StudioService {
-    /// Answers one request for a path below `/studio`.
+    /// Answers one request for a path below `/studio`, or of the telephone in an agent's browser.
     pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&RequestError::NotFound) };
+        if is_telephone(head.uri.path()) {
+            return self.telephone(&peer, &head, body).await;
+        }
         if let Some(asset) = page(head.uri.path()) {
             return match head.method.as_str() {
                 "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::access::Access;
 use super::presence::Presence;
+use browser_phone::BrowserTelephones;
 use speech::Clip;
 use studio_store::accounts::{Origin, Session};
 use studio_store::{Accounts, Studio};
@@ -21,6 +22,8 @@ pub struct StudioService {
     pub(super) upload_bytes_max: usize,
     pub(super) session: Duration,
     stores: Option<Stores>,
+    /// The telephones in agents' browsers.
+    pub(super) browsers: Option<Arc<BrowserTelephones>>,
     pub(super) presence: Mutex<Presence>,
     /// Requests that ask files or databases.
     work: Semaphore,
@@ -54,12 +57,19 @@ impl StudioService {
             upload_bytes_max,
             session: settings.studio.session,
             stores: stores.map(|(accounts, studio)| Stores { accounts, studio }),
+            browsers: None,
             presence: Mutex::default(),
             work: Semaphore::new(WORK_MAX),
             uploads: Semaphore::new(UPLOADS_MIB_MAX.max(mebibytes(upload_bytes_max as u64) as usize)),
             recordings: Semaphore::new(RECORDINGS_MAX),
             archives: Semaphore::new(1),
         }
+    }
+
+    /// The same with telephones in agents' browsers.
+    #[must_use]
+    pub fn with_browsers(self, browsers: Option<Arc<BrowserTelephones>>) -> StudioService {
+        StudioService { browsers, ..self }
     }
 
     /// Waits for one of few places.
