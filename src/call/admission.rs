@@ -263,7 +263,7 @@ impl Admission {
             return Err(Rejection::TooFast);
         }
         calls.take(rules, Some(number))?;
-        Ok(Place { purpose: Purpose::Hotline, trunk, caller: Some(number) })
+        Ok(Place { purpose: Purpose::Hotline, trunk, share: Share::Caller(number) })
     }
 
     /// A call has ended, and its place is free.
