@@ -16,7 +16,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn sip_of_a_stranger_is_logged_once_a_minute_with_what_to_do() {
-    let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.77"]);
+    let gateway =
+        Gateway::start(&["trunk.local.addresses=127.0.0.77", "phone.registrar.realm=", "phone.registrar.addresses="]);
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     for _ in 0..200 {
         stranger.send_to(b"OPTIONS sip:node SIP/2.0\r\n\r\n", gateway.udp).expect("sent");

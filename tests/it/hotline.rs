@@ -249,7 +249,8 @@ fn nothing_that_names_a_person_is_logged_or_recorded() {
 #[test]
 fn a_stranger_gets_no_answer_on_either_transport() {
     use std::io::{Read, Write};
-    let gateway = Gateway::start(&["trunk.local.addresses=192.0.2.0/24"]);
+    let gateway =
+        Gateway::start(&["trunk.local.addresses=192.0.2.0/24", "phone.registrar.realm=", "phone.registrar.addresses="]);
     let mut stream = std::net::TcpStream::connect(gateway.tcp).expect("a connection");
     stream.set_read_timeout(Some(LONG)).expect("a limit");
     let options = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n\

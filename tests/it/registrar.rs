@@ -101,11 +101,15 @@ fn a_telephone_registers_with_its_accounts_password() {
 }
 
 #[test]
-fn nothing_registers_by_default() {
-    let gateway = Gateway::start(&[]);
+fn nothing_registers_without_a_realm() {
+    let none = ["phone.registrar.realm=", "phone.registrar.addresses="];
+    let gateway = Gateway::start(&none);
     let contact = "Contact: <sip:4711@10.9.9.9:5060>\r\n";
     assert_eq!(Telephone::new(gateway.udp, "4711", PASSWORD).register(contact), 405);
     let mut command = jindu(&gateway.folder);
+    for set in none {
+        command.args(["--set", set]);
+    }
     let run = command.args(["studio", "account", "sip", "operator"]).stdin(Stdio::null()).output().expect("it runs");
     assert!(!run.status.success() && String::from_utf8_lossy(&run.stderr).contains("phone.registrar.realm"));
 }

@@ -264,7 +264,7 @@ fn accounts_are_made_on_the_command_line_beside_the_serving_node() {
         (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
     let (done, told) = run(&["add", "Li.Chen", "--role", "operator"], "荔枝湾的船慢慢划过桥\n730518\n");
-    assert!(done && told.contains("li.chen") && told.contains("103"), "{told}");
+    assert!(done && told.contains("li.chen") && told.contains("106"), "{told}");
     assert_eq!(sign_in(gateway.web, "li.chen", "荔枝湾的船慢慢划过桥").status, 200);
     let (done, told) = run(&["add", "wang", "--role", "operator"], "short\n\n");
     assert!(!done && told.contains("10"), "{told}");

@@ -221,7 +221,7 @@ fn a_supervisor_closes_a_queue_moves_a_caller_and_changes_agents_and_all_is_note
             .iter()
             .any(|one| one["name"] == "li" && one["skills"] == json!(["en"]))
             .then_some(())
-            .ok_or(shown.to_string())
+            .ok_or_else(|| shown.to_string())
     });
     let mut caller = Phone::dial(gateway.udp);
     caller.press("10");
