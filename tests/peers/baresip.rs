@@ -75,7 +75,8 @@ fn a_telephone_of_before_rfc_8760_registers_when_it_tries_again() {
     let add = [&set[..], &["studio", "account", "add", "li", "--role", "agent", "--number", "801"]].concat();
     let added = run_with(&gateway.folder, &add, &["nine blue umbrellas", ""]);
     assert!(added.status.success(), "{}", told(&added));
-    let sip = run_with(&gateway.folder, &[&set[..], &["studio", "account", "sip", "li"]].concat(), &["Telefon-im-Amt-7"]);
+    let sip =
+        run_with(&gateway.folder, &[&set[..], &["studio", "account", "sip", "li"]].concat(), &["Telefon-im-Amt-7"]);
     assert!(sip.status.success(), "{}", told(&sip));
     let folder = Folder::new();
     let settings = "module_path /usr/lib/baresip/modules\nmodule_app menu.so\nmodule_app account.so\nmodule stdio.so\n\
@@ -84,7 +85,8 @@ fn a_telephone_of_before_rfc_8760_registers_when_it_tries_again() {
     std::fs::write(folder.join("config"), settings).expect("written");
     std::fs::write(folder.join("accounts"), account).expect("written");
     let mut baresip = peer("baresip");
-    let baresip = baresip.arg("-f").arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let baresip =
+        baresip.arg("-f").arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut baresip = baresip.spawn().expect("baresip can be started");
     eventually(Duration::from_secs(150), "it is registered", || gateway.metric("jindu_telephones") == 1.0);
     let _ = (baresip.kill(), baresip.wait());
