@@ -130,7 +130,7 @@ impl Registrar {
         if let Some(replied) = self.replies.iter().find(|replied| replied.request == key) {
             return (replied.response.clone(), RegistrarOutcome::Repeated);
         }
-        let (response, outcome) = self.answer(now, request, arrival, &key, ha1_of);
+        let (response, outcome) = self.answer(now, request, arrival, ha1_of);
         if arrival.transport.is_unreliable() && matches!(outcome, RegistrarOutcome::Bound { .. }) {
             self.replies.push_back(Replied { until: now + limits::GIVE_UP, request: key, response: response.clone() });
         }
@@ -142,7 +142,6 @@ impl Registrar {
         now: Instant,
         request: &Message,
         arrival: &Arrival,
-        key: &RequestKey,
         ha1_of: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
     ) -> (Outgoing, RegistrarOutcome) {
         let seed = self.seed;
@@ -160,10 +159,11 @@ impl Registrar {
             return refuse(503, respond(503).header("Retry-After", &wait.as_secs().max(1).to_string()));
         }
         let verified = self.digest.verify(now, request, ha1_of);
+        let source = arrival.source.ip();
         let plain = match verified {
-            Err(AuthError::Missing) => self.offers.unanswered(now, request, key),
+            Err(AuthError::Missing) => self.offers.unanswered(now, request, source),
             Ok(_) | Err(AuthError::Stale | AuthError::Wrong | AuthError::Malformed) => {
-                self.offers.answered(request, key)
+                self.offers.answered(request, source)
             }
         };
         let user = match verified {

@@ -12,7 +12,6 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::RequestKey;
 use crate::message::Message;
 
 /// The phones that have not answered their last challenge, or were offered the plainest digest alone.
@@ -32,28 +31,28 @@ struct Phone {
 
 impl Offers {
     /// A request without credentials is challenged: whether with the plainest digest alone.
-    pub(super) fn unanswered(&mut self, now: Instant, request: &Message, key: &RequestKey) -> bool {
+    pub(super) fn unanswered(&mut self, now: Instant, request: &Message, source: IpAddr) -> bool {
         self.0.retain(|phone| phone.until > now);
-        let (source, user) = (key.source.ip(), request.to().uri);
+        let (user, call_id, cseq) = (request.to().uri, request.call_id(), request.cseq().number);
         if user.len() > USER_MAX {
             return false;
         }
         if let Some(phone) = self.0.iter_mut().find(|phone| phone.source == source && phone.user == user) {
-            phone.plain |= phone.call_id != key.call_id || phone.cseq != key.cseq;
+            phone.plain |= phone.call_id != call_id || phone.cseq != cseq;
             phone.until = now + KEPT;
             return phone.plain;
         }
         if self.0.len() >= PHONES_MAX {
             self.0.pop_front();
         }
-        let (user, call_id, until) = (user.to_owned(), key.call_id.clone(), now + KEPT);
-        self.0.push_back(Phone { source, user, call_id, cseq: key.cseq, plain: false, until });
+        let (user, call_id, until) = (user.to_owned(), call_id.to_owned(), now + KEPT);
+        self.0.push_back(Phone { source, user, call_id, cseq, plain: false, until });
         false
     }
 
     /// A phone has sent credentials: whether its next challenge is one with the plainest digest alone.
-    pub(super) fn answered(&mut self, request: &Message, key: &RequestKey) -> bool {
-        let (source, user) = (key.source.ip(), request.to().uri);
+    pub(super) fn answered(&mut self, request: &Message, source: IpAddr) -> bool {
+        let user = request.to().uri;
         let is_it = |phone: &Phone| phone.source == source && phone.user == user;
         self.0.retain(|phone| phone.plain || !is_it(phone));
         self.0.iter().any(is_it)
