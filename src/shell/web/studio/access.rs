@@ -126,6 +126,10 @@ pub(super) fn set_cookie(name: &str, value: &Token, max_age_s: u64, is_secure: b
     format!("{name}={}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
 }
 
+/// The header that carries the session's token.
+pub(super) const TOKEN: &str = "x-studio-token";
+/// What pages may use.
+pub(super) const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 pub(super) const SESSION: &str = "jindu_studio";
 pub(super) const DEVICE: &str = "jindu_studio_browser";
 const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
