@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::line::CallNumber;
 use base::{Codec, Private};
+
+/// Names a call of a browser's telephone, within this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CallNumber(pub u64);
 
 /// News for the browser, as its page receives them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -20,8 +20,8 @@ mod phones;
 
 pub use connection::{LOST_AFTER, Secrets};
 pub use error::{OfferError, PhoneError};
-pub use event::{EventLog, PhoneEvent};
-pub use line::{CallNumber, Line, LineEnd, LineInput, LineOutput, LineReport, Ring};
+pub use event::{CallNumber, EventLog, PhoneEvent};
+pub use line::{Line, LineEnd, LineInput, LineOutput, LineReport, Ring};
 pub use phones::{Accepted, BrowserPhones, Output, Press};
 
 #[cfg(test)]

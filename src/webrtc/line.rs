@@ -9,14 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::event::PhoneEvent;
+use super::event::{CallNumber, PhoneEvent};
 use base::{Codec, Deadline, Private};
-
-/// Names a call of a browser's telephone, within this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CallNumber(pub u64);
 
 /// What a call begins with.
 #[derive(Clone, Debug)]

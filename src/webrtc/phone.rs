@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, ConnectionOutput, RETURNS_WITHIN};
 use super::error::PhoneError;
-use super::event::{EventLog, PhoneEvent};
-use super::line::{CallNumber, Line, LineInput, LineOutput, LineReport, Ring};
+use super::event::{CallNumber, EventLog, PhoneEvent};
+use super::line::{Line, LineInput, LineOutput, LineReport, Ring};
 use base::{Deadline, earliest};
 use rtp::Packet;
 

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use super::connection::{Connection, Secrets, fragment};
 use super::error::{OfferError, PhoneError};
-use super::event::PhoneEvent;
-use super::line::{CallNumber, LineInput, LineReport, Ring};
+use super::event::{CallNumber, PhoneEvent};
+use super::line::{LineInput, LineReport, Ring};
 use super::phone::{Phone, PhoneOutput};
 use base::{Deadline, earliest};
 

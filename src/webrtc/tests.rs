@@ -350,12 +350,11 @@ proptest! {
     /// From a stranger, and from the browser's own address: changed octets of what it sent, and any others.
     #[test]
     fn hostile_datagrams_and_packets_end_nothing(
-        octets in proptest::collection::vec(any::<u8>(), 0..200),
+        mut hostile in proptest::collection::vec(any::<u8>(), 0..200),
         kind in any::<u8>(),
         place in any::<proptest::sample::Index>(),
     ) {
         let mut world = talking();
-        let mut hostile = octets.clone();
         if let Some(first) = hostile.first_mut() {
             // STUN, DTLS, RTP and RTCP, by their first octets (RFC 7983 §7).
             *first = [0, 1, 20, 22, 23, 128, 144, 255][usize::from(kind % 8)];

@@ -10,10 +10,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use super::HOLD;
-use super::handle::{Asked, Message, Registered, secrets};
+use super::message::{Asked, HOLD, Message, Registered};
 use os::clock;
-use webrtc::{BrowserPhones, CallNumber, LineEnd, LineReport, Output};
+use webrtc::{BrowserPhones, CallNumber, LineEnd, LineReport, Output, Secrets};
 
 /// The sockets of the telephones in browsers.
 pub(crate) struct Sockets {
@@ -204,6 +203,16 @@ impl Gateway {
                 answer => drop(asked.reply.send(answer)),
             }
         }
+    }
+}
+
+/// What must be unguessable of a connection.
+fn secrets() -> Secrets {
+    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    Secrets {
+        id: hex(&clock::random_octets::<16>()),
+        fragment: hex(&clock::random_octets::<8>()),
+        password: hex(&clock::random_octets::<16>()),
     }
 }
 

@@ -1,40 +1,17 @@
 //! What leads to the telephones in browsers.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::gateway;
+use super::message::{Asked, Message, Registered};
 use base::{Codec, Private};
-use os::clock;
 use webrtc::{Accepted, CallNumber, LineReport, OfferError, PhoneError, PhoneEvent, Press, Ring};
-
-/// What the task hears.
-pub(crate) enum Message {
-    Connect { agent: Arc<str>, offer: String, reply: oneshot::Sender<Result<Accepted, OfferError>> },
-    Press { agent: Arc<str>, id: String, press: Press, reply: oneshot::Sender<Result<(), PhoneError>> },
-    Events(Asked),
-    Ring { agent: Arc<str>, ring: Ring, media: SocketAddr, reports: mpsc::Sender<LineReport> },
-    Release(CallNumber),
-    End,
-}
-
-/// A page's request for events.
-pub(crate) struct Asked {
-    pub agent: Arc<str>,
-    pub id: String,
-    pub after: u64,
-    pub reply: oneshot::Sender<Result<(Vec<PhoneEvent>, u64), PhoneError>>,
-}
-
-/// Agents who can be called, and since when.
-pub(crate) type Registered = ArcSwap<HashMap<Arc<str>, Instant>>;
 
 /// Why a browser does not become a telephone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,16 +143,6 @@ impl BrowserTelephones {
             let messages = self.messages.clone();
             tokio::spawn(async move { messages.send(message).await });
         }
-    }
-}
-
-/// What must be unguessable of a connection.
-pub(crate) fn secrets() -> webrtc::Secrets {
-    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
-    webrtc::Secrets {
-        id: hex(&clock::random_octets::<16>()),
-        fragment: hex(&clock::random_octets::<8>()),
-        password: hex(&clock::random_octets::<16>()),
     }
 }
 

@@ -11,11 +11,8 @@
 
 mod gateway;
 mod handle;
+mod message;
 
 pub use handle::{BrowserCall, BrowserTelephones, ConnectError};
+pub use message::HOLD;
 pub use webrtc::{Accepted, CallNumber, LineEnd, LineReport, OfferError, PhoneError, PhoneEvent, Press};
-
-use std::time::Duration;
-
-/// How long a page's request for events waits for some.
-pub const HOLD: Duration = Duration::from_secs(20);

@@ -44,7 +44,11 @@ async function ask(path, options = {}, limit = REQUEST_MS) {
   return body;
 }
 
-/** Events go to `on` as { kind, why?, call?, number? }; kind: registered, incoming, connected, ended, failed. */
+/**
+ * Events go to `on` as { kind, why?, call?, number? }; kind: registered, incoming, connected, ended, failed.
+ * "failed" with why "network" passes by itself. After any other one this telephone is at its end, but for "microphone": then
+ * `connect()` may be tried again.
+ */
 export class Telephone {
   #on;
   #microphone = null;

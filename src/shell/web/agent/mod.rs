@@ -24,11 +24,11 @@ use hyper::http::request::Parts;
 use serde::Serialize;
 
 use crate::reply::{self, Reply};
-use crate::studio::access::{self, AGENT, Peer};
+use crate::studio::StudioService;
+use crate::studio::access::{self, AGENT, PERMISSIONS, Peer, TOKEN};
 use crate::studio::account;
 use crate::studio::replies::json;
 use crate::studio::service::Asked;
-use crate::studio::{PERMISSIONS, StudioService, TOKEN};
 use journal::{AgentNote, Journal};
 use os::clock;
 use phone::{AgentPage, PageCall, PageCommand, QueueHandle};

@@ -137,6 +137,10 @@ pub(super) fn set_cookie(site: &Site, name: &str, value: &Token, max_age_s: u64,
     format!("{name}={}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
 }
 
+/// The header that carries the session's token.
+pub(crate) const TOKEN: &str = "x-studio-token";
+/// What pages may use.
+pub(crate) const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 const SESSION: &str = "jindu_studio";
 const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 

@@ -31,7 +31,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use tokio::time::timeout;
 
-use self::access::{Peer, STUDIO};
+use self::access::{PERMISSIONS, Peer, STUDIO, TOKEN};
 use self::service::{Asked, BUSY, BUSY_WAIT, RECORDING_WAIT, UPLOADS_MIB_MAX, mebibytes};
 use super::body;
 use super::reply::{self, Reply};
@@ -123,9 +123,6 @@ impl StudioService {
     }
 }
 
-/// The header that carries the session's token.
-pub(crate) const TOKEN: &str = "x-studio-token";
-pub(crate) const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 /// Larger archives come by the command line.
 const ARCHIVE_BYTES_MAX: usize = UPLOADS_MIB_MAX << 20;
 /// The longest that one upload may take.

@@ -4,8 +4,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use serde::Serialize;
 
-use super::TOKEN;
-use super::access::{self, AGENT, Peer};
+use super::access::{self, AGENT, PERMISSIONS, Peer, TOKEN};
 use super::replies::json;
 use super::service::StudioService;
 use crate::reply::{self, Reply};
@@ -37,7 +36,7 @@ impl StudioService {
     pub(super) async fn telephone(&self, peer: &Peer, head: &Parts, body: Incoming) -> Reply {
         if let Some(script) = telephone_script(head.uri.path()) {
             return match head.method.as_str() {
-                "GET" | "HEAD" => reply::page(script, &head.headers, super::PERMISSIONS),
+                "GET" | "HEAD" => reply::page(script, &head.headers, PERMISSIONS),
                 _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
             };
         }
