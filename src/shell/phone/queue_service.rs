@@ -252,6 +252,8 @@ impl Service {
 
     /// Who wants to be ready, or to pause, begins work by that. A pause without a reason has the first of the settings.
     fn change(&mut self, now: Instant, agent: &str, change: AgentChange) -> Result<(), AgentError> {
+        // A telephone that has just registered counts already.
+        self.look_at_telephones(now);
         let change = match change {
             AgentChange::Pause(reason) if reason.is_empty() => {
                 let first = self.shared.settings.queues.pauses.first().cloned();
