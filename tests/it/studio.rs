@@ -49,7 +49,7 @@ fn passwords_do_not_cross_a_network_in_the_clear() {
     let reply = ask("X-Forwarded-Proto: https");
     assert_eq!(reply.status, 200);
     let cookie = reply.header("set-cookie").expect("a cookie");
-    for word in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/;"] {
+    for word in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/studio;"] {
         assert!(cookie.contains(word), "{word} in {cookie}");
     }
 }
