@@ -80,7 +80,7 @@ pub enum Origin {
     /// A caller's INVITE.
     Incoming {
         /// The INVITE.
-        invite: Message,
+        invite: Box<Message>,
         /// How it came.
         arrival: Arrival,
     },
@@ -155,7 +155,7 @@ impl Call {
         let (leg, first) = match origin {
             Origin::Incoming { invite, arrival } => {
                 caller = Some(arrival.source.ip());
-                Leg::new(now, invite, &arrival, local)
+                Leg::new(now, *invite, &arrival, local)
             }
             Origin::CallBack(invite) => {
                 let CallBackInvite { uri, to, from, credentials, ring_limit } = *invite;
@@ -205,7 +205,8 @@ impl Call {
         match input {
             Input::Sip(received) => {
                 let (message, arrival) = *received;
-                self.caller.get_or_insert(arrival.source.ip());
+                let source = arrival.source.ip();
+                self.caller.get_or_insert(source);
                 self.peer_is_alive(now, &mut out);
                 self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
             }

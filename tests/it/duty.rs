@@ -21,7 +21,7 @@ fn hears(phone: &mut Phone, id: &str) {
 
 #[test]
 fn status_shows_the_node_and_without_one_the_folder() {
-    let mut gateway = Gateway::start(&[]);
+    let mut gateway = Gateway::start(&["queue=[]"]);
     let mut phone = Phone::dial(gateway.udp);
     let status = || done_json(&gateway.folder, &["status", "--json"]);
     let seen = status();

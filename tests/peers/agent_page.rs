@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::browser::Browser;
-use support::gateway::Gateway;
+use support::gateway::{Gateway, temporary_folder};
 use support::phone::Phone;
-use support::studio::{Person, first_password};
+use support::studio::{Person, first_password, microphone};
 use support::wait::eventually;
 
 #[path = "../it/agents/telephone.rs"]
@@ -123,6 +123,33 @@ fn an_agent_is_called_sees_the_caller_and_notes_it_with_keys_alone() {
     fits(&mut browser);
     assert_eq!(browser.errors, Vec::<String>::new());
     caller.hang_up();
+}
+
+#[test]
+fn an_agent_answers_at_the_page_with_the_browser_as_telephone() {
+    let gateway = Gateway::start(&SETTINGS);
+    let folder = temporary_folder("agent-page");
+    let mut browser = Browser::with_microphone(1366, 768, &microphone(&folder, &[0; 8000]));
+    signs_in(&mut browser, &gateway, "agent1", "zh");
+    browser.until("document.querySelector('#do-phone') !== null");
+    browser.press("b");
+    eventually(LONG, "the browser is the agent's telephone", || gateway.metric("jindu_browser_telephones") == 1.0);
+    eventually(LONG, "the agent is ready", || {
+        browser.press("r");
+        std::thread::sleep(Duration::from_millis(500));
+        browser.value("document.querySelector('.state.is-ready') !== null") == true
+    });
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    browser.until("document.querySelector('#do-answer') !== null");
+    keep(&mut browser, "browser-ringing");
+    browser.press("a");
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    keep(&mut browser, "browser-talking");
+    fits(&mut browser);
+    browser.press("h");
+    assert!(caller.await_request("BYE", LONG).is_some(), "the flow ends the call");
+    assert_eq!(browser.errors, Vec::<String>::new());
 }
 
 #[test]

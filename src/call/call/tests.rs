@@ -53,7 +53,10 @@ impl Peer {
         let setup = CallSetup {
             received: now,
             application: Application::LineTest(LineTest::new(Lang::Zh)),
-            origin: Origin::Incoming { invite: message("INVITE", 1, 1, "", contact, "", sdp), arrival: arrival() },
+            origin: Origin::Incoming {
+                invite: Box::new(message("INVITE", 1, 1, "", contact, "", sdp)),
+                arrival: arrival(),
+            },
             local: Local {
                 contact_uri: "sip:192.0.2.1:5060".into(),
                 seed: 7,

@@ -286,6 +286,24 @@ fn skills(subject: &Subject<'_>, node: &Node, skills: &[Arc<str>], diagnostics: 
 }
 
 fn passed_on(subject: &Subject<'_>, node: &Node, pass: &[Arc<str>], diagnostics: &mut Vec<Diagnostic>) {
+    let flow = subject.flow;
+    let begins = |known: &str, var: &str| known.strip_prefix(var).is_some_and(|rest| rest.starts_with('.'));
+    let is_known = |var: &str| {
+        let looked_up = flow.nodes.iter().filter_map(Node::lookup).any(|lookup| *lookup.gives == *var);
+        matches!(var, "lang" | "path")
+            || looked_up
+            || flow.type_of(var).is_some()
+            || flow.types.keys().any(|known| begins(known, var))
+    };
+    for var in pass.iter().filter(|var| !is_known(var)) {
+        let (kind, name) = (node.kind_name(), &node.name);
+        let what = bilingual!("{kind} {name}: nothing is called {var}", "{kind} {name}：没有名为 {var} 的变量");
+        let remedy = bilingual!(
+            "pass what an ask stores, what a look-up gives, lang or path",
+            "请传出 ask 保存的变量、查询给出的变量、lang 或 path"
+        );
+        diagnostics.push(subject.diagnostic("E34", node.line, what, remedy));
+    }
     for var in pass.iter().filter(|var| subject.flow.is_secret(var)) {
         let what = bilingual!(
             "{} {}: {var} is secret and must not be passed on",

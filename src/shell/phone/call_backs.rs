@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use super::call_back::CallBackStart;
 use super::inbox::insist;
-use super::queue_handle::{QueueHandle, QueueMessage};
+use super::queue_handle::{CallBackMessage, QueueHandle};
 use super::services::Shared;
 use call::Input;
 use os::clock;
@@ -90,7 +90,7 @@ impl CallBacks {
         }
     }
 
-    /// Stores a record; [`QueueMessage::Stored`] follows.
+    /// Stores a record; [`CallBackMessage::Stored`] follows.
     pub(super) fn store(&mut self, shared: &Arc<Shared>, handle: &QueueHandle, record: &CallBackRecord) {
         let id = record.id;
         self.pending.entry(id).or_default().stores += 1;
@@ -103,7 +103,7 @@ impl CallBacks {
                 Some(stored) => stored.await,
                 None => false,
             };
-            let _ = messages.send(QueueMessage::Stored(id, stored)).await;
+            let _ = messages.send(CallBackMessage::Stored(id, stored).into()).await;
         });
     }
 

@@ -76,7 +76,7 @@ impl Start {
         let number = invite.caller_number(permit.trunk().identity);
         let number = number.map(|number| number.canonical(&shared.settings.number_plan));
         let (local, source) = (arrival.local, arrival.source.ip().to_string());
-        let origin = Origin::Incoming { invite, arrival };
+        let origin = Origin::Incoming { invite: Box::new(invite), arrival };
         Start { received, origin, local, source, number, lang: None, permit, address, session }
     }
 }

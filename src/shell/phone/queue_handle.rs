@@ -47,16 +47,8 @@ pub(crate) enum QueueMessage {
     Leave(WaitId, Left),
     /// A caller who talks to an agent has pressed a key.
     Key(WaitId, Key),
-    /// A caller wants to be called back, at the place left by a key.
-    Book(Box<CallBackWish>, Option<WaitId>, mpsc::Sender<Input>),
-    /// The person who was called agrees, and waits.
-    Agreed(WaitId, CallBackId, CallerLink),
-    /// The person who was called did not come to the queue.
-    NotAgreed(CallBackId, CallBackResult),
-    /// Whether the record of a wish is stored.
-    Stored(CallBackId, bool),
-    /// Somebody asks for the wishes, and may withdraw one.
-    CallBacks { cancel: Option<CallBackId>, reply: oneshot::Sender<Option<Vec<CallBackRecord>>> },
+    /// News of call-backs.
+    CallBack(CallBackMessage),
     /// News of the call to an agent.
     Agent(OfferId, AgentReport),
     /// An agent, or somebody for an agent, wants a change.
@@ -84,6 +76,26 @@ pub enum PageCommand {
     Hold(bool),
     /// Give the caller to a queue, and be free.
     Transfer(Arc<str>),
+}
+
+/// What the queue hears of call-backs.
+pub(crate) enum CallBackMessage {
+    /// A caller wants to be called back, at the place left by a key.
+    Book(Box<CallBackWish>, Option<WaitId>, mpsc::Sender<Input>),
+    /// The person who was called agrees, and waits.
+    Agreed(WaitId, CallBackId, CallerLink),
+    /// The person who was called did not come to the queue.
+    NotAgreed(CallBackId, CallBackResult),
+    /// Whether the record of a wish is stored.
+    Stored(CallBackId, bool),
+    /// Somebody asks for the wishes, and may withdraw one.
+    List { cancel: Option<CallBackId>, reply: oneshot::Sender<Option<Vec<CallBackRecord>>> },
+}
+
+impl From<CallBackMessage> for QueueMessage {
+    fn from(message: CallBackMessage) -> QueueMessage {
+        QueueMessage::CallBack(message)
+    }
 }
 
 /// News of a call to an agent.
@@ -233,7 +245,7 @@ impl QueueHandle {
         inbox: mpsc::Sender<Input>,
     ) -> bool {
         self.is_served.load(Ordering::Relaxed)
-            && self.messages.try_send(QueueMessage::Book(Box::new(wish), before, inbox)).is_ok()
+            && self.messages.try_send(CallBackMessage::Book(Box::new(wish), before, inbox).into()).is_ok()
     }
 
     /// The person who was called back agrees, and waits from here on; none: the queue cannot be reached.
@@ -242,19 +254,19 @@ impl QueueHandle {
             return None;
         }
         let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
-        self.messages.try_send(QueueMessage::Agreed(id, call_back, link)).ok().map(|()| id)
+        self.messages.try_send(CallBackMessage::Agreed(id, call_back, link).into()).ok().map(|()| id)
     }
 
     /// The person who was called back did not come to the queue.
     pub(crate) fn call_back_ended(&self, call_back: CallBackId, result: CallBackResult) {
-        insist(&self.messages, QueueMessage::NotAgreed(call_back, result));
+        insist(&self.messages, CallBackMessage::NotAgreed(call_back, result).into());
     }
 
     /// The wishes to be called back, from a thread without a runtime; before that `cancel` is withdrawn. None: it does not
     /// wait, or the queues are not served.
     pub fn call_backs_blocking(&self, cancel: Option<CallBackId>) -> Option<Vec<CallBackRecord>> {
         let (reply, answer) = oneshot::channel();
-        let _ = self.messages.blocking_send(QueueMessage::CallBacks { cancel, reply });
+        let _ = self.messages.blocking_send(CallBackMessage::List { cancel, reply }.into());
         answer.blocking_recv().ok().flatten()
     }
 

@@ -27,7 +27,8 @@ use super::hold::HOLD;
 use super::inbox::insist;
 use super::kept_desk::{DeskKeeper, KeptDesk};
 use super::queue_handle::{
-    AgentReport, CallerLink, PageCommand, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of,
+    AgentReport, CallBackMessage, CallerLink, PageCommand, QueueHandle, QueueMessage, QueueStatus, WaitId,
+    WaitingCaller, name_of,
 };
 use super::registry::Registry;
 use super::services::Shared;
@@ -188,34 +189,7 @@ impl Service {
                     self.press(offer.call.session, key);
                 }
             }
-            QueueMessage::Book(wish, before, inbox) => {
-                let left = before.and_then(|before| self.left.iter().find(|(_, left, _)| *left == before));
-                let place_of = left.map(|(_, _, caller)| *caller);
-                self.call_backs.book(&mut self.queues, now, CallBackWish { place_of, ..*wish }, inbox);
-            }
-            QueueMessage::Agreed(id, call_back, link) => {
-                let Some(caller) = self.call_backs.agreed(call_back) else {
-                    return insist(&link.inbox, Input::Queue(QueueNotice::Left(QueueOutcome::NoAgents)));
-                };
-                self.ids.insert(id, caller);
-                self.callers.insert(caller, (id, link));
-                self.queues.call_back_result(now, call_back, CallBackResult::Agreed);
-            }
-            QueueMessage::NotAgreed(call_back, result) => {
-                self.call_backs.ended(call_back);
-                tracing::info!(call_back = call_back.0, ?result, "call-back");
-                self.queues.call_back_result(now, call_back, result);
-            }
-            QueueMessage::Stored(call_back, stored) => {
-                if let Some(start) = self.call_backs.stored(&mut self.queues, now, call_back, stored) {
-                    self.dial(now, start);
-                }
-            }
-            QueueMessage::CallBacks { cancel, reply } => {
-                let found = cancel.is_none_or(|call_back| self.queues.cancel_call_back(now, call_back));
-                let records = || self.queues.call_backs().cloned().collect();
-                let _ = reply.send(found.then(records));
-            }
+            QueueMessage::CallBack(message) => self.on_call_back(now, message),
             QueueMessage::Agent(offer, report) => self.on_report(now, offer, report),
             QueueMessage::Change { agent, change, reply } => {
                 let changed = self.change(now, &agent, change);
@@ -501,6 +475,39 @@ impl Service {
             Action::AgentState { agent, state } => {
                 tracing::info!(%agent, state = name_of(&state), "agent");
                 self.pages.touch(&agent);
+            }
+        }
+    }
+
+    fn on_call_back(&mut self, now: Instant, message: CallBackMessage) {
+        match message {
+            CallBackMessage::Book(wish, before, inbox) => {
+                let left = before.and_then(|before| self.left.iter().find(|(_, left, _)| *left == before));
+                let place_of = left.map(|(_, _, caller)| *caller);
+                self.call_backs.book(&mut self.queues, now, CallBackWish { place_of, ..*wish }, inbox);
+            }
+            CallBackMessage::Agreed(id, call_back, link) => {
+                let Some(caller) = self.call_backs.agreed(call_back) else {
+                    return insist(&link.inbox, Input::Queue(QueueNotice::Left(QueueOutcome::NoAgents)));
+                };
+                self.ids.insert(id, caller);
+                self.callers.insert(caller, (id, link));
+                self.queues.call_back_result(now, call_back, CallBackResult::Agreed);
+            }
+            CallBackMessage::NotAgreed(call_back, result) => {
+                self.call_backs.ended(call_back);
+                tracing::info!(call_back = call_back.0, ?result, "call-back");
+                self.queues.call_back_result(now, call_back, result);
+            }
+            CallBackMessage::Stored(call_back, stored) => {
+                if let Some(start) = self.call_backs.stored(&mut self.queues, now, call_back, stored) {
+                    self.dial(now, start);
+                }
+            }
+            CallBackMessage::List { cancel, reply } => {
+                let found = cancel.is_none_or(|call_back| self.queues.cancel_call_back(now, call_back));
+                let records = || self.queues.call_backs().cloned().collect();
+                let _ = reply.send(found.then(records));
             }
         }
     }

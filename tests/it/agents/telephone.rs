@@ -173,7 +173,7 @@ impl AgentPhone {
 
     /// What was called: the user of the Request-URI.
     pub(super) fn was_called_as(&self) -> Option<String> {
-        self.call.as_ref().and_then(|(invite, _)| invite.called_user()).map(|user| user.to_string())
+        self.call.as_ref().and_then(|(invite, _)| invite.called_user())
     }
 
     /// The keys that came as telephone events.
