@@ -1,5 +1,6 @@
 //! A call as its peer sees it: offers and answers, transfers, and what does not arrive.
 
+mod call_back;
 mod queue;
 mod security;
 
