@@ -46,7 +46,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
         ring_limit: reader.seconds("call_back.ring_limit_s", 10..=120, seconds(usual.ring_limit)),
         answer_limit: reader.seconds("call_back.answer_limit_s", 10..=120, seconds(usual.answer_limit)),
         at_once_max: number(reader, "call_back.at_once_max", 1..=100, usual.at_once_max),
-        keep: Duration::from_secs(reader.number("call_back.keep_h", 1..=720, 96).unsigned_abs() * 3600),
+        keep: Duration::from_secs(reader.number("call_back.keep_h", 1..=720, 240).unsigned_abs() * 3600),
         // No number may be called where there is no line.
         allow: if dial.is_some() { allow } else { Vec::new() },
         deny,

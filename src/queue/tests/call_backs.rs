@@ -57,7 +57,7 @@ fn a_call_back_that_fails_is_tried_again_within_limits() {
 fn a_shell_that_reports_no_result_frees_the_agent() {
     let mut office = Office::ready(&["amy"]);
     let wish = office.book(NUMBER, None).expect("booked");
-    office.pass(seconds(65));
+    office.pass(seconds(80));
     assert_eq!(office.state("amy"), AgentState::Ready);
     let hung_up = |action: &Action| matches!(action, Action::HangUpCallBack { call_back } if *call_back == wish);
     assert!(office.actions.iter().any(hung_up));
