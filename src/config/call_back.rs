@@ -26,7 +26,7 @@ impl CallBackLine {
     }
 }
 
-/// Reads the table. Without `dial` nobody is called back, and nothing is booked.
+/// Reads the table. Without `dial` no call-back is booked or made.
 pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackSettings) {
     let usual = CallBackSettings::default();
     let number = |reader: &mut Reader, key: &str, range, usual: usize| {

@@ -79,7 +79,7 @@ pub struct Phone {
     pub tls: PhoneTls,
     /// Where callers wait for an agent, and the reasons that agents give for pauses; the agents are accounts.
     pub queues: queue::Settings,
-    /// By which line people are called back; none: nobody is.
+    /// By which line people are called back; none: no call-backs.
     pub call_back: Option<CallBackLine>,
     /// The registrar of the desk's telephones; none: nothing may register.
     pub registrar: Option<PhoneRegistrar>,

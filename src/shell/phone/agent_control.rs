@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::queue_handle::{QueueHandle, name_of};
+use super::queue_handle::{QueueHandle, name_of, reason_of};
 use base::{Bilingual, bilingual};
 use os::control::{self, ControlListener};
-use queue::{AgentChange, AgentError, AgentFigures, AgentState, NotReadyReason, QueueFigures};
+use queue::{AgentChange, AgentError, AgentFigures, AgentState, QueueFigures};
 
 /// What is asked of the node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -171,22 +171,10 @@ pub fn ask(folder: &Path, request: &AgentRequest) -> Result<Option<AgentsStatus>
 
 impl AgentLine {
     fn of(figures: &AgentFigures) -> AgentLine {
-        let reason = match &figures.state {
-            AgentState::NotReady(NotReadyReason::Pause(reason)) => Some(reason.to_string()),
-            AgentState::NotReady(NotReadyReason::NoAnswer) => Some("no_answer".into()),
-            AgentState::NotReady(NotReadyReason::Declined) => Some("declined".into()),
-            AgentState::NotReady(NotReadyReason::PhoneFailed) => Some("phone_failed".into()),
-            AgentState::SignedOut
-            | AgentState::Ready
-            | AgentState::Offered
-            | AgentState::Reserved
-            | AgentState::Talking
-            | AgentState::WrapUp => None,
-        };
         AgentLine {
             name: figures.agent.to_string(),
             state: name_of(&figures.state).to_owned(),
-            reason,
+            reason: reason_of(&figures.state),
             for_s: figures.for_so_long.as_secs(),
             offered: figures.offered,
             answered: figures.answered,

@@ -159,7 +159,7 @@ impl CallBacks {
         }
     }
 
-    /// The person agrees: who that is from here on. None: nobody is called.
+    /// The person agrees: who that is from here on. None: no call is in progress for it.
     pub(super) fn agreed(&mut self, id: CallBackId) -> Option<CallerId> {
         let call = self.calls.get_mut(&id)?;
         call.agreed = true;

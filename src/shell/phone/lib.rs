@@ -63,7 +63,9 @@ pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
-pub use queue_handle::{PageCommand, QueueHandle, QueueStatus, WaitingCaller, name_of as agent_state_name};
+pub use queue_handle::{
+    PageCommand, QueueHandle, QueueStatus, WaitingCaller, name_of as agent_state_name, reason_of as agent_state_reason,
+};
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;

@@ -16,7 +16,7 @@ use call::{Input, OutgoingEnd};
 use media::SessionId;
 use queue::{
     AgentChange, AgentError, AgentFigures, AgentState, CallBackFigures, CallBackId, CallBackRecord, CallBackResult,
-    CallBackWish, Join, Left, OfferId, QueueFigures,
+    CallBackWish, Join, Left, NotReadyReason, OfferId, QueueFigures,
 };
 use speech::Piece;
 use studio_store::AgentAccount;
@@ -353,6 +353,22 @@ impl QueueHandle {
     /// The figures.
     pub fn status(&self) -> Arc<QueueStatus> {
         self.status.load_full()
+    }
+}
+
+/// Why an agent is not ready: the agent's own reason, or a word of this program.
+pub fn reason_of(state: &AgentState) -> Option<String> {
+    match state {
+        AgentState::NotReady(NotReadyReason::Pause(reason)) => Some(reason.to_string()),
+        AgentState::NotReady(NotReadyReason::NoAnswer) => Some("no_answer".into()),
+        AgentState::NotReady(NotReadyReason::Declined) => Some("declined".into()),
+        AgentState::NotReady(NotReadyReason::PhoneFailed) => Some("phone_failed".into()),
+        AgentState::SignedOut
+        | AgentState::Ready
+        | AgentState::Offered
+        | AgentState::Reserved
+        | AgentState::Talking
+        | AgentState::WrapUp => None,
     }
 }
 

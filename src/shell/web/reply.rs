@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
 use web::studio::StudioError;
@@ -83,9 +84,12 @@ pub(crate) fn trouble(trouble: &StudioError) -> Reply {
     isolated(reply)
 }
 
-/// A file of the studio's page.
-pub(crate) fn page(file: &'static Asset, request: &HeaderMap, permissions: &'static str) -> Reply {
-    let mut reply = isolated(asset(file, request));
+/// A file of a page with sessions, for a request that reads it.
+pub(crate) fn page(file: &'static Asset, head: &Parts, permissions: &'static str) -> Reply {
+    if !matches!(head.method.as_str(), "GET" | "HEAD") {
+        return problem(&RequestError::Method { allow: "GET, HEAD" });
+    }
+    let mut reply = isolated(asset(file, &head.headers));
     reply.headers_mut().insert(PERMISSIONS, HeaderValue::from_static(permissions));
     reply
 }

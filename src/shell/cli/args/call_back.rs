@@ -11,7 +11,7 @@ pub(crate) enum CallBackCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Withdraw a wish; nobody is called for it any more
+    /// Withdraw a wish: no call is made for it any more
     Cancel {
         /// Its number in the list
         id: u64,

@@ -72,10 +72,7 @@ impl AgentService {
             return reply::problem(&RequestError::NotFound);
         };
         if let Some(asset) = page(head.uri.path()) {
-            return match head.method.as_str() {
-                "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),
-                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
-            };
+            return reply::page(asset, &head, PERMISSIONS);
         }
         match self.asked(&peer, &head, body).await {
             Ok(reply) => reply,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, agent_state_name};
-use queue::{AgentFigures, AgentState, NotReadyReason, QueueFigures};
+use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, agent_state_name, agent_state_reason};
+use queue::{AgentFigures, AgentState, QueueFigures};
 
 /// The state of an agent.
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ impl State {
         State {
             version: page.version,
             state: figures.map(|figures| agent_state_name(&figures.state)),
-            reason: figures.and_then(|figures| reason(&figures.state)),
+            reason: figures.and_then(|figures| agent_state_reason(&figures.state)),
             for_s: figures.map_or(0, |figures| figures.for_so_long.as_secs()),
             call: page.call.as_ref().map(Call::of),
             day: figures.map(Day::of),
@@ -84,22 +84,6 @@ impl State {
                 by: by.clone(),
             }),
         }
-    }
-}
-
-/// Why an agent is not ready.
-pub(super) fn reason(state: &AgentState) -> Option<String> {
-    match state {
-        AgentState::NotReady(NotReadyReason::Pause(reason)) => Some(reason.to_string()),
-        AgentState::NotReady(NotReadyReason::NoAnswer) => Some("no_answer".into()),
-        AgentState::NotReady(NotReadyReason::Declined) => Some("declined".into()),
-        AgentState::NotReady(NotReadyReason::PhoneFailed) => Some("phone_failed".into()),
-        AgentState::SignedOut
-        | AgentState::Ready
-        | AgentState::Offered
-        | AgentState::Reserved
-        | AgentState::Talking
-        | AgentState::WrapUp => None,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::state::{Day, Queue, reason};
+use super::state::{Day, Queue};
 use super::{AgentService, Done, refused};
 use crate::reply::Reply;
 use crate::studio::account;
 use crate::studio::replies::json;
-use phone::{SupervisorCommand, SupervisorError, agent_state_name};
+use phone::{SupervisorCommand, SupervisorError, agent_state_name, agent_state_reason};
 use queue::{AgentChange, AgentFigures};
 use studio_store::AgentDuty;
 use web::RequestError;
@@ -116,7 +116,7 @@ impl Agent {
         Agent {
             name: figures.agent.to_string(),
             state: agent_state_name(&figures.state),
-            reason: reason(&figures.state),
+            reason: agent_state_reason(&figures.state),
             for_s: figures.for_so_long.as_secs(),
             skills: figures.skills.iter().map(ToString::to_string).collect(),
             day: Day::of(figures),

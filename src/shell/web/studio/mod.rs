@@ -48,10 +48,7 @@ impl StudioService {
             return self.telephone(&peer, &head, body).await;
         }
         if let Some(asset) = page(head.uri.path()) {
-            return match head.method.as_str() {
-                "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),
-                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
-            };
+            return reply::page(asset, &head, PERMISSIONS);
         }
         match self.asked(&peer, &head, body).await {
             Ok(reply) => reply,

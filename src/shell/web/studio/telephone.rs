@@ -35,10 +35,7 @@ impl StudioService {
     /// Answers a request for the script, or of a page that uses it.
     pub(super) async fn telephone(&self, peer: &Peer, head: &Parts, body: Incoming) -> Reply {
         if let Some(script) = telephone_script(head.uri.path()) {
-            return match head.method.as_str() {
-                "GET" | "HEAD" => reply::page(script, &head.headers, PERMISSIONS),
-                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
-            };
+            return reply::page(script, head, PERMISSIONS);
         }
         match self.of_telephone(peer, head, body).await {
             Ok(reply) => reply,
