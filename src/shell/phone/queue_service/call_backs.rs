@@ -1,0 +1,57 @@
+//! People who are called back: their wishes, and the calls to them.
+
+use std::time::Instant;
+
+use super::Service;
+use crate::call_back::{self, CallBackStart};
+use crate::inbox::insist;
+use crate::queue_handle::CallBackMessage;
+use call::{Input, QueueNotice};
+use flow::QueueOutcome;
+use queue::{CallBackResult, CallBackWish};
+
+impl Service {
+    pub(super) fn on_call_back(&mut self, now: Instant, message: CallBackMessage) {
+        match message {
+            CallBackMessage::Book(wish, before, inbox) => {
+                let left = before.and_then(|before| self.left.iter().find(|(_, left, _)| *left == before));
+                let place_of = left.map(|(_, _, caller)| *caller);
+                self.call_backs.book(&mut self.queues, now, CallBackWish { place_of, ..*wish }, inbox);
+            }
+            CallBackMessage::Agreed(id, call_back, link) => {
+                let Some(caller) = self.call_backs.agreed(call_back) else {
+                    return insist(&link.inbox, Input::Queue(QueueNotice::Left(QueueOutcome::NoAgents)));
+                };
+                self.ids.insert(id, caller);
+                self.callers.insert(caller, (id, link));
+                self.queues.call_back_result(now, call_back, CallBackResult::Agreed);
+            }
+            CallBackMessage::NotAgreed(call_back, result) => {
+                self.call_backs.ended(call_back);
+                tracing::info!(call_back = call_back.0, ?result, "call-back");
+                self.queues.call_back_result(now, call_back, result);
+            }
+            CallBackMessage::Stored(call_back, stored) => {
+                if let Some(start) = self.call_backs.stored(&mut self.queues, now, call_back, stored) {
+                    self.dial(now, start);
+                }
+            }
+            CallBackMessage::List { cancel, reply } => {
+                let found = cancel.is_none_or(|call_back| self.queues.cancel_call_back(now, call_back));
+                let records = || self.queues.call_backs().cloned().collect();
+                let _ = reply.send(found.then(records));
+            }
+        }
+    }
+
+    pub(super) fn dial(&mut self, now: Instant, start: CallBackStart) {
+        let id = start.id;
+        match call_back::begin(&self.shared, &self.registry, start) {
+            Some(inbox) => self.call_backs.dialled(id, inbox),
+            None => {
+                self.call_backs.ended(id);
+                self.queues.call_back_result(now, id, CallBackResult::Failed);
+            }
+        }
+    }
+}
