@@ -1,12 +1,12 @@
 //! `[call_back]`: whom this node calls back, by which line, and how often.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Bilingual, bilingual};
 use queue::{CallBackSettings, NumberPattern};
 
+use super::sip_address::in_a_trunk;
 use super::table_reader::Reader;
 use super::trunk::Trunk;
 
@@ -84,26 +84,9 @@ fn check(reader: &mut Reader, dial: &str, allows_none: bool) {
 
 /// The line is one of a trunk: other addresses are not called.
 pub(super) fn check_trunk(reader: &mut Reader, line: Option<&CallBackLine>, trunks: &[Arc<Trunk>]) {
-    let host = line.and_then(|line| line.dial.split_once('@')).map(|(_, behind)| host(behind));
-    let Some(host) = host else { return };
-    let names = |trunk: &Arc<Trunk>| match host.parse::<IpAddr>() {
-        Ok(address) => trunk.contains(address),
-        Err(_) => trunk.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)),
-    };
-    if !trunks.iter().any(names) {
-        let what = bilingual!(
-            "{host} is in no trunk; write it in the addresses of a [[trunk]]",
-            "{host} 不属于任何中继，请写入某个 [[trunk]] 的 addresses"
-        );
-        reader.report("call_back.dial", what);
-    }
-}
-
-/// The host of what stands behind the `@` of a SIP URI.
-fn host(behind: &str) -> &str {
-    match behind.strip_prefix('[').and_then(|address| address.split_once(']')) {
-        Some((address, _)) => address,
-        None => behind.split([':', ';', '?']).next().unwrap_or(behind),
+    let Some(line) = line.filter(|line| line.dial.contains('@')) else { return };
+    if let Err(wrong) = in_a_trunk(&line.dial, trunks) {
+        reader.report("call_back.dial", wrong);
     }
 }
 

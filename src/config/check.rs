@@ -152,7 +152,7 @@ fn drain(reader: &mut Reader) -> (Duration, Duration) {
 
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let (call_back, call_backs) = super::call_back::call_back(reader);
-    let queues = super::queues::queues(reader, call_backs);
+    let (queues, queue_addresses) = super::queues::queues(reader, call_backs);
     let (desk, desk_number) = desk(reader, &queues);
     let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
     let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
@@ -177,6 +177,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let mut phone = Phone {
         tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
         queues,
+        queue_addresses,
         call_back,
         registrar: super::registrar::phone_registrar(reader),
         listen,
@@ -218,6 +219,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     };
     phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
     super::call_back::check_trunk(reader, phone.call_back.as_ref(), &phone.trunks);
+    super::queues::check_addresses(reader, &phone.queue_addresses, &phone.trunks);
     phone
 }
 

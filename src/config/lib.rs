@@ -13,6 +13,7 @@ mod queues;
 mod register;
 mod registrar;
 mod settings;
+mod sip_address;
 mod table_reader;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use hep::Hep;
 pub use messages::Messages;
 pub use network::{Network, Transport};
 pub use postgres::{Postgres, Tls, UpstreamServer};
+pub use queues::QueueAddresses;
 pub use register::Register;
 pub use registrar::PhoneRegistrar;
 pub use settings::*;

@@ -1,12 +1,17 @@
-//! `[[queue]]`: where callers wait for an agent.
+//! `[[queue]]`: where callers wait for an agent, or for a line of a call centre elsewhere.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use base::bilingual;
 use queue::{CallBackSettings, QueueSettings, Ring, Settings};
 
+use super::sip_address::in_a_trunk;
 use super::table_reader::Reader;
+use super::trunk::Trunk;
 
 /// A queue as written.
 #[derive(Debug, Deserialize)]
@@ -22,6 +27,8 @@ struct Written {
     without_agents_s: Option<u64>,
     service_level_s: Option<u64>,
     overflow: Option<String>,
+    address: Option<String>,
+    lines: Option<u16>,
 }
 
 impl Written {
@@ -32,6 +39,7 @@ impl Written {
             ring: self.ring_together.map_or(usual.ring, Ring::Group),
             ring_limit: seconds(self.ring_limit_s, usual.ring_limit),
             missed_offers_max: self.missed_offers_max.unwrap_or(usual.missed_offers_max),
+            lines: self.lines.unwrap_or(if self.address.is_some() { LINES } else { 0 }),
             wrap_up: seconds(self.wrap_up_s, usual.wrap_up),
             waiting_max: self.waiting_max.unwrap_or(usual.waiting_max),
             wait_max: seconds(self.wait_max_s, usual.wait_max),
@@ -43,9 +51,13 @@ impl Written {
     }
 }
 
+/// The SIP addresses of queues that a call centre elsewhere serves, by the queues' names.
+pub type QueueAddresses = BTreeMap<Arc<str>, String>;
+
 /// Reads the queues and the reasons of pauses. Agents are accounts: they are read from the store.
-pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> Settings {
+pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> (Settings, QueueAddresses) {
     let queues: Vec<Written> = reader.tables("queue");
+    let addresses = addresses(reader, &queues);
     let pauses = reader.strings("phone.pause_reasons", &["break"]);
     if pauses.is_empty() {
         reader.report(
@@ -62,5 +74,39 @@ pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> Setti
     for error in settings.errors() {
         reader.report_as("queue", "queue", error.to_string());
     }
-    settings
+    (settings, addresses)
 }
+
+fn addresses(reader: &mut Reader, queues: &[Written]) -> QueueAddresses {
+    let mut addresses = QueueAddresses::new();
+    for queue in queues {
+        let name = &queue.name;
+        match (&queue.address, queue.lines) {
+            (None, None) => {}
+            (Some(address), None | Some(1..)) => {
+                addresses.insert(name.as_str().into(), address.clone());
+            }
+            (Some(_), Some(0)) | (None, Some(_)) => {
+                let what = bilingual!(
+                    "{name}: lines, 1 to 500, go with the address of a call centre; without address and lines the queue's agents \
+                     answer",
+                    "{name}：lines（1 至 500）须与呼叫中心的 address 一起填写；两项都不写时由本队列的坐席接听"
+                );
+                reader.report_as("queue", "queue", what);
+            }
+        }
+    }
+    addresses
+}
+
+/// The addresses are SIP addresses in trunks: others are not called.
+pub(super) fn check_addresses(reader: &mut Reader, addresses: &QueueAddresses, trunks: &[Arc<Trunk>]) {
+    for (name, address) in addresses {
+        if let Err(wrong) = in_a_trunk(address, trunks) {
+            reader.report_as("queue", "queue", bilingual!("{name}: address {wrong}", "{name}：address {wrong:#}"));
+        }
+    }
+}
+
+/// Lines to an address without `lines`.
+const LINES: u16 = 10;

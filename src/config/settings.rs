@@ -15,6 +15,7 @@ use super::call_shares::CallShares;
 use super::hep::Hep;
 use super::messages::Messages;
 use super::network::{Network, Transport};
+use super::queues::QueueAddresses;
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
 use super::trunk::Trunk;
@@ -79,6 +80,8 @@ pub struct Phone {
     pub tls: PhoneTls,
     /// Where callers wait for an agent, and the reasons that agents give for pauses; the agents are accounts.
     pub queues: queue::Settings,
+    /// Where the queues are that a call centre elsewhere serves.
+    pub queue_addresses: QueueAddresses,
     /// By which line people are called back; none: no call-backs.
     pub call_back: Option<CallBackLine>,
     /// The registrar of the desk's telephones; none: nothing may register.

@@ -9,6 +9,8 @@ use crate::moment::Moment;
 /// One agent.
 pub(crate) struct Agent {
     pub name: Arc<str>,
+    /// It is a line to the call centre of this queue, and no person.
+    pub line_of: Option<usize>,
     /// The queues served, as bits.
     pub queues: u64,
     /// The skills, as bits.
@@ -56,8 +58,26 @@ pub(crate) enum Wanted {
 }
 
 impl Agent {
+    /// An agent who is signed out, with a phone.
+    pub(crate) fn new(name: Arc<str>, queues: u64, skills: u64, now: Moment) -> Agent {
+        Agent {
+            name,
+            line_of: None,
+            queues,
+            skills,
+            state: State::SignedOut,
+            since: now,
+            wanted: None,
+            idle_since: now,
+            missed: 0,
+            has_phone: true,
+            day: AgentDay::default(),
+        }
+    }
+
+    /// A call centre elsewhere is asked for no skills.
     pub(crate) fn serves(&self, queue: usize, skills: u64) -> bool {
-        self.queues & (1 << queue) != 0 && self.skills & skills == skills
+        self.queues & (1 << queue) != 0 && (self.line_of.is_some() || self.skills & skills == skills)
     }
 
     pub(crate) fn is_signed_in(&self) -> bool {

@@ -6,7 +6,7 @@ use crate::queues::Queues;
 
 impl Queues {
     pub(crate) fn agent_at(&self, name: &str) -> Result<usize, AgentError> {
-        self.agents.iter().position(|agent| &*agent.name == name).ok_or(AgentError::Unknown)
+        self.agents.iter().position(|agent| agent.line_of.is_none() && &*agent.name == name).ok_or(AgentError::Unknown)
     }
 
     pub(crate) fn change_agent(&mut self, at: usize, change: AgentChange) -> Result<(), AgentError> {
@@ -106,7 +106,7 @@ impl Queues {
         agent.since = now;
         let after = agent.shown();
         self.coverage_changed |= (before == AgentState::SignedOut) != (after == AgentState::SignedOut);
-        if before != after {
+        if before != after && agent.line_of.is_none() {
             let agent = agent.name.clone();
             self.actions.push(Action::AgentState { agent, state: after });
         }

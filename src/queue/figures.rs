@@ -8,6 +8,7 @@ use crate::call_back_record::{CallBackOutcome, CallBackState};
 use crate::caller::Entry;
 use crate::counts::{AgentDay, Counts};
 use crate::io::AgentState;
+use crate::lines::LineFigures;
 use crate::moment::between;
 use crate::queues::Queues;
 
@@ -42,6 +43,8 @@ pub struct QueueFigures {
     pub service_level: Option<f64>,
     /// Agents of this queue in each state.
     pub agents: BTreeMap<AgentState, usize>,
+    /// Its lines to a call centre elsewhere.
+    pub lines: LineFigures,
     /// Call-backs booked.
     pub call_backs: u64,
     /// Call-backs that wait.
@@ -98,7 +101,7 @@ impl Queues {
         let of_queue = || self.waiting.iter().filter(|entry| entry.queue == at);
         let with_line = || of_queue().filter(|entry| entry.has_line());
         let mut agents = BTreeMap::new();
-        for agent in self.agents.iter().filter(|agent| agent.serves(at, 0)) {
+        for agent in self.agents.iter().filter(|agent| agent.line_of.is_none() && agent.serves(at, 0)) {
             *agents.entry(agent.shown()).or_insert(0) += 1;
         }
         QueueFigures {
@@ -116,6 +119,7 @@ impl Queues {
             overflowed: queue.counts.overflowed,
             service_level: queue.counts.service_level(),
             agents,
+            lines: self.line_figures(at),
             call_backs: queue.counts.call_backs,
             call_backs_waiting: of_queue().filter(|entry: &&Entry| !entry.has_line()).count(),
         }
@@ -141,7 +145,7 @@ impl Queues {
                 not_ready: between(0, day.not_ready),
             }
         };
-        self.agents.iter().map(figures).collect()
+        self.agents.iter().filter(|agent| agent.line_of.is_none()).map(figures).collect()
     }
 
     /// The figures of call-backs.

@@ -35,6 +35,7 @@ mod figures;
 mod ids;
 mod io;
 mod limits;
+mod lines;
 mod moment;
 mod number_pattern;
 mod number_policy;
@@ -50,6 +51,7 @@ pub use io::{
     Action, AgentChange, AgentError, AgentState, CallBackError, CallBackId, CallBackResult, CallBackWish, CallerId,
     Join, LeaveReason, Left, NotReadyReason, OfferId, OfferResult, Refusal,
 };
+pub use lines::LineFigures;
 pub use number_pattern::{NumberPattern, PatternError};
 pub use queues::Queues;
 pub use settings::{AgentSettings, CallBackSettings, QueueSettings, Ring, Settings, SettingsError};

@@ -106,6 +106,9 @@ impl Queues {
             day.offered = day.offered.saturating_sub(1);
             return self.free(at);
         }
+        if self.agents[at].line_of.is_some() {
+            return self.line_refused(at, result);
+        }
         // An agent who missed a caller comes after those who did not.
         self.agents[at].idle_since = self.now;
         let reason = match result {
@@ -156,11 +159,15 @@ impl Queues {
         };
         match result {
             OfferResult::Accepted => self.actions.push(Action::Withdraw { offer }),
-            OfferResult::Failed => {
+            OfferResult::Failed if self.agents[at].line_of.is_none() => {
                 self.agents[at].wanted.get_or_insert(Wanted::NotReady(NotReadyReason::PhoneFailed));
                 self.free(at);
             }
-            OfferResult::Declined | OfferResult::NoAnswer | OfferResult::Withdrawn | OfferResult::NotMade => {
+            OfferResult::Failed
+            | OfferResult::Declined
+            | OfferResult::NoAnswer
+            | OfferResult::Withdrawn
+            | OfferResult::NotMade => {
                 self.free(at);
             }
         }
@@ -188,7 +195,8 @@ impl Queues {
     pub(crate) fn end_conversation(&mut self, caller: CallerId, is_phone_free: bool) -> bool {
         let Some(connected) = self.connected.remove(&caller) else { return false };
         let queue = &mut self.queues[connected.entry.queue];
-        let wrap_up = ms(queue.settings.wrap_up);
+        let is_line = self.agents[connected.agent].line_of.is_some();
+        let wrap_up = if is_line { 0 } else { ms(queue.settings.wrap_up) };
         queue.rates.handled(self.now - connected.offered + wrap_up);
         let at = connected.agent;
         self.agents[at].idle_since = self.now;

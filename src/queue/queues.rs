@@ -9,7 +9,7 @@ use base::{Deadline, earliest};
 use crate::agent::{Agent, State};
 use crate::call_back_record::CallBackRecord;
 use crate::caller::{Announcing, Entry, FIRST, Line, Offer, Waiting};
-use crate::counts::{AgentDay, Counts};
+use crate::counts::Counts;
 use crate::estimate::Rates;
 use crate::io::{Action, AgentChange, AgentError, CallBackId, CallerId, Join, Left, OfferId, OfferResult, Refusal};
 use crate::moment::{Epoch, Moment, ms};
@@ -99,19 +99,9 @@ impl Queues {
             let served = agent.queues.iter().filter_map(|name| queues.queue_at(name)).map(|at| 1u64 << at);
             let served = served.fold(0, |all, one| all | one);
             let skills = queues.intern(&agent.skills).expect("the settings' skills were counted");
-            queues.agents.push(Agent {
-                name: agent.name,
-                queues: served,
-                skills,
-                state: State::SignedOut,
-                since: unix_ms,
-                wanted: None,
-                idle_since: unix_ms,
-                missed: 0,
-                has_phone: true,
-                day: AgentDay::default(),
-            });
+            queues.agents.push(Agent::new(agent.name, served, skills, unix_ms));
         }
+        queues.add_lines();
         Ok(queues)
     }
 
@@ -143,8 +133,8 @@ impl Queues {
         if !self.queues[named].open {
             return Err(Refusal::Closed);
         }
-        let skills =
-            self.bits(&join.skills).filter(|skills| self.is_covered(named, *skills)).ok_or(Refusal::NoAgents)?;
+        let asked: &[Arc<str>] = if self.queues[named].settings.lines > 0 { &[] } else { &join.skills };
+        let skills = self.bits(asked).filter(|skills| self.is_covered(named, *skills)).ok_or(Refusal::NoAgents)?;
         let (queue, visited) = self.room_in(named, skills).ok_or(Refusal::Full)?;
         let left = join.place_of.and_then(|caller| self.left.remove(&caller)).map(|(entry, _)| entry);
         self.ids += 1;

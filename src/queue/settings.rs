@@ -41,7 +41,9 @@ pub struct QueueSettings {
     pub ring_limit: Duration,
     /// So many missed offers in a row make an agent not ready.
     pub missed_offers_max: u8,
-    /// The time for notes after a conversation, in which an agent gets no caller.
+    /// Lines to a call centre elsewhere, which serve this queue as agents would; at most 500. 0: its agents do.
+    pub lines: u16,
+    /// The time for notes after a conversation, in which an agent gets no caller; lines need none.
     pub wrap_up: Duration,
     /// The most callers who wait at once, call-backs not counted; at most 10,000.
     pub waiting_max: usize,
@@ -121,6 +123,7 @@ impl QueueSettings {
             ring: Ring::LongestIdle,
             ring_limit: Duration::from_secs(20),
             missed_offers_max: 1,
+            lines: 0,
             wrap_up: Duration::from_secs(10),
             waiting_max: 100,
             wait_max: Duration::from_secs(1_200),
@@ -207,6 +210,7 @@ impl QueueSettings {
         check("without_agents", "0 to 3600 s", seconds(self.without_agents, 0, 3_600));
         check("service_level", "1 to 600 s", seconds(self.service_level, 1, 600));
         check("waiting_max", "1 to 10000", (1..=10_000).contains(&self.waiting_max));
+        check("lines", "0 to 500", self.lines <= 500);
         check("missed_offers_max", "1 or more", self.missed_offers_max > 0);
         check("ring", "a group of 1 or more", self.ring != Ring::Group(0));
     }

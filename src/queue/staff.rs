@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use crate::agent::{Agent, State};
-use crate::counts::AgentDay;
+use crate::agent::Agent;
 use crate::io::AgentChange;
 use crate::queues::Queues;
 use crate::settings::{AgentSettings, SettingsError};
@@ -17,8 +16,8 @@ impl Queues {
     pub fn set_agents(&mut self, now: Instant, list: &[AgentSettings]) -> Result<(), Vec<SettingsError>> {
         self.at(now);
         let mut errors = Vec::new();
-        let gone: Vec<usize> =
-            (0..self.agents.len()).filter(|at| list.iter().all(|agent| agent.name != self.agents[*at].name)).collect();
+        let is_gone = |agent: &Agent| agent.line_of.is_none() && list.iter().all(|named| named.name != agent.name);
+        let gone: Vec<usize> = (0..self.agents.len()).filter(|at| is_gone(&self.agents[*at])).collect();
         for at in gone {
             self.agents[at].queues = 0;
             let _ = self.change_agent(at, AgentChange::SignOut);
@@ -29,23 +28,14 @@ impl Queues {
                 errors.push(SettingsError::TooMany { what: "skills", max: crate::settings::SKILLS_MAX });
                 0
             });
-            match self.agents.iter().position(|agent| agent.name == settings.name) {
+            match self.agent_at(&settings.name).ok() {
                 Some(at) => (self.agents[at].queues, self.agents[at].skills) = (queues, skills),
-                None if self.agents.len() == crate::settings::AGENTS_MAX => {
+                None if self.agents.iter().filter(|agent| agent.line_of.is_none()).count()
+                    == crate::settings::AGENTS_MAX =>
+                {
                     errors.push(SettingsError::TooMany { what: "agents", max: crate::settings::AGENTS_MAX });
                 }
-                None => self.agents.push(Agent {
-                    name: settings.name.clone(),
-                    queues,
-                    skills,
-                    state: State::SignedOut,
-                    since: self.now,
-                    wanted: None,
-                    idle_since: self.now,
-                    missed: 0,
-                    has_phone: true,
-                    day: AgentDay::default(),
-                }),
+                None => self.agents.push(Agent::new(settings.name.clone(), queues, skills, self.now)),
             }
         }
         self.coverage_changed = true;

@@ -1,6 +1,7 @@
 //! Scenarios, simulations and properties in virtual time.
 
 mod call_backs;
+mod lines;
 mod office;
 mod properties;
 mod scenarios;

@@ -1,6 +1,7 @@
 //! A caller who presses 0 waits in a queue and is connected with an agent's telephone.
 
 mod call_backs;
+mod call_centre;
 mod page;
 mod telephone;
 

@@ -198,6 +198,7 @@ fn of_queue(queue: &QueueLine) -> Bilingual {
     let counted: Vec<Bilingual> =
         counted.map(|(count, state)| bilingual!("{count} {state}", "{state:#} {count}")).collect();
     let agents = match counted.as_slice() {
+        [] if queue.lines > 0 => lines_of(queue),
         [] => Bilingual::fixed("no agent is signed in", "没有坐席签到"),
         counted => {
             let counted = Bilingual::list(counted, ", ", "、");
@@ -205,6 +206,19 @@ fn of_queue(queue: &QueueLine) -> Bilingual {
         }
     };
     bilingual!("{name}: {waits}; {agents}", "{name}：{waits:#}；{agents:#}")
+}
+
+/// The lines of a queue that a call centre elsewhere serves.
+fn lines_of(queue: &QueueLine) -> Bilingual {
+    let QueueLine { lines, lines_busy, lines_resting, .. } = queue;
+    let busy = bilingual!("{lines_busy} of {lines} lines in use", "{lines} 条线路中使用 {lines_busy} 条");
+    match lines_resting {
+        0 => busy,
+        _ => bilingual!(
+            "{busy}, the call centre takes no callers at present (see the log)",
+            "{busy:#}，呼叫中心暂不接收来电（见日志）"
+        ),
+    }
 }
 
 fn of_trunk(trunk: &TrunkStatus, serving: bool) -> Bilingual {

@@ -136,6 +136,17 @@ impl Collect for QueueCollector {
             "Callers who hung up while they waited.",
             each(|queue| queue.abandoned),
         );
+        let with_lines = || status.queues.iter().filter(|queue| queue.lines.all > 0);
+        page.samples(
+            "jindu_queue_lines",
+            "Lines to a call centre elsewhere, by what they do.",
+            with_lines().flat_map(|queue| {
+                let lines = queue.lines;
+                let idle = lines.all.saturating_sub(lines.busy + lines.resting);
+                [("idle", idle), ("busy", lines.busy), ("resting", lines.resting)]
+                    .map(|(state, count)| (vec![("queue", &*queue.queue), ("state", state)], count as u64))
+            }),
+        );
         let mut agents: BTreeMap<&str, u64> = BTreeMap::new();
         for agent in &status.agents {
             *agents.entry(agent_state_name(&agent.state)).or_default() += 1;

@@ -116,6 +116,15 @@ pub struct QueueLine {
     /// Its agents who are signed in and take no callers.
     #[serde(default)]
     pub paused: usize,
+    /// Its lines to a call centre elsewhere.
+    #[serde(default)]
+    pub lines: usize,
+    /// Those of them that ring, or on which somebody talks.
+    #[serde(default)]
+    pub lines_busy: usize,
+    /// Those that rest, since the call centre took no caller.
+    #[serde(default)]
+    pub lines_resting: usize,
 }
 
 /// Answers commands until the listener is dropped. The caller holds the lock of the data folder.
@@ -201,6 +210,9 @@ impl QueueLine {
             talking: agents(|state| matches!(state, AgentState::Talking)),
             wrap_up: agents(|state| matches!(state, AgentState::WrapUp)),
             paused: agents(|state| matches!(state, AgentState::NotReady(_))),
+            lines: figures.lines.all,
+            lines_busy: figures.lines.busy,
+            lines_resting: figures.lines.resting,
         }
     }
 }

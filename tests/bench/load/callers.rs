@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use base64ct::{Base64, Encoding};
 use srtp::{KeyGenerator, MasterKey, RTP_TRAILER_MAX, Receiver, Sender, Suite};
 
+use super::marks::{Ear, mark};
 use super::sockets::{Inbound, Outbound, exact_sleeps, stamped, wall_ns};
 
 /// What was measured, in milliseconds, and counted.
@@ -20,6 +21,8 @@ pub(crate) struct Heard {
     pub(crate) firsts: Vec<f64>,
     pub(crate) gaps: Vec<f64>,
     pub(crate) silences: Vec<f64>,
+    /// From a packet's departure at the other end of a bridge to its sound here.
+    pub(crate) delays: Vec<f64>,
     pub(crate) lost: u64,
     /// Packets that had come already, or that an earlier one should have followed.
     pub(crate) doubled: u64,
@@ -54,6 +57,8 @@ pub(crate) struct Callers {
     suite: Option<Suite>,
     /// Calls change their SSRC in the middle.
     changing: bool,
+    /// Calls send marks.
+    marking: bool,
     /// Gaps count from here on.
     measuring: Option<u64>,
     pub(crate) heard: Heard,
@@ -72,6 +77,9 @@ struct Call {
     acked: u64,
     leaves_at: Option<u64>,
     key_at: Option<u64>,
+    /// The keys that are still to be pressed, and the time between two of them.
+    keys: &'static [u8],
+    keys_apart: u64,
     pressed: Option<u64>,
     event_packets: u32,
     sequence: u16,
@@ -80,6 +88,9 @@ struct Call {
     changes_at: u32,
     last: Option<(u64, u16)>,
     secure: Option<Box<Secure>>,
+    /// Each packet tells when it was sent; what comes back is searched for such marks.
+    marking: bool,
+    ear: Ear,
 }
 
 /// Both directions of a protected call. What is heard is verified once: this side's processor is not what is measured.
@@ -101,8 +112,10 @@ enum State {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Manners {
     pub(crate) leaves_after: Option<Duration>,
-    /// Presses a key once, so long after the answer.
+    /// Presses keys, so long after the answer and after one another.
     pub(crate) presses_after: Option<Duration>,
+    /// The keys: those of RFC 4733 events.
+    pub(crate) keys: &'static [u8],
 }
 
 impl Callers {
@@ -122,6 +135,7 @@ impl Callers {
             serial: 0,
             suite: None,
             changing: false,
+            marking: false,
             measuring: None,
             heard: Heard::default(),
         }
@@ -149,6 +163,16 @@ impl Callers {
     /// Lets the calls to come change their SSRC and sequence numbers after some seconds, as gateways do that move a call.
     pub(crate) fn change_sources(&mut self, on: bool) {
         self.changing = on;
+    }
+
+    /// Lets the calls to come mark their packets, and listen to marks.
+    pub(crate) fn mark(&mut self, on: bool) {
+        self.marking = on;
+    }
+
+    /// When each call heard its first mark, by wall clock in nanoseconds, at the place of its telephone.
+    pub(crate) fn first_marks(&self) -> Vec<Option<u64>> {
+        self.calls.iter().map(|call| call.ear.first).collect()
     }
 
     /// Begins to measure gaps, or ends.
@@ -228,7 +252,10 @@ impl Callers {
             // Relative until the answer.
             leaves_at: after(manners.leaves_after),
             key_at: after(manners.presses_after),
+            keys: manners.keys,
+            keys_apart: after(manners.presses_after).unwrap_or_default(),
             sequence: 1,
+            marking: self.marking,
             changes_at: if self.changing { CHANGE } else { 0 },
             ..Call::default()
         };
@@ -273,8 +300,12 @@ impl Callers {
         let branch = format!("{}-{method}", call.id);
         let mut text = format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:load@{local}>;tag=f{}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:load@{local}>\r\n",
-            call.target, call.id, call.to, call.id
+             From: <sip:{}@{local}>;tag=f{}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:load@{local}>\r\n",
+            call.target,
+            number(n),
+            call.id,
+            call.to,
+            call.id
         );
         if !sdp.is_empty() {
             text.push_str("Content-Type: application/sdp\r\n");
@@ -336,9 +367,10 @@ impl Callers {
         let (call, local) = (&self.calls[n], self.sip.local_addr().expect("bound"));
         let ack = format!(
             "ACK {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch={};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:load@{local}>;tag=f{}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+             From: <sip:{}@{local}>;tag=f{}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
             call.target,
             branch.unwrap_or_default(),
+            number(n),
             call.id,
             header(text, "To").unwrap_or_default(),
             call.id
@@ -452,6 +484,9 @@ impl Call {
             None | Some(_) => {}
         }
         self.last = Some((at, sequence));
+        if self.marking {
+            self.ear.hears(&packet[12..], at, measuring, &mut heard.delays);
+        }
         if let Some(mut receiver) = self.secure.as_mut().and_then(|secure| secure.receiver.take()) {
             let opened = receiver.unprotect_rtp(Instant::now(), packet, &mut Vec::new());
             heard.strange += u64::from(opened.is_err());
@@ -475,15 +510,19 @@ impl Call {
             let length = (self.event_packets.min(4) * 160) as u16;
             for _ in 0..if ends { 3 } else { 1 } {
                 let volume = if ends { 0x8a } else { 0x0a };
-                let body = [5, volume, length.to_be_bytes()[0], length.to_be_bytes()[1]];
+                let key = self.keys.first().copied().unwrap_or_default();
+                let body = [key, volume, length.to_be_bytes()[0], length.to_be_bytes()[1]];
                 self.packet(101, self.event_packets == 1, &body, to, out);
             }
             if ends {
-                self.key_at = None;
+                self.keys = self.keys.get(1..).unwrap_or_default();
+                self.key_at = (!self.keys.is_empty()).then_some(now + self.keys_apart);
+                self.event_packets = 0;
                 self.time += 5 * 160;
             }
         } else {
-            self.packet(8, false, &[0xD5; 160], to, out);
+            let sound = if self.marking { mark(now) } else { [0xD5; 160] };
+            self.packet(8, false, &sound, to, out);
             self.time = self.time.wrapping_add(160);
         }
     }
@@ -511,7 +550,12 @@ fn is_tone(sound: &[u8]) -> bool {
     sound.len() > 8 && sound[8..] == sound[..sound.len() - 8] && sound[..8].iter().any(|octet| *octet != sound[0])
 }
 
-fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+/// The calling number of a telephone.
+pub(crate) fn number(n: usize) -> u64 {
+    13_800_000_000 + n as u64
+}
+
+pub(crate) fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))?;
     Some(line[name.len() + 1..].trim())
 }

@@ -12,9 +12,10 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub(crate) const ALL: [(&str, Measure); 10] = [
+pub(crate) const ALL: [(&str, Measure); 11] = [
     ("media", media),
     ("media-io", super::media_io::media_io),
+    ("bridged", super::bridged::bridged),
     ("media-srtp", super::srtp::media_srtp),
     ("signal", signal),
     ("keys", keys),
@@ -192,8 +193,11 @@ fn signal(table: &mut Table) {
 }
 
 fn keys(table: &mut Table) {
-    let manners =
-        Manners { leaves_after: Some(Duration::from_millis(1500)), presses_after: Some(Duration::from_millis(700)) };
+    let manners = Manners {
+        leaves_after: Some(Duration::from_millis(1500)),
+        presses_after: Some(Duration::from_millis(700)),
+        keys: &[5],
+    };
     let gateway = Gateway::start(Some(0));
     pin(Some(1));
     let mut callers = Callers::new(gateway.phone, 400);

@@ -1,15 +1,17 @@
 //! The whole product under load: a `jindu` process on one side, the bench's callers and scanners on the other.
 //!
 //! `tests/bench/run` runs every figure and prints one table; `cargo bench --bench load -- media` runs one
-//! (`media`, `media-io`, `media-srtp`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`; `soak` runs only by its name). `CALLS`,
+//! (`media`, `media-io`, `bridged`, `media-srtp`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`; `soak` runs only by its name). `CALLS`,
 //! `SECONDS` and `ROUNDS` in the environment change the size.
 //!
 //! The machine may be shared: a figure with a limit is measured beside that limit in the same run, rounds alternate,
 //! and medians are printed. No time is asserted; correctness is: no call may fail, no error may be logged, every call
 //! must be in the journal, and nothing may be held once the callers are gone.
 
+mod bridged;
 mod callers;
 mod figures;
+mod marks;
 mod media_io;
 mod overload;
 mod probe;

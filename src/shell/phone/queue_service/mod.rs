@@ -267,6 +267,7 @@ impl Service {
         match action {
             Action::Offer { offer, agent, caller, queue, limit, waited } => {
                 match self.offer(offer, &agent, caller, limit) {
+                    Ok(_) if self.line_address(&agent).is_some() => {}
                     Ok(card) => self.pages.rings(&agent, offer, queue, waited, card),
                     Err(result) => self.queues.offer_result(now, offer, result),
                 }

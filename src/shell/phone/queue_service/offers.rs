@@ -10,6 +10,7 @@ use crate::browser_call::{self, BrowserCallStart};
 use crate::caller_card::CallerCard;
 use crate::inbox::insist;
 use crate::queue_handle::AgentReport;
+use crate::telephones::Telephone;
 use call::{Input, OutgoingEnd, QueueNotice};
 use flow::QueueOutcome;
 use queue::{CallerId, OfferId, OfferResult};
@@ -31,10 +32,10 @@ impl Service {
             self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
             return Ok(card);
         }
-        let telephone = self.agents.get(agent).and_then(|agent| match &agent.duty.address {
+        let telephone = match self.line_address(agent) {
             Some(address) => self.shared.telephones.at(address),
-            None => self.shared.telephones.registered(&agent.number),
-        });
+            None => self.telephone_of(agent),
+        };
         let telephone = telephone.ok_or(OfferResult::Failed)?;
         let start = AgentCallStart {
             offer: id,
@@ -48,6 +49,19 @@ impl Service {
         let call = call.ok_or(OfferResult::NotMade)?;
         self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
         Ok(card)
+    }
+
+    /// The address of the call centre that a line leads to; none: it is no line.
+    pub(super) fn line_address(&self, agent: &str) -> Option<&String> {
+        self.shared.settings.queue_addresses.get(agent.split_once('/')?.0)
+    }
+
+    fn telephone_of(&self, agent: &Arc<str>) -> Option<Telephone> {
+        let agent = self.agents.get(agent)?;
+        match &agent.duty.address {
+            Some(address) => self.shared.telephones.at(address),
+            None => self.shared.telephones.registered(&agent.number),
+        }
     }
 
     /// Calls an agent whose telephone is a browser: one who has opened it wants to be called there. None: there is no such
@@ -96,6 +110,10 @@ impl Service {
 
     pub(super) fn call_over(&mut self, now: Instant, id: OfferId, end: OutgoingEnd) {
         let Some(offer) = self.offers.remove(&id) else { return };
+        let is_refusal = matches!(offer.stage, Stage::Ringing | Stage::Answered);
+        if is_refusal && let Some(address) = self.line_address(&offer.agent) {
+            tracing::warn!(line = &*offer.agent, address, ?end, "the call centre did not take a caller, who waits on");
+        }
         self.pages.withdrawn(&offer.agent, id);
         self.pages.comes_to(&offer.agent, id, CallStage::Over);
         match offer.stage {

@@ -76,7 +76,11 @@ impl Service {
 
     pub(super) fn take_accounts(&mut self, now: Instant, accounts: Vec<AgentAccount>) {
         let list = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
-        let every = || self.shared.settings.queues.queues.iter().map(|queue| queue.name.clone()).collect();
+        // A queue of a call centre elsewhere has agents only if they are named for it.
+        let every = || {
+            let queues = self.shared.settings.queues.queues.iter().filter(|queue| queue.lines == 0);
+            queues.map(|queue| queue.name.clone()).collect()
+        };
         let settings = |AgentAccount { name, duty, .. }: &AgentAccount| AgentSettings {
             name: name.as_str().into(),
             queues: if duty.queues.is_empty() { every() } else { list(&duty.queues) },
