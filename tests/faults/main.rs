@@ -4,6 +4,7 @@
 //! This is the short form. `tests/faults/run` plays the whole: `JINDU_FAULTS=whole`.
 
 mod calls;
+mod desk;
 mod disk;
 mod drill;
 mod gate;

@@ -3,7 +3,7 @@
 mod call_backs;
 mod call_centre;
 mod page;
-mod telephone;
+mod weather;
 
 use std::io::Write;
 use std::process::Stdio;
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use audio::g711;
 use base::Codec;
+use support::agent_phone::AgentPhone;
 use support::gateway::{Gateway, jindu};
 use support::phone::{Dial, Phone};
 use support::wait::{SOON, eventually};
-use telephone::AgentPhone;
 
 const REALM: &str = "desk.test";
 const PASSWORD: &str = "Telefon im Amt 7";

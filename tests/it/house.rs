@@ -57,3 +57,29 @@ fn workspace() -> Rooms {
 fn the_tables_of_rooms_and_wings_are_what_the_workspace_declares() {
     assert_eq!(tables(), workspace());
 }
+
+/// Examples in the documentation of code are text, as `tests/run` runs no others.
+#[test]
+fn the_documentation_of_code_has_no_examples_that_would_have_to_run() {
+    let mut folders = vec![home().join("src"), home().join("tests")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files += 1;
+                let text = std::fs::read_to_string(&path).expect("text");
+                let comments = text.lines().filter_map(|line| {
+                    let line = line.trim_start();
+                    line.strip_prefix("//!").or_else(|| line.strip_prefix("///"))
+                });
+                let fences = comments.filter_map(|line| line.trim().strip_prefix("```"));
+                let opening: Vec<&str> = fences.step_by(2).filter(|language| *language != "text").collect();
+                assert!(opening.is_empty(), "{}: write ```text", path.display());
+            }
+        }
+    }
+    assert!(files > 300, "the sources are there");
+}

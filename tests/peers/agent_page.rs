@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use support::agent_phone::AgentPhone;
 use support::browser::Browser;
 use support::gateway::{Gateway, temporary_folder};
 use support::phone::Phone;
 use support::studio::{Person, first_password, microphone};
 use support::wait::eventually;
-
-#[path = "../it/agents/telephone.rs"]
-#[expect(dead_code, reason = "the tests of calls use the rest")]
-mod telephone;
 
 const LONG: Duration = Duration::from_secs(60);
 const SETTINGS: [&str; 2] = [
@@ -50,14 +47,14 @@ fn signs_in(browser: &mut Browser, gateway: &Gateway, name: &str, lang: &str) {
 }
 
 /// The telephone of an agent whom the first start made.
-fn telephone_of(gateway: &Gateway, name: &str) -> telephone::AgentPhone {
+fn telephone_of(gateway: &Gateway, name: &str) -> AgentPhone {
     // It notes the passwords before a sign-in removes them.
     first_password(gateway, name);
     let text = fs::read_to_string(gateway.folder.join("initial-passwords.noted")).expect("noted");
     let line = text.lines().find(|line| line.contains(&format!("name {name} "))).expect("the agent");
     let number: String = line.split("registers as ").nth(1).expect("a number").chars().take(3).collect();
     let password = line.rsplit("password ").next().expect("a password").trim_end_matches(')');
-    let mut desk = telephone::AgentPhone::new(gateway.udp, &number, "jindu.localhost", password);
+    let mut desk = AgentPhone::new(gateway.udp, &number, "jindu.localhost", password);
     assert_eq!(desk.register(300), 200, "{}", gateway.log());
     desk
 }

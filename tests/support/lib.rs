@@ -1,5 +1,6 @@
 //! What tests share: a node in a process of its own, a telephone, a browser, a scanner, and fixtures.
 
+pub mod agent_phone;
 pub mod browser;
 pub mod calendar;
 pub mod certificates;

@@ -2,13 +2,13 @@
 
 use base::Codec;
 use serde_json::{Value, json};
+use support::agent_phone::AgentPhone;
 use support::gateway::Gateway;
 use support::phone::Phone;
 use support::sound::clip;
 use support::studio::{Person, first_password, sign_in};
 use support::wait::{SOON, eventually};
 
-use super::telephone::AgentPhone;
 use super::{LONG, OFFICE, agent, await_agents, command, telephone};
 
 const FIRST: &str = "荔枝湾的船慢慢划过桥";

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use sip::digest::DigestClient;
 use sip::{HeaderName, Message, Method, parse_datagram};
 
-use support::media::Media;
-use support::sound::Search;
-use support::wait::within;
+use crate::media::Media;
+use crate::sound::Search;
+use crate::wait::within;
 
 /// A telephone that is registered at the node.
-pub(super) struct AgentPhone {
+pub struct AgentPhone {
     socket: UdpSocket,
     gateway: SocketAddr,
     digest: DigestClient,
@@ -26,17 +26,13 @@ pub(super) struct AgentPhone {
 
 impl AgentPhone {
     /// A telephone that is not registered yet.
-    pub(super) fn new(gateway: SocketAddr, user: &str, realm: &str, password: &str) -> AgentPhone {
+    pub fn new(gateway: SocketAddr, user: &str, realm: &str, password: &str) -> AgentPhone {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         AgentPhone::over(socket, gateway, (user, realm, password))
     }
 
     /// A telephone at this socket.
-    pub(super) fn over(
-        socket: UdpSocket,
-        gateway: SocketAddr,
-        (user, realm, password): (&str, &str, &str),
-    ) -> AgentPhone {
+    pub fn over(socket: UdpSocket, gateway: SocketAddr, (user, realm, password): (&str, &str, &str)) -> AgentPhone {
         socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
         let digest = DigestClient::new(user, realm, password, 1);
         let (user, realm) = (user.to_owned(), realm.to_owned());
@@ -44,7 +40,7 @@ impl AgentPhone {
     }
 
     /// Registers for so many seconds; the status after the challenge was answered.
-    pub(super) fn register(&mut self, expires: u32) -> u16 {
+    pub fn register(&mut self, expires: u32) -> u16 {
         let contact = format!("Contact: <sip:{}@{}>;expires={expires}\r\n", self.user, self.local());
         let mut response = self.send_own(&Method::Register, &format!("sip:{}", self.realm), &contact);
         if response.status() == Some(401) && self.digest.challenged(&response).is_ok() {
@@ -57,7 +53,7 @@ impl AgentPhone {
     }
 
     /// Dials a service code; the status of the answer.
-    pub(super) fn dial_code(&mut self, code: &str) -> u16 {
+    pub fn dial_code(&mut self, code: &str) -> u16 {
         let contact = format!("Contact: <sip:{}@{}>\r\n", self.user, self.local());
         self.send_own(&Method::Invite, &format!("sip:{code}@{}", self.realm), &contact).status().expect("a response")
     }
@@ -94,7 +90,7 @@ impl AgentPhone {
     }
 
     /// Waits for an INVITE and lets the telephone ring.
-    pub(super) fn rings(&mut self, limit: Duration) -> bool {
+    pub fn rings(&mut self, limit: Duration) -> bool {
         let Some(invite) = self.await_request(&Method::Invite, limit) else { return false };
         let tag = format!("agent{}", self.cseq);
         self.call = Some((invite, tag));
@@ -103,19 +99,19 @@ impl AgentPhone {
     }
 
     /// What the ringing telephone shows: the user of From.
-    pub(super) fn shows(&self) -> Option<String> {
+    pub fn shows(&self) -> Option<String> {
         self.call.as_ref().and_then(|(invite, _)| invite.from_user())
     }
 
     /// Declines the call that rings.
-    pub(super) fn declines(&mut self) {
+    pub fn declines(&mut self) {
         self.respond(486, "");
         self.await_request(&Method::Ack, Duration::from_secs(10)).expect("an ACK");
         self.call = None;
     }
 
     /// Whether the call that rings is withdrawn.
-    pub(super) fn is_withdrawn(&mut self, limit: Duration) -> bool {
+    pub fn is_withdrawn(&mut self, limit: Duration) -> bool {
         let Some(cancel) = self.await_request(&Method::Cancel, limit) else { return false };
         self.reply(&cancel, 200, "", "");
         self.respond(487, "");
@@ -125,7 +121,13 @@ impl AgentPhone {
     }
 
     /// Answers with A-law (8) or µ-law (0), and begins to send sound.
-    pub(super) fn answers(&mut self, codec: u8) {
+    pub fn answers(&mut self, codec: u8) {
+        let rtp = self.picks_up(codec);
+        self.talks(rtp, codec);
+    }
+
+    /// Answers with A-law (8) or µ-law (0), without waiting for the ACK.
+    pub fn picks_up(&self, codec: u8) -> UdpSocket {
         let rtp = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let port = rtp.local_addr().expect("bound").port();
         let sdp = format!(
@@ -133,6 +135,11 @@ impl AgentPhone {
              a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n"
         );
         self.respond(200, &sdp);
+        rtp
+    }
+
+    /// Waits for the ACK of a call that was picked up, and begins to send sound.
+    pub fn talks(&mut self, rtp: UdpSocket, codec: u8) {
         self.await_request(&Method::Ack, Duration::from_secs(10)).expect("an ACK");
         let (invite, _) = self.call.as_ref().expect("a call");
         let offer = String::from_utf8_lossy(&invite.body).into_owned();
@@ -142,19 +149,19 @@ impl AgentPhone {
     }
 
     /// The first codec of the offer, by its payload type.
-    pub(super) fn was_offered(&self) -> Option<u8> {
+    pub fn was_offered(&self) -> Option<u8> {
         let (invite, _) = self.call.as_ref()?;
         let offer = String::from_utf8_lossy(&invite.body).into_owned();
         offer.split("m=audio ").nth(1)?.split(' ').nth(2)?.parse().ok()
     }
 
     /// Says these octets, in the call's codec.
-    pub(super) fn say(&self, octets: &[u8]) {
+    pub fn say(&self, octets: &[u8]) {
         self.media.as_ref().expect("media").say(octets);
     }
 
     /// Whether a recording is heard within a limit.
-    pub(super) fn hears(&mut self, clip: &[u8], limit: Duration) -> bool {
+    pub fn hears(&mut self, clip: &[u8], limit: Duration) -> bool {
         let media = self.media.as_ref().expect("media");
         let mut search = Search::new(clip, self.heard_to);
         match within(limit, || search.in_more(&media.heard())) {
@@ -167,22 +174,22 @@ impl AgentPhone {
     }
 
     /// Presses keys.
-    pub(super) fn press(&self, keys: &str) {
+    pub fn press(&self, keys: &str) {
         self.media.as_ref().expect("media").press(keys);
     }
 
     /// What was called: the user of the Request-URI.
-    pub(super) fn was_called_as(&self) -> Option<String> {
+    pub fn was_called_as(&self) -> Option<String> {
         self.call.as_ref().and_then(|(invite, _)| invite.called_user())
     }
 
     /// The keys that came as telephone events.
-    pub(super) fn keys(&self) -> String {
+    pub fn keys(&self) -> String {
         self.media.as_ref().map_or_else(String::new, Media::events)
     }
 
     /// Hangs up.
-    pub(super) fn hang_up(&mut self) {
+    pub fn hang_up(&mut self) {
         let (invite, tag) = self.call.take().expect("a call");
         let head = |name| invite.header(name).unwrap_or("").to_owned();
         let contact = invite.contact().map_or_else(String::new, |contact| contact.uri.to_owned());
@@ -203,7 +210,7 @@ impl AgentPhone {
     }
 
     /// Whether the other side hangs up within a limit.
-    pub(super) fn is_hung_up(&mut self, limit: Duration) -> bool {
+    pub fn is_hung_up(&mut self, limit: Duration) -> bool {
         let Some(bye) = self.await_request(&Method::Bye, limit) else { return false };
         self.reply(&bye, 200, "", "");
         self.end_media();

@@ -1,0 +1,73 @@
+//! Moments in which two things happen at once.
+
+use super::*;
+
+#[test]
+fn of_two_agents_who_answer_at_once_one_gets_the_caller_and_the_other_is_ready_again() {
+    let queue = "queue=[{name=\"desk\", ring_together=2, wrap_up_s=0}]";
+    let gateway = Gateway::start(&[OFFICE[0], OFFICE[1], OFFICE[2], queue, OFFICE[4]]);
+    for (name, number) in [("li", "801"), ("wang", "802")] {
+        agent(&gateway, name, number);
+    }
+    let (mut li, mut wang) = (telephone(&gateway, "801"), telephone(&gateway, "802"));
+    await_agents(&gateway, "signed_out", 2);
+    for name in ["li", "wang"] {
+        assert!(command(&gateway, &["agent", "ready", name], "").0);
+    }
+    await_agents(&gateway, "ready", 2);
+    let mut caller = Phone::dial_with(gateway.udp, &Dial { codec: 8, ..Dial::default() });
+    caller.press("10");
+    assert!(li.rings(LONG) && wang.rings(LONG), "{}", gateway.log());
+    let (of_li, of_wang) = (li.picks_up(8), wang.picks_up(8));
+    li.talks(of_li, 8);
+    wang.talks(of_wang, 8);
+    let mut li_is_late = false;
+    eventually(LONG, "one of them is hung up on", || {
+        li_is_late = li.is_hung_up(MOMENT);
+        li_is_late || wang.is_hung_up(MOMENT)
+    });
+    let (mut talks, mut late) = if li_is_late { (wang, li) } else { (li, wang) };
+    await_agents(&gateway, "talking", 1);
+    await_agents(&gateway, "ready", 1);
+    let speech = speech(Codec::Alaw, 5);
+    talks.say(&speech);
+    assert!(caller.hears(&speech, LONG), "the caller hears the one who was first");
+    caller.hang_up();
+    assert!(talks.is_hung_up(LONG));
+    await_agents(&gateway, "ready", 2);
+    // The one who was late takes the next caller.
+    let mut next = Phone::dial(gateway.udp);
+    next.press("10");
+    assert!(late.rings(LONG), "{}", gateway.log());
+    next.hang_up();
+    assert!(late.is_withdrawn(LONG));
+}
+
+#[test]
+fn a_caller_who_hangs_up_in_the_moment_of_the_answer_leaves_an_agent_who_is_ready() {
+    let gateway = Gateway::start(&OFFICE);
+    agent(&gateway, "li", "801");
+    let mut desk = telephone(&gateway, "801");
+    await_agents(&gateway, "signed_out", 1);
+    assert!(command(&gateway, &["agent", "ready", "li"], "").0);
+    for agent_is_first in [true, false] {
+        await_agents(&gateway, "ready", 1);
+        let mut caller = Phone::dial(gateway.udp);
+        caller.press("10");
+        assert!(desk.rings(LONG), "{}", gateway.log());
+        let rtp = if agent_is_first {
+            let rtp = desk.picks_up(8);
+            caller.hang_up();
+            rtp
+        } else {
+            caller.hang_up();
+            desk.picks_up(8)
+        };
+        desk.talks(rtp, 8);
+        assert!(desk.is_hung_up(LONG), "what was answered too late is ended: {}", gateway.log());
+    }
+    await_agents(&gateway, "ready", 1);
+    assert_eq!(gateway.metric("jindu_queue_waiting{queue=\"desk\"}"), 0.0);
+}
+
+const MOMENT: Duration = Duration::from_millis(300);
