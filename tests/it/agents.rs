@@ -1,6 +1,7 @@
 //! A caller who presses 0 waits in a queue and is connected with an agent's telephone.
 
 mod call_backs;
+mod monitoring;
 mod page;
 mod telephone;
 

@@ -166,6 +166,11 @@ impl AgentPhone {
         }
     }
 
+    /// Everything heard so far in this call.
+    pub(super) fn heard(&self) -> Vec<u8> {
+        self.media.as_ref().map_or_else(Vec::new, Media::heard)
+    }
+
     /// Presses keys.
     pub(super) fn press(&self, keys: &str) {
         self.media.as_ref().expect("media").press(keys);
