@@ -152,6 +152,13 @@ impl CdrBuilder {
         self.record.queue = Some(visit);
     }
 
+    /// A supervisor talks to the caller in the place of the agent who answered.
+    pub(super) fn taken_over(&mut self, by: Arc<str>) {
+        if let Some(visit) = &mut self.record.queue {
+            visit.taken_over_by = Some(by);
+        }
+    }
+
     pub(super) fn transferred(&mut self) {
         self.transferred = true;
     }

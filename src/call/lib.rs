@@ -9,6 +9,7 @@ mod line_test;
 mod look_up;
 mod media_control;
 mod media_session;
+mod monitoring;
 mod outgoing_call;
 mod overload;
 mod recording_session;
@@ -28,7 +29,11 @@ pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode};
-pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SrtpDrop, SrtpDrops};
+pub use media_session::{
+    LISTENERS_MAX, MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SOURCES_MAX, SrtpDrop,
+    SrtpDrops,
+};
+pub use monitoring::{MonitorMode, Party, hears};
 pub use outgoing_call::{OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup};
 pub use overload::Overload;
 pub use recording_session::{

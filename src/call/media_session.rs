@@ -12,12 +12,13 @@
 //!  silence ─────────► a playlist's octets ─────────────────────────────────► silence
 //! ```
 //!
-//! While the session is bridged with another one, that one's sound takes the place of silence (`relay.rs`).
+//! While the session hears other ones, their sound takes the place of silence (`relay.rs`, `mixing.rs`).
 
 mod dice;
 mod frame;
 mod keys;
 mod liveness;
+mod mixing;
 mod outbound;
 mod playlist;
 mod protection;
@@ -36,6 +37,7 @@ use dice::Dice;
 pub use frame::MediaFrame;
 use keys::Keys;
 use liveness::{Liveness, is_comfort_noise};
+pub use mixing::{LISTENERS_MAX, SOURCES_MAX};
 use outbound::{Outbound, Source};
 pub use playlist::MissingClip;
 use protection::Protection;
@@ -72,8 +74,8 @@ pub struct MediaSession {
     due: Instant,
     outbound: Outbound,
     recording: Option<Recording>,
-    /// The sound that waits for the session that this one is bridged with.
-    relay: Option<Box<Relay>>,
+    /// The sound that waits for each session that hears this one.
+    relays: [Option<Box<Relay>>; LISTENERS_MAX],
     take: Arc<Take>,
     /// What goes on playing where the take ends.
     next_take: Option<Arc<Take>>,
@@ -103,7 +105,7 @@ impl MediaSession {
             limits,
             due: now,
             recording: None,
-            relay: None,
+            relays: Default::default(),
             take: Arc::default(),
             next_take: None,
             remote: Remote::new(),
@@ -274,26 +276,30 @@ impl MediaSession {
         }
     }
 
-    /// Begins to keep the peer's sound for another session, or ends it.
-    pub fn set_relaying(&mut self, on: bool) {
-        self.relay = on.then(|| Box::new(Relay::new(self.setup.codec)));
+    /// Begins to keep the peer's sound for the listener of this place, below [`LISTENERS_MAX`], or ends it.
+    pub fn set_relaying(&mut self, place: usize, on: bool) {
+        if let Some(relay) = self.relays.get_mut(place) {
+            *relay = on.then(|| Box::new(Relay::new(self.setup.codec)));
+        }
     }
 
-    /// The sound that waits for another session, which gives it back after its [`tick`](MediaSession::tick).
-    pub fn lend_relay(&mut self) -> Option<Box<Relay>> {
-        self.relay.take()
+    /// The sound that waits for the listener of this place, which gives it back after its [`tick`](MediaSession::tick).
+    pub fn lend_relay(&mut self, place: usize) -> Option<Box<Relay>> {
+        self.relays.get_mut(place)?.take()
     }
 
     /// Takes back what was lent.
-    pub fn return_relay(&mut self, relay: Box<Relay>) {
-        self.relay = Some(relay);
+    pub fn return_relay(&mut self, place: usize, relay: Box<Relay>) {
+        if let Some(own) = self.relays.get_mut(place) {
+            *own = Some(relay);
+        }
     }
 
-    /// Produces what is due; an empty frame if nothing is. `relay`: the sound of the session that this one is bridged with.
+    /// Produces what is due; an empty frame if nothing is. `relays`: the sound of the sessions that this one hears.
     pub fn tick(
         &mut self,
         now: Instant,
-        mut relay: Option<&mut Relay>,
+        relays: &mut [Option<Box<Relay>>],
         frame: &mut MediaFrame,
         events: &mut Vec<MediaEvent>,
     ) {
@@ -305,9 +311,8 @@ impl MediaSession {
         let samples = samples_in(ptime);
         let skipped = ((now - self.due).as_nanos() / ptime.as_nanos()).min(u32::MAX.into()) as u32;
         self.outbound.skip(skipped, samples);
-        if let Some(relay) = &mut relay {
-            relay.skip(skipped.saturating_mul(samples as u32));
-        }
+        relays.iter_mut().flatten().for_each(|relay| relay.begin(now, samples as u32));
+        mixing::skip(relays, skipped.saturating_mul(samples as u32));
         self.due += ptime * skipped;
         let reaches = self.reaches(now);
         if self.setup.sending && reaches {
@@ -315,14 +320,12 @@ impl MediaSession {
             let setup = &self.setup;
             let (bank, take) = (&self.bank, &*self.take);
             let (codec, payload_type, event_payload) = (setup.codec, setup.payload, setup.event_payload);
-            let source = Source { bank, take, codec, payload_type, event_payload, samples, relay };
+            let source = Source { bank, take, codec, payload_type, event_payload, samples, relays };
             let ended = self.outbound.packet(source, &mut self.reports, frame);
             events.extend(ended.map(|id| self.go_on(id)));
         } else {
             self.outbound.marker = true;
-            if let Some(relay) = relay {
-                relay.skip(samples as u32);
-            }
+            mixing::skip(relays, samples as u32);
         }
         self.report(now, reaches, frame, events);
         self.protect(frame);
@@ -412,8 +415,8 @@ impl MediaSession {
             SequencePlace::Duplicate | SequencePlace::Stray => return,
         }
         let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
-        if let Some(relay) = &mut self.relay {
-            relay.push(timestamp, (codec, octets), new_source, arrival == SequencePlace::Late);
+        for relay in self.relays.iter_mut().flatten() {
+            relay.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
         }
         if let Some(recording) = &mut self.recording {
             recording.add(now, new_source, timestamp, (codec, octets), events);

@@ -124,6 +124,8 @@ pub struct QueueVisit {
     pub outcome: QueueOutcome,
     /// The account of the agent who answered.
     pub agent: Option<Arc<str>>,
+    /// The account of the supervisor who took the conversation over; the last one of several.
+    pub taken_over_by: Option<Arc<str>>,
 }
 
 /// One call.

@@ -187,23 +187,30 @@ impl Queues {
         self.actions.push(Action::Connect { caller: entry.id, agent, offer });
         self.queues[entry.queue].connected(self.now - entry.entered, waited, &entry);
         self.served(&entry);
-        let connected = Connected { entry, agent: at, offer, offered: ringing.since, since: self.now };
+        let connected = Connected { entry, agent: Some(at), offer, offered: ringing.since, since: self.now };
         self.connected.insert(ringing.caller, connected);
     }
 
     /// Ends the conversation of a caller; the agent has time for notes, and is not called again before the phone is free.
     pub(crate) fn end_conversation(&mut self, caller: CallerId, is_phone_free: bool) -> bool {
-        let Some(connected) = self.connected.remove(&caller) else { return false };
+        self.end_agents_part(caller, is_phone_free);
+        self.connected.remove(&caller).is_some()
+    }
+
+    /// The same of the agent alone: the caller goes on talking. Whether there is an agent.
+    pub(crate) fn end_agents_part(&mut self, caller: CallerId, is_phone_free: bool) -> bool {
+        let Some(connected) = self.connected.get_mut(&caller) else { return false };
+        let Some(at) = connected.agent.take() else { return false };
+        let (offer, offered) = (connected.offer, connected.offered);
         let queue = &mut self.queues[connected.entry.queue];
-        let is_line = self.agents[connected.agent].line_of.is_some();
+        let is_line = self.agents[at].line_of.is_some();
         let wrap_up = if is_line { 0 } else { ms(queue.settings.wrap_up) };
-        queue.rates.handled(self.now - connected.offered + wrap_up);
-        let at = connected.agent;
+        queue.rates.handled(self.now - offered + wrap_up);
         self.agents[at].idle_since = self.now;
         if self.agents[at].wanted.is_some() || (wrap_up == 0 && is_phone_free) {
             self.free(at);
         } else if wrap_up == 0 {
-            self.enter(at, State::WrapUp { until: self.now + REPORT, ends: Some(connected.offer) });
+            self.enter(at, State::WrapUp { until: self.now + REPORT, ends: Some(offer) });
         } else {
             self.enter(at, State::WrapUp { until: self.now + wrap_up, ends: None });
         }
@@ -218,7 +225,9 @@ impl Queues {
         self.connection_undone(&connected.entry);
         self.waiting.insert(connected.entry);
         self.pause_offers(caller);
-        self.enter(connected.agent, State::Withdrawing { offer: connected.offer, until: self.now + REPORT });
+        if let Some(agent) = connected.agent {
+            self.enter(agent, State::Withdrawing { offer: connected.offer, until: self.now + REPORT });
+        }
     }
 
     pub(crate) fn withdraw_all(&mut self, entry: &mut Entry) {

@@ -52,7 +52,8 @@ pub(crate) struct Queue {
 /// A caller and an agent in conversation.
 pub(crate) struct Connected {
     pub entry: Entry,
-    pub agent: usize,
+    /// None: somebody who is no agent of a queue has taken over.
+    pub agent: Option<usize>,
     /// The offer that the agent accepted.
     pub offer: OfferId,
     /// When the agent's phone began to ring.
@@ -199,6 +200,20 @@ impl Queues {
     pub fn ended(&mut self, now: Instant, caller: CallerId) {
         self.at(now);
         self.end_conversation(caller, true);
+    }
+
+    /// Somebody who is no agent of a queue, as a supervisor, talks to a connected caller from here on. The agent has time for notes,
+    /// and is free when the result of its offer comes. The conversation lasts until [`Queues::ended`] or [`Queues::leave`]. Whether
+    /// the caller talks to an agent.
+    pub fn take_over(&mut self, now: Instant, caller: CallerId) -> bool {
+        self.at(now);
+        self.end_agents_part(caller, false)
+    }
+
+    /// An identity for a call to a telephone that is offered no caller, as a supervisor's: no offer has it.
+    pub fn next_offer(&mut self) -> OfferId {
+        self.ids += 1;
+        OfferId(self.ids)
     }
 
     /// [`Action::Connect`] failed in this node, and the caller is still there: the old place, and another offer after a pause. The

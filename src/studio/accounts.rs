@@ -29,7 +29,7 @@ pub enum Role {
     Approver,
     /// Answers callers who wait in a queue; does nothing in the studio.
     Agent,
-    /// Opens and closes queues, moves callers, and changes what agents do; does nothing in the studio.
+    /// Opens and closes queues, moves callers, changes what agents do, and comes into their conversations; does nothing in the studio.
     Supervisor,
 }
 

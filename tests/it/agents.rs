@@ -2,6 +2,7 @@
 
 mod call_backs;
 mod call_centre;
+mod monitoring;
 mod page;
 mod weather;
 

@@ -150,6 +150,53 @@ fn an_agent_answers_at_the_page_with_the_browser_as_telephone() {
 }
 
 #[test]
+fn a_supervisor_listens_and_takes_over_in_the_browser_by_keys() {
+    let gateway = Gateway::start(&SETTINGS);
+    let mut desk = telephone_of(&gateway, "agent1");
+    let agent = Person::at_desk(&gateway, "agent1", &first_password(&gateway, "agent1"));
+    eventually(LONG, "the account is known", || agent.post("ready", &json!({})).status == 200);
+    let folder = temporary_folder("agent-page");
+    let mut browser = Browser::with_microphone(1366, 768, &microphone(&folder, &[0; 8000]));
+    signs_in(&mut browser, &gateway, "supervisor", "zh");
+    browser.until("document.querySelector('#do-phone') !== null");
+    browser.press("b");
+    eventually(LONG, "the browser is a telephone", || gateway.metric("jindu_browser_telephones") == 1.0);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    browser.until("document.querySelector('#listen-1') !== null");
+    browser.press("1");
+    browser.until("document.querySelector('#do-answer') !== null");
+    browser.press("a");
+    let shown = |mode: &str| {
+        eventually(LONG, format!("the agent is told of {mode}"), || match agent.get("state").json() {
+            shown if shown["call"]["monitor"]["mode"] == mode => Ok(()),
+            other => Err(other.to_string()),
+        });
+    };
+    shown("listen");
+    keep(&mut browser, "supervisor-listens");
+    for (key, mode) in [("w", "whisper"), ("i", "barge"), ("l", "listen")] {
+        browser.until("document.querySelector('#do-leave') !== null");
+        browser.press(key);
+        shown(mode);
+    }
+    fits(&mut browser);
+    browser.press("o");
+    browser.until("document.querySelector('dialog[open]') !== null");
+    browser.value("document.querySelector('dialog .danger').click()");
+    assert!(desk.is_hung_up(LONG), "{}", gateway.log());
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    keep(&mut browser, "supervisor-talks");
+    fits(&mut browser);
+    browser.press("h");
+    assert!(caller.await_request("BYE", LONG).is_some(), "the flow ends the call");
+    browser.until("document.querySelector('.banner.is-over') !== null");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
 fn a_supervisor_sees_the_desk_and_closes_a_queue() {
     let gateway = Gateway::start(&SETTINGS);
     let _desk = telephone_of(&gateway, "agent1");

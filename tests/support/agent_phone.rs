@@ -173,6 +173,11 @@ impl AgentPhone {
         }
     }
 
+    /// Everything heard so far in this call.
+    pub fn heard(&self) -> Vec<u8> {
+        self.media.as_ref().map_or_else(Vec::new, Media::heard)
+    }
+
     /// Presses keys.
     pub fn press(&self, keys: &str) {
         self.media.as_ref().expect("media").press(keys);

@@ -371,6 +371,11 @@ impl Phone {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
+    /// The keys that came as telephone events.
+    pub fn keys(&self) -> String {
+        self.media().events()
+    }
+
     /// Everything heard so far, in the order of sequence numbers.
     pub fn heard(&self) -> Vec<u8> {
         self.media().heard()

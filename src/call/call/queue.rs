@@ -62,6 +62,11 @@ pub enum QueueNotice {
     },
     /// The agent has hung up.
     Ended,
+    /// A supervisor talks to the caller in the agent's place.
+    TakenOver {
+        /// The supervisor's name.
+        by: Arc<str>,
+    },
     /// The agent gives the caller to a queue: the caller waits again.
     Transferred {
         /// The queue's name.
@@ -166,6 +171,10 @@ impl Call {
                     }
                 }
             }
+            (talking @ Queued::Talking { .. }, QueueNotice::TakenOver { by }) => {
+                self.queued = talking;
+                self.cdr.taken_over(by);
+            }
             (Queued::Talking { since, by }, QueueNotice::Transferred { queue }) => {
                 self.limit_at += now.saturating_duration_since(since);
                 self.queued = Queued::Waiting { queue, since: now, by };
@@ -245,7 +254,7 @@ impl Call {
         let waited = now.saturating_duration_since(since);
         // What the queue takes does not count against the longest call.
         self.limit_at += waited;
-        self.cdr.queued(QueueVisit { queue: Arc::clone(queue), waited, outcome, agent });
+        self.cdr.queued(QueueVisit { queue: Arc::clone(queue), waited, outcome, agent, taken_over_by: None });
     }
 }
 

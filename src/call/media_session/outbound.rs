@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::frame::MediaFrame;
+use super::mixing;
 use super::relay::Relay;
 use super::reports::Reports;
 use super::sent_keys::{EventPacket, SentKeys};
@@ -34,8 +35,8 @@ pub(super) struct Source<'a> {
     /// telephone-event, if it was agreed on.
     pub event_payload: Option<u8>,
     pub samples: usize,
-    /// The sound of the session that this one is bridged with.
-    pub relay: Option<&'a mut Relay>,
+    /// The sound of the sessions that this one hears.
+    pub relays: &'a mut [Option<Box<Relay>>],
 }
 
 impl Outbound {
@@ -74,9 +75,7 @@ impl Outbound {
             && let Some(event) = self.keys.event(self.timestamp, from.samples)
         {
             self.event_packet(payload_type, &event, reports, frame);
-            if let Some(relay) = from.relay {
-                relay.skip(from.samples as u32);
-            }
+            mixing::skip(from.relays, from.samples as u32);
             return None;
         }
         let header = Header {
@@ -129,22 +128,19 @@ impl Outbound {
         ended
     }
 
-    /// A prompt that plays comes before the sound of the other session.
+    /// A prompt that plays comes before the sound of other sessions.
     fn sound(&mut self, from: &mut Source<'_>, payload: &mut [u8]) -> Option<PlayId> {
         let silence = self.lead_in.min(payload.len());
         self.lead_in -= silence;
         let (silent, rest) = payload.split_at_mut(silence);
         silent.fill(g711::idle(from.codec));
         let playing = self.playing.is_some() || rest.is_empty();
-        if let Some(relay) = &mut from.relay {
-            if playing {
-                relay.skip(from.samples as u32);
-            } else {
-                relay.skip(silence as u32);
-                relay.take(from.codec, rest);
-                return None;
-            }
+        if !playing && from.relays.iter().any(Option::is_some) {
+            mixing::skip(from.relays, silence as u32);
+            mixing::take(from.relays, from.codec, rest);
+            return None;
         }
+        mixing::skip(from.relays, from.samples as u32);
         match &mut self.playing {
             Some(_) if rest.is_empty() => None,
             Some((id, list)) => {

@@ -99,7 +99,7 @@ impl Peer {
 
     fn tick(&mut self) {
         let mut frame = MediaFrame::default();
-        self.stream.tick(self.now, None, &mut frame, &mut self.events);
+        self.stream.tick(self.now, &mut [], &mut frame, &mut self.events);
         if !frame.rtp().is_empty() {
             self.sent.push(frame.rtp().to_vec());
         }

@@ -404,3 +404,35 @@ fn settings_are_refused_with_every_error() {
     let errors = Queues::new(given, start(), UNIX_MS).err().expect("errors");
     assert_eq!(errors.len(), 5);
 }
+
+#[test]
+fn who_takes_over_frees_the_agent_and_the_conversation_lasts_without_one() {
+    for wrap_up in [0, 10] {
+        let mut settings = settings(&["amy"]);
+        settings.queues[0].wrap_up = seconds(wrap_up);
+        let mut office = Office::new(settings);
+        office.agent("amy", AgentChange::SignIn);
+        let one = office.join();
+        let (offer, _) = office.ringing["amy"];
+        office.phone("amy", OfferResult::Accepted);
+        office.pass(seconds(30));
+        let own = office.queues.next_offer();
+        assert_ne!(own, offer);
+        assert!(office.queues.take_over(office.now, one));
+        assert!(!office.queues.take_over(office.now, one), "once");
+        assert_eq!(office.state("amy"), AgentState::WrapUp, "the telephone is not free yet");
+        office.result(offer, OfferResult::Withdrawn);
+        office.pass(seconds(wrap_up));
+        assert_eq!(office.state("amy"), AgentState::Ready);
+        assert!(!office.queues.is_idle(), "the caller talks");
+        let two = office.join();
+        assert_eq!(office.rings_for("amy"), Some(two));
+        office.phone("amy", OfferResult::Accepted);
+        office.queues.ended(office.now, one);
+        office.poll();
+        assert_eq!(office.state("amy"), AgentState::Talking, "the end of the other conversation is not amy's");
+        assert_eq!((office.desk().answered, office.desk().abandoned), (2, 0));
+        office.hang_up(two);
+        office.result(offer, OfferResult::Withdrawn);
+    }
+}

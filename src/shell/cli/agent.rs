@@ -80,7 +80,15 @@ fn set(
     folder::create(&settings.data.folder)?;
     let accounts = initial::open(settings).map_err(|error| error.text())?;
     let rows = accounts.list().map_err(|error| error.text())?;
-    if let Some(other) = rows.iter().map(|row| &row.operator).find(|one| one.name == name && one.role != Role::Agent) {
+    let account = rows.iter().map(|row| &row.operator).find(|one| one.name == name);
+    let is_supervisor = account.is_some_and(|one| one.role == Role::Supervisor);
+    if is_supervisor && !(queues.is_empty() && skills.is_empty()) {
+        return Err(bilingual!(
+            "{name} is a supervisor, who serves no queue: only --address can be set, the telephone for listening to conversations",
+            "{name} 是班长，不受理队列：只能设 --address，即监听通话用的话机"
+        ));
+    }
+    if let Some(other) = account.filter(|one| one.role != Role::Agent && !is_supervisor) {
         return Err(bilingual!(
             "{name} is an {}, who takes no callers: jindu studio account role {name} agent changes that",
             "{name} 是{}，不接听来电：可用 jindu studio account role {name} agent 改为坐席",
@@ -98,6 +106,10 @@ fn set(
         Bilingual::fixed("the telephone that is registered with the account's number", "以账号号码注册的话机"),
         |address| address.clone().into(),
     );
+    if is_supervisor {
+        say!("{name} is called at {telephone}", "{name} 的话机：{telephone:#}");
+        return Ok(());
+    }
     say!("{name} serves {served} by {telephone}", "{name} 受理{served:#}，话机：{telephone:#}");
     Ok(())
 }

@@ -90,6 +90,7 @@ fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
         "queue_wait_s": call.queue_wait.map(|wait| wait.as_secs_f64()),
         "queue_outcome": call.queue_outcome,
         "agent": call.agent,
+        "taken_over_by": call.taken_over_by,
     })
 }
 
@@ -179,7 +180,14 @@ fn queue(call: &PastCall) -> Option<Bilingual> {
     let agent =
         call.agent.as_ref().map_or_else(Bilingual::default, |agent| bilingual!(" by {agent}", "（坐席 {agent}）"));
     let wait = call.queue_wait.unwrap_or_default().as_secs_f64();
-    Some(bilingual!("{queue}: {outcome}{agent} after {wait:.1} s", "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒"))
+    let taken_over = call
+        .taken_over_by
+        .as_ref()
+        .map_or_else(Bilingual::default, |by| bilingual!("; {by} took over", "；班长 {by} 已接管"));
+    Some(bilingual!(
+        "{queue}: {outcome}{agent} after {wait:.1} s{taken_over}",
+        "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒{taken_over:#}"
+    ))
 }
 
 fn sound(call: &PastCall) -> Bilingual {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Sender;
 
+use super::bridge::Hearing;
 use super::error::MediaBusy;
 use super::id::SessionId;
 use super::ports::Pair;
@@ -20,6 +21,7 @@ pub(super) enum Order {
     Begin { id: SessionId, setup: Box<MediaSetup>, bank: Arc<Bank>, events: Sender<MediaEvent> },
     Command { id: SessionId, command: Box<MediaCommand> },
     Bridge { one: SessionId, other: SessionId },
+    Hear { hearings: Vec<Hearing> },
     Unbridge { id: SessionId },
     Close { id: SessionId },
     Quit,

@@ -9,7 +9,7 @@
 //!
 //! Opening takes a bound pair of sockets from a pool, so that a call costs no `bind`. A session's socket is connected
 //! to its peer once the peer is known, so that the kernel refuses strangers. Each pair of ports is a place in the table
-//! of one thread, so that a packet finds its session by an index. Two sessions of one thread may be bridged (`bridge.rs`).
+//! of one thread, so that a packet finds its session by an index. Sessions of one thread may hear each other (`bridge.rs`).
 
 mod arrival;
 mod bridge;
@@ -30,6 +30,7 @@ mod thread;
 mod uring;
 mod wheel;
 
+pub use bridge::Hearing;
 pub use error::{MediaBusy, OpenError};
 pub use id::SessionId;
 pub use io::MediaIoInUse;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
+use super::bridge::Hearing;
 use super::error::{MediaBusy, OpenError};
 use super::id::SessionId;
 use super::inbox::{Inbox, Order};
@@ -163,7 +164,19 @@ impl MediaPlane {
         self.inbox(one).push(Order::Bridge { one, other })
     }
 
-    /// Ends the bridge of a session: both sides go on alone.
+    /// Lets sessions hear exactly these others, all at once; they lie on one thread. What a listener hears already goes on without
+    /// a gap. It ends with each of them.
+    pub fn hear(&self, hearings: Vec<Hearing>) -> Result<(), MediaBusy> {
+        let Some(first) = hearings.first().map(|hearing| hearing.listener) else { return Ok(()) };
+        let all = || hearings.iter().flat_map(|one| one.sources.iter().flatten().chain([&one.listener]));
+        debug_assert!(
+            all().all(|id| self.thread_of(id.place) == self.thread_of(first.place)),
+            "opened beside each other"
+        );
+        self.inbox(first).push(Order::Hear { hearings })
+    }
+
+    /// Parts a session from all that it hears and that hear it.
     pub fn unbridge(&self, id: SessionId) {
         self.inbox(id).push_always(Order::Unbridge { id });
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::Sender;
 
-use super::id::SessionId;
+use super::bridge::Links;
 use super::io::Sockets;
 use super::metrics::{MediaMetrics, Tally, add};
 use super::ports::Pair;
@@ -22,8 +22,8 @@ pub(super) struct Session {
     pub stream: MediaSession,
     /// How often the session stands in the wheel.
     pub entries: u8,
-    /// The session whose sound this one sends.
-    pub bridged_with: Option<SessionId>,
+    /// The sessions whose sound this one sends, and those that send its own.
+    pub links: Links,
     events: Sender<MediaEvent>,
     /// Packet times until it is asked again whether the call still listens.
     until_asked: u8,
@@ -46,7 +46,7 @@ pub(super) type Flow = ControlFlow<()>;
 impl Session {
     pub(crate) fn new(pair: Pair, slot: u32, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
         let (entries, until_asked) = (1, ASK_AFTER);
-        Session { pair, slot, stream, entries, bridged_with: None, events, until_asked, connected: None }
+        Session { pair, slot, stream, entries, links: Links::default(), events, until_asked, connected: None }
     }
 
     /// Whether what the wheel has given out is an entry that an earlier one replaced; it is used up then.
@@ -56,13 +56,13 @@ impl Session {
         superseded
     }
 
-    /// Sends what is due; `relay` is the sound of the session that this one is bridged with.
-    pub(crate) fn tick(&mut self, now: Instant, relay: Option<&mut Relay>, buffers: &mut Buffers<'_>) -> Flow {
+    /// Sends what is due; `relays` hold the sound of the sessions that this one hears.
+    pub(crate) fn tick(&mut self, now: Instant, relays: &mut [Option<Box<Relay>>], buffers: &mut Buffers<'_>) -> Flow {
         let due = self.stream.deadline();
         if now >= due {
             buffers.tally.late(now - due);
         }
-        self.stream.tick(now, relay, buffers.frame, buffers.events);
+        self.stream.tick(now, relays, buffers.frame, buffers.events);
         self.follow_source(now);
         buffers.tally.skipped += u64::from(buffers.frame.skipped());
         self.send(buffers);

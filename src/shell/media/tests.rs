@@ -356,8 +356,13 @@ fn a_stream_that_begins_in_silence_sends_each_packet_once_when_it_may() {
 
 /// Speaks for as long as it takes until the other side hears it; the sequence numbers of what that side heard meanwhile.
 fn until_heard(speaker: &Caller, listener: &Caller, octet: u8) -> Vec<u16> {
+    until_heard_from(0, speaker, listener, octet)
+}
+
+/// The same, where the speaker has sent packets before: the numbers go on from `first`.
+fn until_heard_from(first: u32, speaker: &Caller, listener: &Caller, octet: u8) -> Vec<u16> {
     let mut heard = Vec::new();
-    for n in 0..250 {
+    for n in first..first + 250 {
         speaker.speak(n, octet);
         let (header, payload) = listener.hear();
         heard.push(header.sequence);
@@ -390,4 +395,32 @@ fn two_sessions_hear_each_other_until_one_ends() {
     until_heard(&other, &caller, 0x33);
     plane.unbridge(other.session.id);
     assert!(idle(&caller) && idle(&other), "both go on alone");
+}
+
+#[test]
+fn a_third_session_hears_two_and_takes_the_place_of_one_of_them() {
+    let plane = plane(MediaIo::Auto, V4, 16);
+    let caller = Caller::of(&plane, V4);
+    let (agent, third) = (Caller::beside(&plane, &caller), Caller::beside(&plane, &caller));
+    let hearing = |listener: &Caller, sources: [Option<&Caller>; 2]| Hearing {
+        listener: listener.session.id,
+        sources: sources.map(|source| source.map(|one| one.session.id)),
+    };
+    plane.bridge(caller.session.id, agent.session.id).expect("the thread runs");
+    plane.hear(vec![hearing(&third, [Some(&caller), Some(&agent)])]).expect("the thread runs");
+    until_heard_from(0, &caller, &third, 0x22);
+    until_heard_from(0, &agent, &third, 0x11);
+    until_heard_from(300, &caller, &agent, 0x23);
+    until_heard_from(300, &agent, &caller, 0x12);
+    let instead =
+        [hearing(&caller, [Some(&third), None]), hearing(&third, [Some(&caller), None]), hearing(&agent, [None; 2])];
+    plane.hear(instead.to_vec()).expect("the thread runs");
+    until_heard_from(0, &third, &caller, 0x33);
+    until_heard_from(600, &caller, &third, 0x24);
+    let idle = |caller: &Caller| (0..250).any(|_| caller.hear().1 == [0xD5; 160]);
+    assert!(idle(&agent), "the agent hears neither");
+    plane.close(third.session.id);
+    assert!(idle(&caller), "the caller's session goes on");
+    plane.bridge(caller.session.id, agent.session.id).expect("the thread runs");
+    until_heard_from(900, &caller, &agent, 0x25);
 }

@@ -128,6 +128,7 @@ impl Thread {
                 }
             }
             Order::Bridge { one, other } => bridge::join(&mut self.sessions, one, other),
+            Order::Hear { hearings } => bridge::hear(&mut self.sessions, &hearings),
             Order::Unbridge { id } => bridge::part(&mut self.sessions, id),
             Order::Close { id } => self.close(now, id),
             Order::Quit => {}
@@ -185,13 +186,15 @@ impl Thread {
             if session.is_superseded(now) {
                 continue;
             }
-            let is_bridged = session.bridged_with.is_some();
-            let mut borrowed = if is_bridged { bridge::borrow(&mut self.sessions, id) } else { None };
-            let relay = borrowed.as_mut().map(|(_, relay)| &mut **relay);
-            let next = self.with_session(id, |session, buffers| session.tick(now, relay, buffers));
-            if is_bridged {
-                bridge::give_back(&mut self.sessions, borrowed);
-            }
+            let next = if session.links.hear() {
+                let mut borrowed = bridge::borrow(&mut self.sessions, id);
+                let relays = &mut borrowed.relays;
+                let next = self.with_session(id, |session, buffers| session.tick(now, relays, buffers));
+                bridge::give_back(&mut self.sessions, id, borrowed);
+                next
+            } else {
+                self.with_session(id, |session, buffers| session.tick(now, &mut [], buffers))
+            };
             if let Some(next) = next {
                 self.wheel.insert(id, next);
             }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::caller_card::CallerCard;
 use super::supervision::DeskNotice;
+use call::MonitorMode;
 use os::clock;
 use queue::OfferId;
 
@@ -41,8 +42,19 @@ pub struct PageCall {
     pub since: Timestamp,
     /// The caller hears music.
     pub held: bool,
+    /// The supervisor at this conversation.
+    pub monitor: Option<PageMonitor>,
     /// What the caller did.
     pub card: Arc<CallerCard>,
+}
+
+/// A supervisor at an agent's conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageMonitor {
+    /// The supervisor's account.
+    pub by: Arc<str>,
+    /// What the supervisor does there.
+    pub mode: MonitorMode,
 }
 
 /// How far a call is.
@@ -107,7 +119,7 @@ impl AgentPages {
         card: Arc<CallerCard>,
     ) {
         let (id, since) = (offer.0, clock::timestamp());
-        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, held: false, card };
+        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, held: false, monitor: None, card };
         self.calls.insert(Arc::clone(agent), call);
         self.touch(agent);
     }
@@ -115,7 +127,7 @@ impl AgentPages {
     /// The call of an offer has come to this stage.
     pub(super) fn comes_to(&mut self, agent: &Arc<str>, offer: OfferId, stage: CallStage) {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
-            (call.stage, call.since, call.held) = (stage, clock::timestamp(), false);
+            (call.stage, call.since, call.held, call.monitor) = (stage, clock::timestamp(), false, None);
             self.touch(agent);
         }
     }
@@ -126,6 +138,23 @@ impl AgentPages {
             call.held = held;
             self.touch(agent);
         }
+    }
+
+    /// A supervisor is at the conversation, or no longer.
+    pub(super) fn monitored(&mut self, agent: &Arc<str>, offer: OfferId, monitor: Option<PageMonitor>) {
+        if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0) {
+            call.monitor = monitor;
+            self.touch(agent);
+        }
+    }
+
+    /// A supervisor has the conversation: it is over for the agent, and the supervisor's page shows it.
+    pub(super) fn taken_over(&mut self, (agent, offer): (&Arc<str>, OfferId), (by, new): (&Arc<str>, OfferId)) {
+        let Some(call) = self.calls.get(agent).filter(|call| call.id == offer.0).cloned() else { return };
+        let (stage, since) = (CallStage::Talking, clock::timestamp());
+        self.calls.insert(Arc::clone(by), PageCall { id: new.0, stage, since, held: false, monitor: None, ..call });
+        self.touch(by);
+        self.comes_to(agent, offer, CallStage::Over);
     }
 
     /// The telephone rings no longer, and the agent did not answer: the agent sees no more of the caller.

@@ -18,6 +18,7 @@ mod call_backs;
 mod call_guard;
 mod caller_card;
 mod calls;
+mod desk_audit;
 mod drain;
 mod ended_calls;
 mod hep;
@@ -54,7 +55,8 @@ mod user_agent;
 pub use agent_control::{
     AgentDutyLine, AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents,
 };
-pub use agent_pages::{AgentPage, CallStage, PageCall};
+pub use agent_pages::{AgentPage, CallStage, PageCall, PageMonitor};
+pub use call::MonitorMode;
 pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
 };
@@ -64,7 +66,8 @@ pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
 pub use queue_handle::{
-    PageCommand, QueueHandle, QueueStatus, WaitingCaller, name_of as agent_state_name, reason_of as agent_state_reason,
+    MonitoredConversation, PageCommand, QueueHandle, QueueStatus, WaitingCaller, name_of as agent_state_name,
+    reason_of as agent_state_reason,
 };
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;

@@ -12,7 +12,7 @@ use super::caller_card::CallerCard;
 use super::inbox::insist;
 use super::supervision::{SupervisorCommand, SupervisorError};
 use base::{Codec, Key, Lang};
-use call::{Input, OutgoingEnd};
+use call::{Input, MonitorMode, OutgoingEnd};
 use media::SessionId;
 use queue::{
     AgentChange, AgentError, AgentFigures, AgentState, CallBackFigures, CallBackId, CallBackRecord, CallBackResult,
@@ -55,8 +55,8 @@ pub(crate) enum QueueMessage {
     Change { agent: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
     /// The agent with this number has dialled a service code.
     Code { number: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
-    /// The accounts of agents, as they are in the store.
-    Accounts(Vec<AgentAccount>),
+    /// The accounts of agents and supervisors, as they are in the store.
+    Accounts { agents: Vec<AgentAccount>, supervisors: Vec<AgentAccount> },
     /// An agent's page wants something of the call that it shows.
     Page { agent: String, call: u64, command: PageCommand, reply: oneshot::Sender<bool> },
     /// A supervisor wants something.
@@ -163,6 +163,21 @@ pub struct QueueStatus {
     pub call_backs: CallBackFigures,
     /// Callers who wait, in order.
     pub waiting: Vec<WaitingCaller>,
+    /// Conversations with a supervisor.
+    pub monitored: Vec<MonitoredConversation>,
+}
+
+/// A conversation that a supervisor is at, or is called to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonitoredConversation {
+    /// The agent's account.
+    pub agent: Arc<str>,
+    /// The supervisor's account.
+    pub by: Arc<str>,
+    /// What the supervisor does there.
+    pub mode: MonitorMode,
+    /// The supervisor's telephone rings.
+    pub rings: bool,
 }
 
 /// A caller who waits.
@@ -336,6 +351,11 @@ impl QueueHandle {
         answer.await.unwrap_or(Err(SupervisorError::NotServed))
     }
 
+    /// Whether the node shuts down.
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
     /// An agent's page.
     pub fn page(&self, agent: &str) -> AgentPage {
         self.pages.borrow().get(agent).cloned().unwrap_or_default()
@@ -345,7 +365,7 @@ impl QueueHandle {
     pub async fn page_after(&self, agent: &str, version: u64, limit: Duration) -> AgentPage {
         let mut pages = self.pages.subscribe();
         let is_another = |pages: &Published| pages.get(agent).is_some_and(|page| page.version != version);
-        let limit = if self.is_draining.load(Ordering::Relaxed) { limit.min(DRAINING_LIMIT) } else { limit };
+        let limit = if self.is_draining() { limit.min(DRAINING_LIMIT) } else { limit };
         let _ = tokio::time::timeout(limit, pages.wait_for(is_another)).await;
         self.page(agent)
     }

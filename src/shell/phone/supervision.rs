@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::kept_desk::{KeptAgent, KeptDesk};
+use call::MonitorMode;
 use queue::{AgentChange, AgentError, AgentFigures, AgentState, CallerId, NotReadyReason, Queues};
 
 /// What a supervisor wants.
@@ -28,6 +29,18 @@ pub enum SupervisorCommand {
         /// The change.
         change: AgentChange,
     },
+    /// Come into the conversation of an agent, or do something else there.
+    Monitor {
+        /// The agent's account.
+        agent: String,
+        /// What the supervisor does there.
+        mode: MonitorMode,
+    },
+    /// Leave the conversation of an agent, which goes on.
+    StopMonitoring {
+        /// The agent's account.
+        agent: String,
+    },
 }
 
 /// Why a supervisor's wish is refused.
@@ -42,6 +55,21 @@ pub enum SupervisorError {
     /// The agent's change is refused.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// The agent talks to no caller, or the supervisor is not at that conversation.
+    #[error("there is no such conversation")]
+    NoConversation,
+    /// Another supervisor is at this conversation.
+    #[error("another supervisor is at this conversation")]
+    Monitored,
+    /// The supervisor's telephone has a call.
+    #[error("the supervisor's telephone has a call")]
+    Engaged,
+    /// This node could not call the supervisor's telephone, which may be in order.
+    #[error("the supervisor's telephone could not be called")]
+    NotCalled,
+    /// The node shuts down.
+    #[error("the node shuts down")]
+    Draining,
     /// The queues are not served.
     #[error("the queues are not served")]
     NotServed,
@@ -50,9 +78,11 @@ pub enum SupervisorError {
 /// What a supervisor did, on the page of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeskNotice {
-    /// `queue_opened`, `queue_closed`, `agent_ready`, `agent_pause`, `agent_sign_out`.
+    /// `queue_opened`, `queue_closed`, `agent_ready`, `agent_pause`, `agent_sign_out`; of the agent's conversation
+    /// `monitor_listen`, `monitor_whisper`, `monitor_barge`, `monitor_take_over`, `monitor_ended`; to the supervisor
+    /// `monitor_no_answer`, `monitor_failed`.
     pub what: &'static str,
-    /// The queue's name, or the reason of a pause; empty: none.
+    /// The queue's name, the reason of a pause, or to the supervisor the agent's account; empty: none.
     pub about: String,
     /// The supervisor's account.
     pub by: String,
@@ -64,7 +94,10 @@ impl SupervisorCommand {
         let (what, about) = match self {
             SupervisorCommand::OpenQueue(queue) => ("queue_opened", queue.to_string()),
             SupervisorCommand::CloseQueue(queue) => ("queue_closed", queue.to_string()),
-            SupervisorCommand::MoveCaller { .. } => return None,
+            // The agent is told of a supervisor once the supervisor's telephone was answered.
+            SupervisorCommand::MoveCaller { .. }
+            | SupervisorCommand::Monitor { .. }
+            | SupervisorCommand::StopMonitoring { .. } => return None,
             SupervisorCommand::Agent { change: AgentChange::Pause(reason), .. } => ("agent_pause", reason.to_string()),
             SupervisorCommand::Agent { change: AgentChange::SignOut, .. } => ("agent_sign_out", String::new()),
             SupervisorCommand::Agent { .. } => ("agent_ready", String::new()),
@@ -73,7 +106,7 @@ impl SupervisorCommand {
     }
 }
 
-/// Opens or closes a queue, or moves a caller. Agents are changed by the caller of this function.
+/// Opens or closes a queue, or moves a caller. The rest is done by the caller of this function.
 pub(super) fn supervise(queues: &mut Queues, now: Instant, command: &SupervisorCommand) -> Result<(), SupervisorError> {
     let known = |known: bool| if known { Ok(()) } else { Err(SupervisorError::UnknownQueue) };
     match command {
@@ -84,7 +117,9 @@ pub(super) fn supervise(queues: &mut Queues, now: Instant, command: &SupervisorC
             let moved = queues.move_caller(now, CallerId(*caller), queue);
             if moved { Ok(()) } else { Err(SupervisorError::CallerGone) }
         }
-        SupervisorCommand::Agent { .. } => Ok(()),
+        SupervisorCommand::Agent { .. }
+        | SupervisorCommand::Monitor { .. }
+        | SupervisorCommand::StopMonitoring { .. } => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ import { signIn } from "/studio/sign_in.js";
 import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
 import { supervisorView } from "./supervisor.js";
-import { clock, langName, noticeText, reasonName, stateName } from "./words.js";
+import { clock, langName, monitorText, noticeText, reasonName, stateName } from "./words.js";
 
 session.base = "/agent/api/";
 session.away = {
@@ -48,7 +48,8 @@ function enter() {
   if (session.operator.role === "supervisor") {
     document.body.dataset.view = "supervisor";
     supervisor = supervisorView({ main, settings });
-    return supervisor.enter();
+    supervisor.enter();
+    return draw();
   }
   if (session.operator.role !== "agent") {
     document.body.dataset.view = "refused";
@@ -68,7 +69,7 @@ async function begin() {
     settings = await get("settings").catch(() => settings);
   }
   enter();
-  if (session.operator?.role === "agent" && !session.mustChange) follow();
+  if (["agent", "supervisor"].includes(session.operator?.role) && !session.mustChange) follow();
 }
 
 function signedIn(me, password) {
@@ -195,14 +196,16 @@ function part(id, shows, make) {
 }
 
 function draw() {
-  if (!state || document.body.dataset.view !== "agent") return;
+  const { view } = document.body.dataset;
+  if (!state || !["agent", "supervisor"].includes(view)) return;
   top();
   const { call } = state;
-  part("status", [state.state, state.reason], status);
-  part("phone", [phone.here !== null, phone.state, phone.why, phone.muted], phonePart);
-  part("call", [call && [call.call, call.stage, call.queue, call.held], phone.state, phone.muted, state.queues.map((one) => [one.name, one.open])], callPart);
+  part("phone", [phone.here !== null, phone.state, phone.why, phone.muted, call !== null], phonePart);
+  part("call", [call && [call.call, call.stage, call.queue, call.held, call.monitor], phone.state, phone.muted, state.queues.map((one) => [one.name, one.open])], view === "agent" || call ? callPart : () => null);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
+  if (view === "supervisor") return tick();
+  part("status", [state.state, state.reason], status);
   part("day", state.day, dayPart);
   part("queues", state.queues, queuesPart);
   part("keys", [state.state, Boolean(call), phone.state], keysPart);
@@ -211,7 +214,7 @@ function draw() {
 
 function tick() {
   const set = (id, text) => { const node = document.getElementById(id); if (node && node.textContent !== text) node.textContent = text; };
-  if (!state || document.body.dataset.view !== "agent") return;
+  if (!state || !["agent", "supervisor"].includes(document.body.dataset.view)) return;
   set("state-time", clock(state.for_s + elapsed()));
   if (state.call) set("call-time", clock(state.call.for_s + elapsed()));
 }
@@ -248,7 +251,8 @@ function callPart() {
   if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电者的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
   const titles = { ringing: w("来电振铃，请接听话机", "A caller: answer your telephone"), talking: call.held ? w("保持中，来电者听音乐", "On hold: the caller hears music") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
   return h("div", { class: `banner is-${call.stage}` },
-    h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`)),
+    h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
+      call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
     h("p", { class: "big-time", id: "call-time" }),
     h("div", { class: "row" },
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
@@ -334,7 +338,10 @@ function phonePart() {
   return [h("h2", {}, w("浏览器电话", "This browser as telephone")),
     h("p", { class: "row" }, h("button", { type: "button", id: "do-phone", "aria-pressed": String(phone.state !== "off" && phone.state !== "failed"), onclick: switchPhone }, withKey(phone.telephone ? w("停用", "Switch off") : w("启用", "Switch on"), "B")),
       h("span", { class: "chip", role: "status" }, words[phone.state])),
-    phone.why && h("p", { class: "trouble" }, phone.why)];
+    phone.why && h("p", { class: "trouble" }, phone.why),
+    // A supervisor's telephone rings without a call on the page.
+    !state.call && phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
+    !state.call && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M"))];
 }
 
 function heard(event) {
@@ -391,20 +398,22 @@ function top() {
 const press = (id) => { const node = document.getElementById(id); if (node && !node.disabled && node.offsetParent) { node.click(); return true; } return false; };
 
 document.addEventListener("keydown", (event) => {
-  if (document.body.dataset.view !== "agent" || event.isComposing || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  const { view } = document.body.dataset;
+  if (!["agent", "supervisor"].includes(view) || event.isComposing || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
   if (event.ctrlKey) {
     if (event.key === "Enter" && note && state?.call?.can_note) { event.preventDefault(); saveNote(); }
     return;
   }
   if (event.key === "Escape") { document.activeElement?.blur(); return; }
   if (event.target.closest("input:not([type=radio]), textarea, select")) return;
-  const ids = { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" };
+  const ofSupervisor = { l: "do-listen", w: "do-whisper", i: "do-barge", o: "do-take_over", e: "do-leave" };
+  const ids = view === "supervisor" ? { ...ofSupervisor, h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" } : { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" };
   const name = event.key.toLowerCase();
   if (name === "n") {
     const text = document.getElementById("note-text");
     if (text) { event.preventDefault(); text.focus(); }
   } else if (/^[1-9]$/.test(name)) {
-    if (press(`reason-${name}`)) event.preventDefault();
+    if (press(`reason-${name}`) || press(`listen-${name}`)) event.preventDefault();
   } else if (ids[name] && press(ids[name])) {
     event.preventDefault();
   }

@@ -112,6 +112,50 @@ pub struct AgentBody {
     pub reason: String,
 }
 
+/// What a supervisor does at a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MonitorWish {
+    /// Hears both, and is heard by neither.
+    Listen,
+    /// Is heard by the agent too.
+    Whisper,
+    /// Is heard by both.
+    Barge,
+    /// Talks to the caller in the agent's place.
+    TakeOver,
+}
+
+impl MonitorWish {
+    /// The word in the body.
+    pub fn name(self) -> &'static str {
+        match self {
+            MonitorWish::Listen => "listen",
+            MonitorWish::Whisper => "whisper",
+            MonitorWish::Barge => "barge",
+            MonitorWish::TakeOver => "take_over",
+        }
+    }
+}
+
+/// `POST monitor`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorBody {
+    /// The account of the agent who talks.
+    pub agent: String,
+    /// What the supervisor does there.
+    pub mode: MonitorWish,
+}
+
+/// `POST monitor-end`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorEndBody {
+    /// The account of the agent who talks.
+    pub agent: String,
+}
+
 /// `POST duty`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +195,8 @@ read! {
     QueueBody: r#"{"queue": "desk", "open": true}"#,
     MoveBody: r#"{"caller": 7, "queue": "desk"}"#,
     AgentBody: r#"{"agent": "li", "do": "pause", "reason": "break"}"#,
+    MonitorBody: r#"{"agent": "li", "mode": "listen"}"#,
+    MonitorEndBody: r#"{"agent": "li"}"#,
     DutyBody: r#"{"agent": "li", "queues": ["desk"], "skills": ["en"]}"#,
 }
 
@@ -205,6 +251,11 @@ mod tests {
         assert_eq!(PauseBody::read(b"{}").unwrap().reason, "");
         assert_eq!(CallBody::read(br#"{"call":7}"#).unwrap().call, 7);
         assert!(CallBody::read(br#"{"call":7,"agent":"wang"}"#).is_err());
+        for mode in [MonitorWish::Listen, MonitorWish::Whisper, MonitorWish::Barge, MonitorWish::TakeOver] {
+            let body = format!(r#"{{"agent":"li","mode":"{}"}}"#, mode.name());
+            assert_eq!(MonitorBody::read(body.as_bytes()).unwrap().mode, mode);
+        }
+        assert!(MonitorBody::read(br#"{"agent":"li","mode":"record"}"#).is_err());
         let problem = AgentNoteBody::read(br#"{"call":7,"text":["442026112400018"]}"#).unwrap_err();
         assert!(!format!("{problem} {problem:?}").contains("4420"), "{problem}");
     }

@@ -44,6 +44,10 @@ pub enum AgentApi {
     Move,
     /// Changes what an agent does.
     Agent,
+    /// Comes into the conversation of an agent, or does something else there.
+    Monitor,
+    /// Leaves the conversation of an agent.
+    MonitorEnd,
     /// Changes the queues and skills of an agent.
     Duty,
 }
@@ -79,7 +83,16 @@ impl AgentApi {
 
     /// Whether only supervisors may use it.
     pub fn is_for_supervisors(self) -> bool {
-        matches!(self, AgentApi::Desk | AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty)
+        matches!(
+            self,
+            AgentApi::Desk
+                | AgentApi::Queue
+                | AgentApi::Move
+                | AgentApi::Agent
+                | AgentApi::Monitor
+                | AgentApi::MonitorEnd
+                | AgentApi::Duty
+        )
     }
 
     /// Whether a session whose password must be changed may use it.
@@ -108,12 +121,14 @@ impl AgentApi {
             AgentApi::Queue => ("queue", true),
             AgentApi::Move => ("move", true),
             AgentApi::Agent => ("agent", true),
+            AgentApi::Monitor => ("monitor", true),
+            AgentApi::MonitorEnd => ("monitor-end", true),
             AgentApi::Duty => ("duty", true),
         }
     }
 }
 
-const ALL: [AgentApi; 20] = [
+const ALL: [AgentApi; 22] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -133,6 +148,8 @@ const ALL: [AgentApi; 20] = [
     AgentApi::Queue,
     AgentApi::Move,
     AgentApi::Agent,
+    AgentApi::Monitor,
+    AgentApi::MonitorEnd,
     AgentApi::Duty,
 ];
 

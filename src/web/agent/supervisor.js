@@ -1,8 +1,9 @@
-// The supervisor's view: queues with their callers, agents with what they do, and what a supervisor may change.
+// The supervisor's view: queues with their callers, agents with what they do, what a supervisor may change, and conversations that a
+// supervisor listens to. The parts of the telephone and of a conversation that was taken over are those of the agents' view.
 
-import { Refused, get, post, words } from "/studio/api.js";
-import { ask, button, fill, h, notice, w } from "/studio/dom.js";
-import { clock, langName, reasonName, stateName } from "./words.js";
+import { Refused, get, post, session, words } from "/studio/api.js";
+import { ask, button, fill, h, key, notice, w } from "/studio/dom.js";
+import { clock, langName, modeName, reasonName, stateName } from "./words.js";
 
 export function supervisorView({ main, settings }) {
   let alive = true;
@@ -54,6 +55,43 @@ export function supervisorView({ main, settings }) {
     notice("good", w("已保存，几秒内生效。", "Saved; it takes effect within seconds."));
   }
 
+  // ---- conversations ----
+
+  const KEYS = { listen: "L", whisper: "W", barge: "I", take_over: "O" };
+
+  async function monitor(agent, mode) {
+    if (mode === "take_over") {
+      const sure = await ask(w(`接管 ${agent} 的通话？`, `Take over the conversation of ${agent}?`),
+        h("p", {}, w("您接替坐席与来电者通话，坐席的通话结束。", "You talk to the caller in the agent's place; the agent's call ends.")), w("接管", "Take over"), true);
+      if (!sure) return;
+    }
+    await act("monitor", { agent, mode });
+  }
+
+  const mine = () => desk.agents.find((one) => one.monitor?.by === session.operator?.name);
+
+  function monitorPart() {
+    const one = mine();
+    if (!one) return h("p", { class: "soft" }, w("按坐席一行的“监听”（或其数字键）介入通话：先振铃您的话机，接听后只听不说。", "Press Listen in an agent's line, or its digit: your telephone rings, and once you answer you hear both and are heard by neither."));
+    const { mode, rings } = one.monitor;
+    const effects = {
+      listen: w("您听到双方，双方听不到您。", "You hear both; neither hears you."),
+      whisper: w("坐席听到您，来电者听不到。", "The agent hears you, the caller does not."),
+      barge: w("三方互相听到。", "All three hear each other."),
+      take_over: w("接听后您接替坐席与来电者通话。", "Once you answer you talk to the caller in the agent's place."),
+    };
+    return [h("p", { role: "status" }, h("b", {}, one.name), " · ", h("span", { class: "chip warn-chip" }, modeName(mode)), " ", rings ? w("正在呼叫您的话机，请接听。", "Your telephone rings: answer it.") : effects[mode]),
+      h("div", { class: "row" }, Object.keys(KEYS).map((name) => h("button", { type: "button", id: `do-${name}`, class: name === "take_over" ? "danger" : "", "aria-pressed": String(name === mode), onclick: () => monitor(one.name, name) }, modeName(name), " ", key(KEYS[name]))),
+        h("button", { type: "button", id: "do-leave", onclick: () => act("monitor-end", { agent: one.name }) }, w("退出", "Leave"), " ", key("E")))];
+  }
+
+  function monitorCell(one) {
+    if (one.monitor) return h("span", { class: "chip" }, `${one.monitor.by} · ${modeName(one.monitor.mode)}${one.monitor.rings ? w("（振铃）", " (rings)") : ""}`);
+    if (one.state !== "talking") return "–";
+    const n = desk.agents.filter((other) => other.state === "talking" && !other.monitor).indexOf(one) + 1;
+    return h("button", { type: "button", class: "small", id: `listen-${n}`, "aria-label": w(`监听 ${one.name} 的通话`, `Listen to the conversation of ${one.name}`), onclick: () => monitor(one.name, "listen") }, w("监听", "Listen"), n < 10 && [" ", key(String(n))]);
+  }
+
   function queueRow(one) {
     return h("tr", {}, h("th", { scope: "row" }, one.name),
       h("td", {}, one.open ? w("开放", "open") : h("b", { class: "trouble" }, w("已关闭", "closed"))),
@@ -77,7 +115,7 @@ export function supervisorView({ main, settings }) {
     const deed = (name, title) => button(title, () => act("agent", { agent: one.name, do: name }), { class: "small", disabled: !may[name].includes(one.state), "aria-label": `${title}：${one.name}` });
     return h("tr", {}, h("th", { scope: "row" }, one.name),
       h("td", {}, h("span", { class: `chip state-chip is-${one.state}` }, stateName(one.state)), one.reason && ` ${reasonName(one.reason)}`),
-      h("td", { class: "num" }, one.state === "signed_out" ? "–" : clock(one.for_s)),
+      h("td", { class: "num" }, one.state === "signed_out" ? "–" : clock(one.for_s)), h("td", {}, monitorCell(one)),
       h("td", { class: "num" }, String(one.day.answered)), h("td", { class: "num" }, String(one.day.missed)),
       h("td", { class: "num" }, one.day.answered ? clock(one.day.talking_s / one.day.answered) : "–"), h("td", {}, one.skills.join(" ") || "–"),
       h("td", {}, h("div", { class: "row tight" }, deed("ready", w("就绪", "Ready")), deed("pause", w("暂停", "Pause")), deed("sign_out", w("签退", "Sign out")),
@@ -91,21 +129,31 @@ export function supervisorView({ main, settings }) {
     if (signature === shown) return;
     shown = signature;
     const focused = document.activeElement?.getAttribute("aria-label");
-    fill(main, h("h1", { tabindex: -1 }, w("班长席", "Supervisor's desk")),
-      h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
+    const id = document.activeElement?.id;
+    fill(document.getElementById("monitoring"), h("h2", {}, w("监听与介入", "Conversations")), monitorPart());
+    fill(document.getElementById("desk"), h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
         head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
         h("tbody", {}, desk.queues.map(queueRow))))),
       h("section", { class: "card" }, h("h2", {}, w("等候的来电者", "Callers who wait")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "Nobody waits."))
         : h("div", { class: "scroll" }, h("table", { id: "desk-waiting" }, head(w("来电", "caller"), w("队列", "queue"), w("已等候", "waited"), w("语言", "language"), w("移到", "move to")), h("tbody", {}, desk.waiting.map(waitingRow))))),
       h("section", { class: "card" }, h("h2", {}, w("坐席", "Agents")), h("div", { class: "scroll" }, h("table", { id: "desk-agents" },
-        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("技能", "skills"), ""),
+        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("通话", "conversation"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("技能", "skills"), ""),
         h("tbody", {}, desk.agents.map(agentRow))))),
       h("p", { class: "soft" }, w("在此所做的更改都记入审计日志，并显示在有关坐席的页面上。", "What you change here is in the audit log, and shown to the agents whom it concerns.")));
     if (focused) [...main.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();
+    else if (id) document.getElementById(id)?.focus();
   }
 
   return {
-    enter() { shown = ""; fill(main, h("p", { class: "soft" }, w("正在读取…", "Loading…"))); if (desk) draw(); follow(); },
+    enter() {
+      shown = "";
+      fill(main, h("h1", { tabindex: -1 }, w("班长席", "Supervisor's desk")),
+        h("section", { class: "conversation", "aria-label": w("通话", "Conversations") }, h("div", { class: "card", id: "monitoring" }), h("div", { class: "card", id: "phone", hidden: true }),
+          h("div", { class: "card", id: "call", hidden: true }), h("div", { class: "card", id: "caller", hidden: true }), h("div", { class: "card", id: "note", hidden: true })),
+        h("div", { id: "desk" }, h("p", { class: "soft" }, w("正在读取…", "Loading…"))));
+      if (desk) draw();
+      follow();
+    },
     leave() { alive = false; },
     settings,
   };

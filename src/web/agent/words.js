@@ -57,6 +57,24 @@ export const resultName = named(RESULTS);
 export const outcomeName = named(OUTCOMES);
 export const langName = named(LANGS);
 
+const MODES = {
+  listen: ["监听", "Listen"],
+  whisper: ["耳语", "Whisper"],
+  barge: ["插话", "Barge in"],
+  take_over: ["接管", "Take over"],
+};
+
+export const modeName = named(MODES);
+
+/** What a supervisor does at the agent's conversation, for as long as it lasts. */
+export function monitorText({ by, mode }) {
+  switch (mode) {
+    case "whisper": return w(`班长 ${by} 正在监听，您能听到，来电者听不到。`, `${by} listens, and can speak to you; the caller does not hear it.`);
+    case "barge": return w(`班长 ${by} 已加入通话，三方互相听到。`, `${by} has joined: all three hear each other.`);
+    default: return w(`班长 ${by} 正在监听，您和来电者听不到班长。`, `${by} listens; you and the caller do not hear it.`);
+  }
+}
+
 /** What a supervisor did, in a sentence. */
 export function noticeText({ what, about, by }) {
   switch (what) {
@@ -64,6 +82,11 @@ export function noticeText({ what, about, by }) {
     case "queue_closed": return w(`班长 ${by} 已关闭队列“${about}”，不再进入新来电。`, `${by} has closed the queue ${about}: nobody joins it.`);
     case "agent_pause": return w(`班长 ${by} 将您置为暂停${about ? "：" + reasonName(about) : ""}。`, `${by} has paused you${about ? ": " + reasonName(about) : ""}.`);
     case "agent_sign_out": return w(`班长 ${by} 已为您签退。`, `${by} has signed you out.`);
+    case "monitor_listen": case "monitor_whisper": case "monitor_barge": return monitorText({ by, mode: what.slice(8) });
+    case "monitor_take_over": return w(`班长 ${by} 已接管通话。`, `${by} has taken the conversation over.`);
+    case "monitor_ended": return w(`班长 ${by} 已退出通话。`, `${by} has left your conversation.`);
+    case "monitor_no_answer": return w(`您的话机没有接听，未能介入 ${about} 的通话。`, `Your telephone was not answered: you are not at the conversation of ${about}.`);
+    case "monitor_failed": return w(`无法呼叫您的话机，未能介入 ${about} 的通话。`, `Your telephone could not be reached: you are not at the conversation of ${about}.`);
     default: return w(`班长 ${by} 将您置为就绪。`, `${by} has made you ready.`);
   }
 }

@@ -14,6 +14,8 @@ const what = (name) => ({
   phone_sign_in: w("电话登录", "signed in by telephone"), phone_sign_in_failed: w("电话登录失败", "telephone sign-in failed"),
   password: w("修改密码", "password changed"), pin: w("修改 PIN", "PIN changed"), role: w("修改角色", "role changed"), add: w("新建账号", "account added"),
   remove: w("删除账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束会话", "session ended"),
+  monitor: w("要求监听", "asked to monitor"), monitor_began: w("开始监听", "monitoring began"), monitor_changed: w("切换监听方式", "monitoring changed"),
+  monitor_ended: w("结束监听", "monitoring ended"), monitor_not_answered: w("监听未接听", "monitoring not answered"),
 })[name] || name;
 
 /** The log writes "-" where no person acted. */

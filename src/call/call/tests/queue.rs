@@ -98,3 +98,21 @@ fn a_caller_whom_the_agent_gives_to_a_queue_waits_again_and_is_connected_again()
     let visit = peer.visit().expect("a visit");
     assert_eq!((&*visit.queue, visit.waited, visit.agent.as_deref()), ("second", Duration::from_secs(4), Some("wang")));
 }
+
+#[test]
+fn the_record_says_which_agent_answered_and_who_took_over() {
+    let mut peer = Peer::is_connected();
+    peer.gives(Input::Queue(QueueNotice::TakenOver { by: "chen".into() }));
+    assert!(peer.out.is_empty(), "the conversation goes on");
+    peer.gives(Input::Media(KEY));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(Key::Digit(4)))), 1);
+    peer.gives(Input::Queue(QueueNotice::Ended));
+    peer.asks("BYE", "", "");
+    let visit = peer.visit().expect("a visit");
+    assert_eq!((visit.agent.as_deref(), visit.taken_over_by.as_deref()), (Some("li"), Some("chen")));
+    assert_eq!((visit.outcome, visit.waited), (QueueOutcome::Answered, Duration::from_secs(7)));
+    let mut peer = Peer::waits();
+    peer.gives(Input::Queue(QueueNotice::TakenOver { by: "chen".into() }));
+    peer.asks("BYE", "", "");
+    assert_eq!(peer.visit().and_then(|visit| visit.taken_over_by), None, "there was no conversation");
+}

@@ -1,4 +1,4 @@
-//! Two sessions, each of which sends what the other receives.
+//! Sessions that send what others receive: two, and a third that hears both.
 
 use super::*;
 
@@ -22,8 +22,8 @@ impl Bridge {
     }
 
     fn join(&mut self) {
-        self.caller.stream.set_relaying(true);
-        self.agent.stream.set_relaying(true);
+        self.caller.stream.set_relaying(0, true);
+        self.agent.stream.set_relaying(0, true);
     }
 
     /// Lets time pass; the telephones speak when `says` lets them, each by its packet time.
@@ -54,10 +54,10 @@ impl Bridge {
                 true => (&mut self.caller, &mut self.agent),
                 false => (&mut self.agent, &mut self.caller),
             };
-            let mut relay = other.stream.lend_relay();
+            let mut relays = [other.stream.lend_relay(0)];
             let mut frame = MediaFrame::default();
-            one.stream.tick(at, relay.as_deref_mut(), &mut frame, &mut one.events);
-            relay.into_iter().for_each(|relay| other.stream.return_relay(relay));
+            one.stream.tick(at, &mut relays, &mut frame, &mut one.events);
+            relays.into_iter().flatten().for_each(|relay| other.stream.return_relay(0, relay));
             if !frame.rtp().is_empty() {
                 one.sent.push(frame.rtp().to_vec());
             }
@@ -161,8 +161,8 @@ fn a_key_is_pressed_by_the_payload_type_of_its_receiver_and_a_prompt_comes_befor
     assert!(
         bridge.caller.sent[before..].iter().all(|packet| packet[HEADER_OCTETS..].iter().all(|octet| *octet == prompt))
     );
-    bridge.caller.stream.set_relaying(false);
-    bridge.agent.stream.set_relaying(false);
+    bridge.caller.stream.set_relaying(0, false);
+    bridge.agent.stream.set_relaying(0, false);
     bridge.caller.tell(MediaCommand::Stop);
     let before = bridge.caller.sent.len();
     bridge.pass(ms(200), |_| true);
@@ -170,4 +170,84 @@ fn a_key_is_pressed_by_the_payload_type_of_its_receiver_and_a_prompt_comes_befor
     assert!(
         bridge.caller.sent[before..].iter().all(|packet| packet[HEADER_OCTETS..].iter().all(|octet| *octet == idle))
     );
+}
+
+/// Packets of 20 ms of one sample's value, from one of those who are heard by a third.
+fn says(peer: &mut Peer, n: u32, sample: i16) {
+    let codec = peer.stream.setup.codec;
+    peer.hear(PEER, 5000 + n * 160, &[g711::encode(codec, sample); 160]);
+}
+
+#[test]
+fn a_third_session_hears_both_at_once_in_its_own_law_and_packet_time_while_they_hear_each_other() {
+    let (mut caller, mut agent) =
+        (Peer::new(setup()), Peer::new(MediaSetup { codec: Codec::Ulaw, payload: 0, ..setup() }));
+    let mut listener = Peer::new(MediaSetup { ptime: ms(30), ..setup() });
+    for peer in [&mut caller, &mut agent] {
+        (0..2).for_each(|place| peer.stream.set_relaying(place, true));
+    }
+    for n in 0..60 {
+        // Of the agent every tenth packet is lost.
+        says(&mut caller, n, 4000);
+        if n % 10 == 9 {
+            agent.sequence += 1;
+        } else {
+            says(&mut agent, n, 1000);
+        }
+        let until = caller.start + ms(20) * (n + 1);
+        exchange(&mut caller, &mut [(&mut agent, 0)], until);
+        exchange(&mut agent, &mut [(&mut caller, 0)], until);
+        exchange(&mut listener, &mut [(&mut caller, 1), (&mut agent, 1)], until);
+    }
+    let told = |codec, sample| g711::decode(codec, g711::encode(codec, sample));
+    let steady = &listener.sound()[2400..9000];
+    let both = told(Codec::Alaw, told(Codec::Alaw, 4000) + told(Codec::Alaw, 1000));
+    let heard: std::collections::BTreeSet<i16> = steady.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect();
+    assert_eq!(heard.into_iter().collect::<Vec<_>>(), [both], "a lost packet of one is filled, and the other goes on");
+    assert!(listener.sent.iter().all(|packet| packet.len() == HEADER_OCTETS + 240));
+    assert!(caller.sound()[800..].iter().all(|octet| *octet == g711::encode(Codec::Alaw, 1000)), "not the own sound");
+    assert!(agent.sound()[800..].iter().all(|octet| *octet == g711::encode(Codec::Ulaw, 4000)));
+    assert!(caller.stream.lend_relay(LISTENERS_MAX).is_none(), "there is no such place");
+}
+
+#[test]
+fn one_who_hears_another_session_instead_has_a_pause_of_60_ms_at_most_and_every_packet() {
+    // The packets of the one who takes over come at any time between two of the listener's.
+    for late in 0..20 {
+        let (mut caller, mut agent, mut third) = (Peer::new(setup()), Peer::new(setup()), Peer::new(setup()));
+        agent.stream.set_relaying(0, true);
+        for n in 0..50 {
+            says(&mut agent, n, 1000);
+            exchange(&mut caller, &mut [(&mut agent, 0)], agent.start + ms(20) * (n + 1));
+        }
+        third.stream.set_relaying(0, true);
+        for n in 0..50 {
+            let begun = third.start + ms(20) * (n + 50);
+            exchange(&mut caller, &mut [(&mut third, 0)], begun + ms(late));
+            says(&mut third, n, 4000);
+            exchange(&mut caller, &mut [(&mut third, 0)], begun + ms(20));
+        }
+        let (heard, octet) = (caller.sound(), |sample| g711::encode(Codec::Alaw, sample));
+        let last = heard.iter().rposition(|heard| *heard == octet(1000)).expect("the agent");
+        let first = heard.iter().position(|heard| *heard == octet(4000)).expect("the one who takes over");
+        assert!((1..=480).contains(&(first - last)), "{} samples of silence", first - last);
+        assert!(heard[first..].iter().all(|heard| *heard == octet(4000)), "without a hole");
+        let numbers: Vec<u16> = caller.headers().iter().map(|header| header.sequence).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)) && numbers.len() == 100);
+    }
+}
+
+/// Sends what a session has due before a time, with the sound of those that it hears, each by the listener's place there.
+fn exchange(one: &mut Peer, heard: &mut [(&mut Peer, usize)], until: Instant) {
+    while one.stream.deadline() < until {
+        let at = one.stream.deadline();
+        let mut relays: Vec<_> = heard.iter_mut().map(|(peer, place)| peer.stream.lend_relay(*place)).collect();
+        let mut frame = MediaFrame::default();
+        one.stream.tick(at, &mut relays, &mut frame, &mut one.events);
+        for ((peer, place), relay) in heard.iter_mut().zip(relays) {
+            relay.into_iter().for_each(|relay| peer.stream.return_relay(*place, relay));
+        }
+        one.sent.extend((!frame.rtp().is_empty()).then(|| frame.rtp().to_vec()));
+        one.now = at;
+    }
 }

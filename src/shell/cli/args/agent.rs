@@ -33,7 +33,7 @@ pub(crate) enum AgentCommand {
     },
     /// Set what an agent serves, and by which telephone; what is not given is every queue, no skill, the registered telephone
     Set {
-        /// The agent's account, of the role agent
+        /// The account, of the role agent; of a supervisor only --address
         name: String,
         /// A queue that the agent serves; repeatable
         #[arg(long, value_name = "QUEUE", value_parser = word)]

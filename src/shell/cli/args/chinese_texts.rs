@@ -91,7 +91,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("agent sign-out", "让坐席签退；进行中的通话不受影响"),
     ("agent sign-out/name", "坐席的账号"),
     ("agent set", "设置坐席受理哪些队列、用哪部话机；不写则为所有队列、无技能、已注册的话机"),
-    ("agent set/name", "坐席的账号，角色为 agent"),
+    ("agent set/name", "账号，角色为 agent；班长只能设 --address"),
     ("agent set/queue", "坐席受理的队列；可多次使用"),
     ("agent set/skill", "坐席的技能，如 en；可多次使用"),
     ("agent set/address", "坐席话机的 SIP 地址，须属于设置中的中继，如 sip:801@192.0.2.7"),

@@ -33,18 +33,13 @@ impl Service {
 
     /// Lets the caller of a conversation hear music, or both hear each other again.
     pub(super) fn hold(&mut self, id: OfferId, held: bool) -> bool {
-        let media = &self.shared.services.media;
-        let Some(offer) = self.offers.get(&id) else { return false };
+        let Some(offer) = self.offers.get_mut(&id) else { return false };
         let Some((_, link)) = self.callers.get(&offer.caller) else { return false };
-        let done = if held {
-            media.unbridge(link.session);
-            media.command(link.session, MediaCommand::Play { id: HOLD, pieces: link.music.clone() })
-        } else {
-            let stopped = media.command(link.session, MediaCommand::Stop);
-            stopped.and_then(|()| media.bridge(link.session, offer.call.session))
-        };
+        offer.held = held;
+        let music = if held { MediaCommand::Play { id: HOLD, pieces: link.music.clone() } } else { MediaCommand::Stop };
         self.pages.holds(&offer.agent, id, held);
-        done.is_ok()
+        let played = self.shared.services.media.command(link.session, music);
+        self.join_sound(id).and(played).is_ok()
     }
 
     /// Gives the caller of a conversation to a queue; the agent's call ends.

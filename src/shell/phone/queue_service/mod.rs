@@ -11,6 +11,7 @@
 
 mod call_backs;
 mod conversations;
+mod monitoring;
 mod offers;
 mod staff;
 
@@ -26,6 +27,7 @@ use crate::agent_pages::{AgentPages, CallStage};
 use crate::call_back::CallBackStart;
 use crate::call_backs::CallBacks;
 use crate::calls::far;
+use crate::desk_audit::DeskAudit;
 use crate::inbox::insist;
 use crate::kept_desk::{DeskKeeper, KeptDesk};
 use crate::queue_handle::{CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of};
@@ -34,10 +36,12 @@ use crate::services::Shared;
 use call::{Input, QueueNotice};
 use flow::QueueOutcome;
 use jiff::civil::Date;
+use monitoring::Monitors;
 use os::clock;
 use queue::{
     Action, AgentError, CallBackResult, CallerId, Join, LeaveReason, Left, OfferId, OfferResult, Queues, Refusal,
 };
+use studio_store::accounts::AccountError;
 use studio_store::{Accounts, AgentAccount};
 
 /// Serves the queues for as long as the runtime lasts.
@@ -57,6 +61,7 @@ pub(crate) async fn serve(
     let _served = handle.serve();
     let day = clock::local(&shared.services.live.load().zone).date();
     let (kept, keeper) = DeskKeeper::open(shared.services.data.as_deref());
+    let monitors = Monitors::new(DeskAudit::begin(Arc::clone(&accounts)));
     tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
     let mut service = Service {
         shared,
@@ -68,6 +73,7 @@ pub(crate) async fn serve(
         handle,
         arrivals,
         agents: HashMap::new(),
+        supervisors: HashMap::new(),
         telephones: HashMap::new(),
         day,
         callers: HashMap::new(),
@@ -75,6 +81,7 @@ pub(crate) async fn serve(
         left: VecDeque::new(),
         offers: HashMap::new(),
         conversations: HashMap::new(),
+        monitors,
         call_backs,
     };
     let mut ticks = interval(TICK);
@@ -98,9 +105,9 @@ async fn follow_accounts(accounts: Arc<Accounts>, messages: mpsc::Sender<QueueMe
     loop {
         let store = Arc::clone(&accounts);
         // The store may wait for another writer.
-        match tokio::task::spawn_blocking(move || store.agents()).await {
-            Ok(Ok(agents)) => {
-                if messages.send(QueueMessage::Accounts(agents)).await.is_err() {
+        match tokio::task::spawn_blocking(move || of_the_desk(&store)).await {
+            Ok(Ok((agents, supervisors))) => {
+                if messages.send(QueueMessage::Accounts { agents, supervisors }).await.is_err() {
                     return;
                 }
             }
@@ -109,6 +116,11 @@ async fn follow_accounts(accounts: Arc<Accounts>, messages: mpsc::Sender<QueueMe
         }
         tokio::time::sleep(ACCOUNTS_EVERY).await;
     }
+}
+
+/// The accounts of agents and of supervisors.
+fn of_the_desk(accounts: &Accounts) -> Result<(Vec<AgentAccount>, Vec<AgentAccount>), AccountError> {
+    Ok((accounts.agents()?, accounts.supervisors()?))
 }
 
 struct Service {
@@ -122,6 +134,7 @@ struct Service {
     handle: QueueHandle,
     arrivals: mpsc::Receiver<QueueMessage>,
     agents: HashMap<Arc<str>, AgentAccount>,
+    supervisors: HashMap<Arc<str>, AgentAccount>,
     /// The telephone of each agent, as the queues know it.
     telephones: HashMap<Arc<str>, Reach>,
     /// The day that the figures are of.
@@ -133,6 +146,8 @@ struct Service {
     offers: HashMap<OfferId, Offer>,
     /// The offers whose agents talk, by their callers.
     conversations: HashMap<CallerId, OfferId>,
+    /// The supervisors at conversations.
+    monitors: Monitors,
     call_backs: CallBacks,
 }
 
@@ -148,12 +163,14 @@ enum Reach {
     Always,
 }
 
-/// A call to an agent.
+/// A call to an agent, or that of a supervisor who took a conversation over.
 struct Offer {
     call: AgentCall,
     agent: Arc<str>,
     caller: CallerId,
     stage: Stage,
+    /// The caller hears music.
+    held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +219,10 @@ impl Service {
                 };
                 let _ = reply.send(changed);
             }
-            QueueMessage::Accounts(accounts) => self.take_accounts(now, accounts),
+            QueueMessage::Accounts { agents, supervisors } => {
+                self.supervisors = by_name(supervisors);
+                self.take_accounts(now, agents);
+            }
             QueueMessage::Page { agent, call, command, reply } => {
                 let _ = reply.send(self.command(now, &agent, OfferId(call), &command));
             }
@@ -246,6 +266,7 @@ impl Service {
 
     /// Does what the queues decide.
     fn act(&mut self) {
+        self.look_at_monitors();
         loop {
             let now = clock::now();
             let actions = self.queues.poll(now);
@@ -356,7 +377,8 @@ impl Service {
         let waiting = waiting.collect();
         let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
         let call_backs = self.queues.call_back_figures();
-        let status = QueueStatus { queues, agents, waiting, call_backs };
+        let monitored = self.monitors.shown();
+        let status = QueueStatus { queues, agents, waiting, call_backs, monitored };
         self.handle.status.store(Arc::new(status));
     }
 }
@@ -373,7 +395,12 @@ impl Drop for Service {
         }
         self.callers.values().for_each(|(_, link)| insist(&link.inbox, lost()));
         self.offers.values().for_each(|offer| offer.call.hang_up());
+        self.monitors.hang_up();
     }
+}
+
+fn by_name(accounts: Vec<AgentAccount>) -> HashMap<Arc<str>, AgentAccount> {
+    accounts.into_iter().map(|account| (account.name.as_str().into(), account)).collect()
 }
 
 fn outcome_of(refusal: Refusal) -> QueueOutcome {

@@ -10,10 +10,24 @@ use crate::browser_call::{self, BrowserCallStart};
 use crate::caller_card::CallerCard;
 use crate::inbox::insist;
 use crate::queue_handle::AgentReport;
-use crate::telephones::Telephone;
+use base::Codec;
 use call::{Input, OutgoingEnd, QueueNotice};
 use flow::QueueOutcome;
+use media::SessionId;
 use queue::{CallerId, OfferId, OfferResult};
+use studio_store::AgentAccount;
+
+/// A call to the telephone of somebody of the desk.
+pub(super) struct DeskCall {
+    /// What its reports are about.
+    pub id: OfferId,
+    /// The number that the telephone shows; none: it is withheld.
+    pub number: Option<String>,
+    /// The caller's session, and its codec.
+    pub beside: SessionId,
+    pub prefer: Option<Codec>,
+    pub ring_limit: Duration,
+}
 
 impl Service {
     /// Calls an agent's telephone, or says why not: there is none, or this node cannot call it now.
@@ -27,27 +41,9 @@ impl Service {
         // A caller who has left meanwhile is no fault of the telephone.
         let (_, link) = self.callers.get(&caller).ok_or(OfferResult::NotMade)?;
         let card = Arc::clone(&link.card);
-        if let Some(call) = self.offer_in_browser(id, agent, caller, ring_limit) {
-            let call = call.ok_or(OfferResult::NotMade)?;
-            self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
-            return Ok(card);
-        }
-        let telephone = match self.line_address(agent) {
-            Some(address) => self.shared.telephones.at(address),
-            None => self.telephone_of(agent),
-        };
-        let telephone = telephone.ok_or(OfferResult::Failed)?;
-        let start = AgentCallStart {
-            offer: id,
-            telephone,
-            number: link.number.clone(),
-            beside: link.session,
-            prefer: link.codec,
-            ring_limit,
-        };
-        let call = AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages);
-        let call = call.ok_or(OfferResult::NotMade)?;
-        self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing });
+        let (number, beside, prefer) = (link.number.clone(), link.session, link.codec);
+        let call = self.ring(agent, self.agents.get(agent), DeskCall { id, number, beside, prefer, ring_limit })?;
+        self.offers.insert(id, Offer { call, agent: Arc::clone(agent), caller, stage: Stage::Ringing, held: false });
         Ok(card)
     }
 
@@ -56,38 +52,37 @@ impl Service {
         self.shared.settings.queue_addresses.get(agent.split_once('/')?.0)
     }
 
-    fn telephone_of(&self, agent: &Arc<str>) -> Option<Telephone> {
-        let agent = self.agents.get(agent)?;
-        match &agent.duty.address {
-            Some(address) => self.shared.telephones.at(address),
-            None => self.shared.telephones.registered(&agent.number),
-        }
-    }
-
-    /// Calls an agent whose telephone is a browser: one who has opened it wants to be called there. None: there is no such
-    /// telephone; none within: this node cannot call it now.
-    pub(super) fn offer_in_browser(
+    /// Calls the telephone of somebody of the desk, or the call centre of a line. Who has opened a browser as telephone wants to be called there.
+    pub(super) fn ring(
         &self,
-        offer: OfferId,
-        agent: &Arc<str>,
-        caller: CallerId,
-        ring_limit: Duration,
-    ) -> Option<Option<AgentCall>> {
-        let browsers = self.shared.services.browsers.as_ref()?;
-        browsers.registered_since(agent)?;
-        let (_, link) = self.callers.get(&caller)?;
-        let start = BrowserCallStart {
-            offer,
-            agent,
-            number: link.number.clone(),
-            beside: link.session,
-            prefer: link.codec,
-            ring_limit,
+        name: &Arc<str>,
+        account: Option<&AgentAccount>,
+        call: DeskCall,
+    ) -> Result<AgentCall, OfferResult> {
+        let DeskCall { id: offer, number, beside, prefer, ring_limit } = call;
+        let browsers = self.shared.services.browsers.as_ref();
+        if let Some(browsers) = browsers.filter(|browsers| browsers.registered_since(name).is_some()) {
+            let start = BrowserCallStart { offer, agent: name, number, beside, prefer, ring_limit };
+            let call = browser_call::begin(&self.shared, browsers, start, &self.handle.messages);
+            return call.ok_or(OfferResult::NotMade);
+        }
+        let of_account = |account: &AgentAccount| match &account.duty.address {
+            Some(address) => self.shared.telephones.at(address),
+            None => self.shared.telephones.registered(&account.number),
         };
-        Some(browser_call::begin(&self.shared, browsers, start, &self.handle.messages))
+        let telephone = match self.line_address(name) {
+            Some(address) => self.shared.telephones.at(address),
+            None => account.and_then(of_account),
+        };
+        let telephone = telephone.ok_or(OfferResult::Failed)?;
+        let start = AgentCallStart { offer, telephone, number, beside, prefer, ring_limit };
+        AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages).ok_or(OfferResult::NotMade)
     }
 
     pub(super) fn on_report(&mut self, now: Instant, id: OfferId, report: AgentReport) {
+        if self.on_monitor_report(now, id, &report) {
+            return;
+        }
         let Some(offer) = self.offers.get_mut(&id) else { return };
         match report {
             AgentReport::Ringing => tracing::debug!(offer = id.0, "an agent's telephone rings"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Reach, Service};
+use super::{Reach, Service, by_name};
 use crate::supervision::{SupervisorCommand, SupervisorError, kept, restore, supervise};
 use os::clock;
 use queue::{AgentChange, AgentError, AgentSettings, AgentState, NotReadyReason};
@@ -55,6 +55,8 @@ impl Service {
                 self.agents.iter().filter(|(_, agent)| serves(agent)).map(|(name, _)| Arc::clone(name)).collect()
             }
             SupervisorCommand::MoveCaller { .. } => Vec::new(),
+            SupervisorCommand::Monitor { agent, mode } => return self.monitor(now, by, agent, *mode),
+            SupervisorCommand::StopMonitoring { agent } => return self.stop_monitoring(by, agent),
         };
         if let Some(notice) = command.notice(by) {
             concerned.iter().for_each(|agent| self.pages.tell(agent, &notice));
@@ -93,7 +95,7 @@ impl Service {
         if let Some(kept) = self.left_behind.take() {
             restore(&mut self.queues, now, &kept, self.shared.settings.queues.pauses.first());
         }
-        self.agents = accounts.into_iter().map(|account| (account.name.as_str().into(), account)).collect();
+        self.agents = by_name(accounts);
         self.look_at_telephones(now);
     }
 

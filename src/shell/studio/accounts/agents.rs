@@ -18,7 +18,7 @@ pub struct AgentDuty {
     pub address: Option<String>,
 }
 
-/// An account with the role of an agent.
+/// An account with the role of an agent or of a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentAccount {
     /// The name of the account.
@@ -48,16 +48,24 @@ impl Accounts {
     /// # Errors
     /// The file cannot be read.
     pub fn agents(&self) -> Result<Vec<AgentAccount>, AccountError> {
-        Ok(agents(&self.lock())?)
+        Ok(of_role(&self.lock(), Role::Agent)?)
+    }
+
+    /// The supervisors, by name: of their duty, only the telephone counts.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn supervisors(&self) -> Result<Vec<AgentAccount>, AccountError> {
+        Ok(of_role(&self.lock(), Role::Supervisor)?)
     }
 }
 
-fn agents(connection: &Connection) -> rusqlite::Result<Vec<AgentAccount>> {
+fn of_role(connection: &Connection, role: Role) -> rusqlite::Result<Vec<AgentAccount>> {
     let sql =
         "SELECT name, number, coalesce(queues, '') AS queues, coalesce(skills, '') AS skills, address FROM accounts
                LEFT JOIN agents ON agents.account = accounts.id
                WHERE removed_us IS NULL AND role = ?1 ORDER BY name";
-    connection.prepare_cached(sql)?.query_map([Role::Agent.code()], agent)?.collect()
+    connection.prepare_cached(sql)?.query_map([role.code()], agent)?.collect()
 }
 
 fn agent(row: &Row) -> rusqlite::Result<AgentAccount> {

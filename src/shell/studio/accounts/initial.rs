@@ -31,7 +31,7 @@ pub struct InitialAccount {
     pub number: String,
     /// The PIN for the studio's telephone; none for those who do not record.
     pub pin: Option<Private<String>>,
-    /// The password of an agent's telephone, which registers as the number.
+    /// The password of an agent's or a supervisor's telephone, which registers as the number.
     pub sip: Option<Private<String>>,
 }
 
@@ -46,12 +46,11 @@ pub fn create(accounts: &Accounts, desk_realm: Option<&str>) -> Result<Vec<Initi
     }
     let mut made = vec![one(accounts, "operator", Role::Operator)?, one(accounts, "approver", Role::Approver)?];
     if let Some(realm) = desk_realm {
-        for name in ["agent1", "agent2"] {
-            let (agent, sip) = (one(accounts, name, Role::Agent)?, random_password()?);
+        for (name, role) in [("agent1", Role::Agent), ("agent2", Role::Agent), ("supervisor", Role::Supervisor)] {
+            let (account, sip) = (one(accounts, name, role)?, random_password()?);
             accounts.set_sip_password(name, &sip, realm, FIRST_START)?;
-            made.push(InitialAccount { sip: Some(sip), ..agent });
+            made.push(InitialAccount { sip: Some(sip), ..account });
         }
-        made.push(one(accounts, "supervisor", Role::Supervisor)?);
     }
     Ok(made)
 }
@@ -109,8 +108,8 @@ mod tests {
         assert_eq!(names, ["operator", "approver", "agent1", "agent2", "supervisor"]);
         let telephones: Vec<_> = made.iter().map(|made| (made.pin.is_some(), made.sip.is_some())).collect();
         let (recorder, agent) = ((true, false), (false, true));
-        assert_eq!(telephones, [recorder, recorder, agent, agent, (false, false)]);
-        assert_eq!(accounts.agents().unwrap().len(), 2);
+        assert_eq!(telephones, [recorder, recorder, agent, agent, agent]);
+        assert_eq!((accounts.agents().unwrap().len(), accounts.supervisors().unwrap().len()), (2, 1));
         assert_ne!(made[0].password, made[1].password);
         let caller = super::super::PhoneCaller { trunk: "office".into(), number: None };
         assert_eq!(

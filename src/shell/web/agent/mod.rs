@@ -142,9 +142,12 @@ impl AgentService {
             }
             AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
             AgentApi::Desk => Ok(self.desk()),
-            AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty => {
-                self.supervise(api, agent, body).await
-            }
+            AgentApi::Queue
+            | AgentApi::Move
+            | AgentApi::Agent
+            | AgentApi::Monitor
+            | AgentApi::MonitorEnd
+            | AgentApi::Duty => self.supervise(api, agent, body).await,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, agent_state_name, agent_state_reason};
+use phone::{
+    AgentPage, CallStage, DeskNotice, PageCall, PageMonitor, QueueStatus, agent_state_name, agent_state_reason,
+};
 use queue::{AgentFigures, AgentState, QueueFigures};
 
 /// The state of an agent.
@@ -30,6 +32,14 @@ struct Call {
     lang: Option<&'static str>,
     can_note: bool,
     held: bool,
+    /// The supervisor at this conversation; none: there is none.
+    monitor: Option<Monitor>,
+}
+
+#[derive(Serialize)]
+struct Monitor {
+    by: String,
+    mode: &'static str,
 }
 
 #[derive(Serialize)]
@@ -99,6 +109,10 @@ impl Call {
             lang: call.card.lang.map(base::Lang::code),
             can_note: call.stage != CallStage::Ringing,
             held: call.held,
+            monitor: call
+                .monitor
+                .as_ref()
+                .map(|PageMonitor { by, mode }| Monitor { by: by.to_string(), mode: mode.name() }),
         }
     }
 }

@@ -7,11 +7,15 @@ use super::{AgentService, Done, refused};
 use crate::reply::Reply;
 use crate::studio::account;
 use crate::studio::replies::json;
-use phone::{SupervisorCommand, SupervisorError, agent_state_name, agent_state_reason};
+use phone::{
+    MonitorMode, MonitoredConversation, SupervisorCommand, SupervisorError, agent_state_name, agent_state_reason,
+};
 use queue::{AgentChange, AgentFigures};
 use studio_store::AgentDuty;
 use web::RequestError;
-use web::agent::{AgentApi, AgentBody, AgentWish, DutyBody, MoveBody, QueueBody};
+use web::agent::{
+    AgentApi, AgentBody, AgentWish, DutyBody, MonitorBody, MonitorEndBody, MonitorWish, MoveBody, QueueBody,
+};
 use web::studio::{Message, StudioError};
 
 #[derive(Serialize)]
@@ -29,6 +33,16 @@ struct Agent {
     for_s: u64,
     skills: Vec<String>,
     day: Day,
+    /// The supervisor at the agent's conversation; none: there is none.
+    monitor: Option<Monitor>,
+}
+
+#[derive(Serialize)]
+struct Monitor {
+    by: String,
+    mode: &'static str,
+    /// The supervisor's telephone rings.
+    rings: bool,
 }
 
 #[derive(Serialize)]
@@ -49,7 +63,7 @@ impl AgentService {
             lang: waiting.lang.map(base::Lang::code),
         });
         json(&Desk {
-            agents: status.agents.iter().map(Agent::of).collect(),
+            agents: status.agents.iter().map(|agent| Agent::of(agent, &status.monitored)).collect(),
             queues: status.queues.iter().map(Queue::of).collect(),
             waiting: waiting.collect(),
         })
@@ -78,6 +92,20 @@ impl AgentService {
                     AgentWish::SignOut => AgentChange::SignOut,
                 };
                 ("agent_state", agent.clone(), wish.name().to_owned(), SupervisorCommand::Agent { agent, change })
+            }
+            AgentApi::Monitor => {
+                let MonitorBody { agent, mode: wish } = MonitorBody::read(body)?;
+                let mode = match wish {
+                    MonitorWish::Listen => MonitorMode::Listen,
+                    MonitorWish::Whisper => MonitorMode::Whisper,
+                    MonitorWish::Barge => MonitorMode::Barge,
+                    MonitorWish::TakeOver => MonitorMode::TakeOver,
+                };
+                ("monitor", agent.clone(), wish.name().to_owned(), SupervisorCommand::Monitor { agent, mode })
+            }
+            AgentApi::MonitorEnd => {
+                let MonitorEndBody { agent } = MonitorEndBody::read(body)?;
+                ("monitor", agent.clone(), "end".to_owned(), SupervisorCommand::StopMonitoring { agent })
             }
             AgentApi::Duty => return self.set_duty(by, DutyBody::read(body)?).await,
             _ => return Err(RequestError::NotFound.into()),
@@ -112,7 +140,8 @@ impl AgentService {
 }
 
 impl Agent {
-    fn of(figures: &AgentFigures) -> Agent {
+    fn of(figures: &AgentFigures, monitored: &[MonitoredConversation]) -> Agent {
+        let monitor = monitored.iter().find(|monitored| monitored.agent == figures.agent);
         Agent {
             name: figures.agent.to_string(),
             state: agent_state_name(&figures.state),
@@ -120,6 +149,11 @@ impl Agent {
             for_s: figures.for_so_long.as_secs(),
             skills: figures.skills.iter().map(ToString::to_string).collect(),
             day: Day::of(figures),
+            monitor: monitor.map(|MonitoredConversation { by, mode, rings, .. }| Monitor {
+                by: by.to_string(),
+                mode: mode.name(),
+                rings: *rings,
+            }),
         }
     }
 }
@@ -127,6 +161,23 @@ impl Agent {
 fn not_done(error: SupervisorError) -> StudioError {
     let (code, zh, en) = match error {
         SupervisorError::Agent(error) => return refused(error),
+        SupervisorError::NoConversation => ("no_conversation", "该坐席没有通话。", "This agent talks to no caller."),
+        SupervisorError::Monitored => {
+            ("monitored", "已有其他班长介入这一通话。", "Another supervisor is at this conversation.")
+        }
+        SupervisorError::Engaged => {
+            ("engaged", "您的话机已在通话：请先结束。", "Your telephone has a call: end that first.")
+        }
+        SupervisorError::NotCalled => (
+            "not_called",
+            "节点暂时无法呼叫您的话机，请稍后再试。",
+            "The node could not call your telephone: try again in some seconds.",
+        ),
+        SupervisorError::Draining => (
+            "draining",
+            "节点即将停止，不再介入新的通话。",
+            "The node shuts down: no further conversation can be monitored.",
+        ),
         SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
         SupervisorError::CallerGone => ("no_caller", "该来电者已不在等候。", "This caller waits no longer."),
         SupervisorError::NotServed => {
