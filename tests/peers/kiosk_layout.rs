@@ -51,7 +51,7 @@ fn states(gateway: &Gateway) -> Vec<State> {
         json!({"status": status, "body": {"error": error, "wording": {
             "zh": "照片中没有识别到条形码。请将回执放平，靠近拍摄，使条形码清晰并占满画面，再拍一次。",
             "yue": "照片中沒有識別到條形碼。請將回執放平，靠近拍攝，使條形碼清晰並佔滿畫面，再拍一次。",
-            "en": "No barcode was found in the photograph. Please lay the receipt flat, move closer until the barcode fills the picture, and try again.",
+            "en": "No barcode was found. Please lay the receipt flat, move closer until the barcode fills the picture, and try again.",
         }}})
     };
     let answer = |name, reply| State { name, view: "answer", reply };
