@@ -23,7 +23,7 @@ impl FactorError {
         match self {
             FactorError::IdTail => bilingual!(
                 "the end of an identity number has 4 characters: digits, and perhaps X at the end",
-                "身份证号末四位为 4 个字符：数字，末位可为 X"
+                "证件号后四位为 4 个字符：数字，末位可为 X"
             ),
             FactorError::BirthDate => {
                 bilingual!("a date of birth has 8 digits: year, month, day", "出生日期为 8 位数字：年、月、日")

@@ -130,11 +130,11 @@ impl AgentError {
             AgentError::Unknown => Bilingual::fixed(
                 "there is no such agent: jindu agent list shows all; jindu studio account add NAME --role agent opens an account, \
                  which is known within five seconds",
-                "没有这名坐席：jindu agent list 列出全部坐席；可用 jindu studio account add 姓名 --role agent 开立账号，五秒内生效",
+                "没有这名坐席：jindu agent list 列出全部坐席；可用 jindu studio account add 账号 --role agent 开立账号，五秒内生效",
             ),
             AgentError::SignedOut => Bilingual::fixed(
                 "the agent is not signed in: jindu agent ready NAME first",
-                "该坐席未签到：请先运行 jindu agent ready 姓名",
+                "该坐席未签到：请先运行 jindu agent ready 账号",
             ),
             AgentError::UnknownReason => Bilingual::fixed(
                 "this is no reason for a pause: write one of phone.pause_reasons",
@@ -142,7 +142,7 @@ impl AgentError {
             ),
             AgentError::NoPhone => Bilingual::fixed(
                 "the agent's telephone is not registered: switch it on, or give its address with jindu agent set NAME --address",
-                "该坐席的话机未注册：请接通话机，或用 jindu agent set 姓名 --address 写明其地址",
+                "该坐席的话机未注册：请接通话机，或用 jindu agent set 账号 --address 写明其地址",
             ),
             AgentError::TooManySkills => {
                 Bilingual::fixed("there are too many skills: take some away", "技能过多：请减少")

@@ -72,13 +72,13 @@ impl Example {
     pub fn name(&self) -> Bilingual {
         let zh = match self.shows {
             "accepted" => "已受理",
-            "review" => "审核中",
-            "supplement" => "待补材料",
+            "review" => "审批中",
+            "supplement" => "需补正材料",
             "production" => "制证中",
-            "ready" => "可领取",
+            "ready" => "可以领取",
             "posted" => "已寄出",
             "collected" => "已领取",
-            "contact" => "请联系窗口",
+            "contact" => "请到窗口咨询",
             "minor" => "未满 14 周岁",
             "overdue" => "已超期",
             other => other,

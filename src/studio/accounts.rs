@@ -106,7 +106,7 @@ impl RuleError {
                 "a name has 1 to {NAME_CHARS_MAX} letters, digits, '.', '-' or '_'",
                 "账号名为 1 到 {NAME_CHARS_MAX} 个字母、数字或 . - _"
             ),
-            RuleError::Number => bilingual!("an operator number has 2 to 6 digits", "操作员编号为 2 到 6 位数字"),
+            RuleError::Number => bilingual!("the number of an account has 2 to 6 digits", "账号的编号为 2 到 6 位数字"),
             RuleError::PasswordShort => bilingual!(
                 "a password has at least {PASSWORD_CHARS_MIN} characters: several words are long and easy to remember",
                 "密码至少 {PASSWORD_CHARS_MIN} 个字符：几个不相干的词最好记"

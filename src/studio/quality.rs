@@ -53,7 +53,7 @@ fn clipping(measured: &Measured) -> Option<Finding> {
     if n == 0 {
         return None;
     }
-    let zh = format!("声音削波：有 {n} 处过载。请调低话筒音量或离远一些，再录一遍。");
+    let zh = format!("声音失真：有 {n} 处过载。请调低麦克风音量或离远一些，再录一遍。");
     let en = format!("clipped at {n} places. Turn the microphone down or move away from it, and record again.");
     finding("clipped", Grade::Reject, n.into(), "places", zh, en)
 }
@@ -62,7 +62,7 @@ fn level(measured: &Measured) -> Option<Finding> {
     let level = measured.level_dbov;
     let grade = |near: bool| if near { Grade::Warn } else { Grade::Reject };
     if level < QUIET_DBOV {
-        let zh = format!("声音太小：{level:.0} dBov（应在 −35 至 −12）。请靠近话筒或调高音量。");
+        let zh = format!("声音太小：{level:.0} dBov（应在 −35 至 −12）。请靠近麦克风或调高音量。");
         let en = format!("too quiet: {level:.0} dBov (−35 to −12 is right). Move closer or turn the microphone up.");
         return finding("quiet", grade(level >= FAINT_DBOV), level, "dBov", zh, en);
     }
@@ -79,7 +79,7 @@ fn uneven(figures: &Figures) -> Option<Finding> {
     if level >= SOFT_DBOV {
         return None;
     }
-    let zh = format!("处理后仍偏小：{level:.1} dBov（目标 −20）。录音里有突发的响声，请避免对着话筒喷气和碰撞话筒。");
+    let zh = format!("处理后仍偏小：{level:.1} dBov（目标 −20）。录音里有突发的响声，请避免喷麦和碰撞麦克风。");
     let en = format!(
         "still quiet after levelling: {level:.1} dBov (the target is −20). Something in it is much louder than the voice: avoid pops and knocks."
     );
@@ -110,7 +110,7 @@ fn mains_hum(figures: &Figures, measured: &Measured) -> Option<Finding> {
     if line < HUM_DBOV {
         return None;
     }
-    let zh = format!("有电源嗡声：{line:.0} dBov（应低于 −50）。请换一个插座或电缆，让话筒远离电源。");
+    let zh = format!("有电源嗡声：{line:.0} dBov（应低于 −50）。请换一个插座或电缆，让麦克风远离电源。");
     let en = format!(
         "mains hum: {line:.0} dBov (below −50 is right). Try another socket or cable, and keep the microphone away from power supplies."
     );
@@ -194,7 +194,7 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
     if apart.abs() <= TILT_DB {
         return None;
     }
-    let zh = format!("音色与同组录音相差 {:.0} dB：请使用同一个话筒，保持同样的距离。", apart.abs());
+    let zh = format!("音色与同组录音相差 {:.0} dB：请使用同一个麦克风，保持同样的距离。", apart.abs());
     let en = format!(
         "its tone differs from the rest of the set by {:.0} dB: use the same microphone at the same distance.",
         apart.abs()
@@ -204,7 +204,7 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
 
 /// The finding of a silent recording.
 pub(super) fn silent(level: f64) -> Finding {
-    let zh = format!("没有录到人声（最响处 {level:.0} dBov）。请检查话筒是否接好、是否静音。");
+    let zh = format!("没有录到人声（最响处 {level:.0} dBov）。请检查麦克风是否接好、是否静音。");
     let en = format!("no voice: {level:.0} dBov at the loudest. Check that the microphone is connected and not muted.");
     let words = Message { zh, en };
     Finding { code: "silent".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
@@ -212,7 +212,7 @@ pub(super) fn silent(level: f64) -> Finding {
 
 /// The finding of a recording that holds only a fan, a tone or line noise.
 pub(super) fn no_speech(level: f64) -> Finding {
-    let zh = format!("只录到持续的噪声或音调（{level:.0} dBov），没有人声。请检查话筒和录音环境。");
+    let zh = format!("只录到持续的噪声或音调（{level:.0} dBov），没有人声。请检查麦克风和录音环境。");
     let en = format!("only a steady noise or tone ({level:.0} dBov), no voice. Check the microphone and the room.");
     let words = Message { zh, en };
     Finding { code: "no_speech".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }

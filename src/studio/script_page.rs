@@ -79,7 +79,7 @@ td,th{border:1px solid #999;padding:.3em .5em;text-align:left;vertical-align:top
 h2{break-after:avoid}.text{font-size:15pt}small{color:#555}.missing,.stale{background:#fdd}.placeholder{background:#ffd}
 </style>
 <main><h1>录音稿 · Recording script</h1>
-<p>方括号内是要读的文字，前后是来电者会听到的内容。每组请由同一人一次录完。<br>
+<p>方括号内是要读的文字，前后是来电人会听到的内容。每组请由同一人一次录完。<br>
 Read the text in brackets; around it is what a caller hears. One person records a whole set in one sitting.</p>
 ";
 

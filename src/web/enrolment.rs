@@ -96,7 +96,7 @@ impl EnrolmentError {
     pub fn text(&self) -> Bilingual {
         match self {
             EnrolmentError::Format => {
-                bilingual!("it is no register of kiosks that this version reads", "不是本版本可读的终端登记册")
+                bilingual!("it is no register of kiosks that this version reads", "不是本版本可读的查询机登记册")
             }
             EnrolmentError::Name(what) => bilingual!(
                 "{what} must be 1 to 32 of A-Z a-z 0-9 . _ - with at most six digits",
@@ -104,15 +104,15 @@ impl EnrolmentError {
             ),
             EnrolmentError::Taken => bilingual!(
                 "there is a kiosk of this name: revoke it, or give it another browser with --renew",
-                "已有同名终端：请先撤销，或用 --renew 换浏览器"
+                "已有同名查询机：请先撤销，或用 --renew 换浏览器"
             ),
             EnrolmentError::Unknown => bilingual!(
                 "there is no kiosk of this name; see jindu kiosk list",
-                "没有这个名称的终端；见 jindu kiosk list"
+                "没有这个名称的查询机；见 jindu kiosk list"
             ),
             EnrolmentError::Full => bilingual!(
                 "there are {KIOSKS_MAX} kiosks: revoke those that are gone",
-                "已有 {KIOSKS_MAX} 台终端：请撤销不再使用的"
+                "已有 {KIOSKS_MAX} 台查询机：请撤销不再使用的"
             ),
             EnrolmentError::Code => bilingual!("the code is not valid", "代码无效"),
         }

@@ -225,7 +225,7 @@ pub fn no_match(factors: &[SecondFactor]) -> Wording {
             ("证件号码后四位", "證件號碼後四位", "the last four characters of the identity document")
         }
         [SecondFactor::BirthDate] => ("出生日期", "出生日期", "the date of birth"),
-        _ => ("证件信息", "證件信息", "the detail of the applicant"),
+        _ => ("证件信息", "證件信息", "the detail about the applicant"),
     };
     Wording::new(
         &format!("编号或申请人{zh}不相符，请核对后重新查询。"),
@@ -253,7 +253,7 @@ pub(super) fn limited() -> Wording {
     Wording::new(
         "查询次数过多，请您稍等几分钟再试，或到受理窗口咨询。",
         "查詢次數過多，請您稍等幾分鐘再試，或到受理窗口諮詢。",
-        "There were too many inquiries. Please wait a few minutes and try again, or ask at a counter.",
+        "There were too many enquiries. Please wait a few minutes and try again, or ask at a counter.",
     )
 }
 
@@ -261,7 +261,7 @@ pub(super) fn not_enrolled() -> Wording {
     Wording::new(
         "本机尚未登记为大厅自助查询机。请到受理窗口咨询，或使用网上进度查询。",
         "本機尚未登記為大廳自助查詢機。請到受理窗口諮詢，或使用網上進度查詢。",
-        "This machine is not enrolled as a kiosk of a hall. Please ask at a counter, or use the inquiry page on the web.",
+        "This machine is not enrolled as a kiosk of a hall. Please ask at a counter, or check online.",
     )
 }
 
@@ -275,9 +275,9 @@ pub(super) fn enrolment_code() -> Wording {
 
 pub(super) fn no_barcode() -> Wording {
     Wording::new(
-        "照片中没有识别到条形码。请将条形码放平，靠近拍摄，使其清晰并占满画面，再拍一次。",
-        "照片中沒有識別到條形碼。請將條形碼放平，靠近拍攝，使其清晰並佔滿畫面，再拍一次。",
-        "No barcode was found in the photograph. Please lay it flat, move closer until it fills the picture, and try again.",
+        "照片中没有识别到条形码。请将回执放平，靠近拍摄，使条形码清晰并占满画面，再拍一次。",
+        "照片中沒有識別到條形碼。請將回執放平，靠近拍攝，使條形碼清晰並佔滿畫面，再拍一次。",
+        "No barcode was found. Please lay the receipt flat, move closer until the barcode fills the picture, and try again.",
     )
 }
 

@@ -134,7 +134,7 @@ fn a_caller_is_connected_with_an_agent_and_both_hear_each_other() {
     assert!(listed.0 && listed.1.contains("li") && listed.1.contains("desk"), "{}", listed.1);
     assert!(listed.1.contains("every") && listed.1.contains("registers as 801"), "{}", listed.1);
     let status = command(&gateway, &["status"], "").1;
-    assert!(status.contains("desk: nobody waits; agents: 1 ready"), "{status}");
+    assert!(status.contains("desk: no callers waiting; agents: 1 ready"), "{status}");
     let status = command(&gateway, &["--lang", "zh", "status"], "").1;
     assert!(status.contains("desk：无人等候；坐席：就绪 1"), "{status}");
     let (_, metrics) = gateway.http("GET", "/metrics", "");

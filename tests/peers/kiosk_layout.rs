@@ -49,9 +49,9 @@ fn states(gateway: &Gateway) -> Vec<State> {
     down["unavailable"] = json!(true);
     let refused = |status: u16, error: &str| {
         json!({"status": status, "body": {"error": error, "wording": {
-            "zh": "照片中没有识别到条形码。请将条形码放平，靠近拍摄，使其清晰并占满画面，再拍一次。",
-            "yue": "照片中沒有識別到條形碼。請將條形碼放平，靠近拍攝，使其清晰並佔滿畫面，再拍一次。",
-            "en": "No barcode was found in the photograph. Please lay it flat, move closer until it fills the picture, and try again.",
+            "zh": "照片中没有识别到条形码。请将回执放平，靠近拍摄，使条形码清晰并占满画面，再拍一次。",
+            "yue": "照片中沒有識別到條形碼。請將回執放平，靠近拍攝，使條形碼清晰並佔滿畫面，再拍一次。",
+            "en": "No barcode was found. Please lay the receipt flat, move closer until the barcode fills the picture, and try again.",
         }}})
     };
     let answer = |name, reply| State { name, view: "answer", reply };

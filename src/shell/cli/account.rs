@@ -121,8 +121,8 @@ fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> 
     };
     let (name, number, role) = (&operator.name, &operator.number, role_name(role));
     Ok(text!(
-        "{name} may sign in, and must change the password first: {role}, operator number {number}, {phone}",
-        "{name} 可以登录，须先更改密码：{role:#}，操作员编号 {number}，{phone:#}"
+        "{name} may sign in, and must change the password first: {role}, number {number}, {phone}",
+        "{name} 可以登录，须先更改密码：{role:#}，编号 {number}，{phone:#}"
     ))
 }
 
@@ -153,7 +153,7 @@ fn table(rows: &[AccountRow], zone: &TimeZone) -> String {
     let lang = current();
     let mut text = row(lang.choose(
         ["name", "role", "number", "password", "PIN", "SIP", "last signed in"],
-        ["姓名", "角色", "编号", "密码", "PIN", "SIP", "最近登录"],
+        ["账号", "角色", "编号", "密码", "PIN", "SIP", "最近登录"],
     ));
     let yes = |is: bool| if is { lang.choose("yes", "有") } else { lang.choose("no", "无") };
     for AccountRow { operator, has_pin, must_change, sip_realm, signed_in } in rows {
@@ -179,7 +179,7 @@ pub(crate) fn role_name(role: Role) -> Bilingual {
     Bilingual::fixed(
         role.code(),
         match role {
-            Role::Operator => "操作员",
+            Role::Operator => "录音员",
             Role::Approver => "审核员",
             Role::Agent => "坐席",
             Role::Supervisor => "班长",

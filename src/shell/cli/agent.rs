@@ -179,8 +179,8 @@ fn table(status: &AgentsStatus) -> String {
                 &["queue", "waiting", "longest s", "answered", "in time", "abandoned"],
             ],
             [
-                &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接", "队列", "技能", "话机"][..],
-                &["队列", "等候", "最长秒", "接听", "及时接听", "放弃"],
+                &["坐席", "状态", "原因", "持续（秒）", "分配", "接听", "未接", "队列", "技能", "话机"][..],
+                &["队列", "等候", "最长（秒）", "接听", "及时接听", "放弃"],
             ],
         );
     format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
@@ -191,9 +191,9 @@ fn state(name: &str, lang: OfficeLang) -> String {
     let zh = match name {
         "signed_out" => "未签到",
         "ready" => "就绪",
-        "not_ready" => "未就绪",
+        "not_ready" => "暂停",
         "ringing" => "振铃",
-        "reserved" => "已分配",
+        "reserved" => "正在回拨",
         "talking" => "通话中",
         "wrap_up" => "话后处理",
         other => other,

@@ -19,7 +19,7 @@ pub(crate) fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator,
     let accounts = initial::open(settings).map_err(|error| error.text())?;
     let name = by.by.who.clone().ok_or(Bilingual::fixed(
         "name yourself with --who NAME: an approver's account of the studio",
-        "请用 --who 写明您的姓名：录音室审核员账号",
+        "请用 --who 写明您的账号：须为录音工作室的审核员",
     ))?;
     let password = ask(&bilingual!("password of {name}", "{name} 的密码"), by.password_file.as_deref())?;
     let operator = accounts.by_password(&name, &password).map_err(|error| error.text())?;
@@ -51,7 +51,7 @@ pub(crate) fn publisher(settings: &Settings, by: &ByApprover) -> Result<String, 
     let who = by.by.who.as_deref().map(str::trim).filter(|who| !who.is_empty());
     let who = who.ok_or(Bilingual::fixed(
         "name who publishes with --who NAME: the studio has no accounts that would prove it (jindu studio account add NAME --role approver)",
-        "请用 --who 写明由谁发布：录音室没有可供核验的账号（jindu studio account add NAME --role approver）",
+        "请用 --who 写明由谁发布：录音工作室没有可供核验的账号（jindu studio account add NAME --role approver）",
     ))?;
     // SAFETY: it takes no argument and always succeeds (POSIX).
     let user = unsafe { libc::getuid() };

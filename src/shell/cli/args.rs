@@ -38,10 +38,10 @@ pub(crate) struct Arguments {
     /// Change one setting, as in --set phone.listen=udp:127.0.0.1:5070; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// The language of the command line; by LC_ALL, LC_MESSAGES or LANG where nothing is said
+    /// The language of the command line; by LC_ALL, LC_MESSAGES or LANG where it is not given
     #[arg(long, global = true, value_name = "LANG", value_enum)]
     pub lang: Option<CommandLang>,
-    /// What to do; serve where nothing is said
+    /// What to do; serve where no command is given
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -128,7 +128,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "XXXX")]
         tail: Option<String>,
     },
-    /// Write sample cases, one JSON object a line; with --live a made-up office, as jindu feed play
+    /// Write sample cases, one JSON object a line; with --live simulate an office, as jindu feed play does
     Sample {
         /// How many cases
         #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -150,7 +150,7 @@ pub(crate) enum Command {
     Upstream(Upstream),
     /// Show the state of the replica, verify, rebuild or repair it
     Replica(replica::ReplicaArguments),
-    /// Show or confirm what the journal's retention waits with
+    /// Show or confirm the deletions that the journal holds back
     #[command(subcommand)]
     Journal(JournalCommand),
     /// Show what each trunk is doing, or write one call's messages as a pcap
@@ -168,7 +168,7 @@ pub(crate) enum Command {
     /// List agents and queues, set what an agent serves, or change what an agent does
     #[command(subcommand)]
     Agent(agent::AgentCommand),
-    /// List or withdraw the wishes to be called back
+    /// List or cancel call-backs
     #[command(subcommand)]
     CallBack(call_back::CallBackCommand),
     /// Administer the prompt studio
@@ -308,7 +308,7 @@ pub(crate) enum HeldDecision {
 /// `jindu studio …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Studio {
-    /// Accounts of operators and approvers
+    /// Accounts of operators, approvers, agents and supervisors
     #[command(subcommand)]
     Account(account::AccountCommand),
     /// Change your own password: asks for the present one and the new one, or reads a line each from standard input

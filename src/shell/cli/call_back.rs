@@ -1,4 +1,4 @@
-//! `jindu call-back …`: wishes to be called back, from the command line.
+//! `jindu call-back …`: call-backs, from the command line.
 
 use jiff::Timestamp;
 
@@ -42,11 +42,11 @@ pub(crate) fn run(settings: &Settings, command: CallBackCommand) -> Result<(), B
             ));
         }
         (CallBackCommand::Cancel { id }, CallBackReply::Wishes(_)) => {
-            say!("the wish {id} is withdrawn", "回电 {id} 已取消");
+            say!("call-back {id} is cancelled", "回电 {id} 已取消");
         }
         (CallBackCommand::Cancel { id }, CallBackReply::NotWaiting) => {
             return Err(bilingual!(
-                "no wish {id} waits; `jindu call-back list` shows those that do",
+                "no call-back {id} is waiting; see `jindu call-back list`",
                 "没有等待中的回电 {id}；请用 `jindu call-back list` 查看"
             ));
         }
@@ -62,7 +62,7 @@ fn table(settings: &Settings, wishes: &[CallBackEntry]) -> String {
     let zone = zone(settings);
     let time = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| shown(at, &zone));
     let head = lang.choose(
-        ["id", "queue", "number", "state", "calls", "wished", "not before"],
+        ["id", "queue", "number", "state", "calls", "requested", "not before"],
         ["编号", "队列", "号码", "状态", "已呼叫", "登记时间", "最早回拨"],
     );
     let row = |wish: &CallBackEntry| {

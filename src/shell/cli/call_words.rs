@@ -189,12 +189,12 @@ const CODES: &[(&str, &str, &str)] = &[
     ("placeholder", "placeholder", "占位录音"),
     ("recorded", "recorded", "待审核"),
     ("approved", "approved", "已审核"),
-    ("live", "live", "已启用"),
-    ("fresh", "fresh", "新录"),
+    ("live", "live", "正在使用"),
+    ("fresh", "fresh", "未保留"),
     ("draft", "draft", "待审核"),
     ("published", "published", "已发布"),
     ("discarded", "discarded", "已弃用"),
-    ("operator", "operator", "操作员"),
+    ("operator", "operator", "录音员"),
     ("approver", "approver", "审核员"),
 ];
 

@@ -78,7 +78,7 @@ fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<Strin
     let (name, minutes) = (&new.name, new.valid);
     let text = text!(
         "Open this address in the browser of {name}. It works once, within {minutes} minutes.",
-        "请在终端 {name} 的浏览器中打开此地址。只能使用一次，{minutes} 分钟内有效。"
+        "请在查询机 {name} 的浏览器中打开此地址。只能使用一次，{minutes} 分钟内有效。"
     );
     Ok(format!("{text}\n\n  {address}\n\n{picture}"))
 }

@@ -23,7 +23,7 @@ use crate::secrets::ask;
 /// It cannot be read.
 pub(crate) fn tail(given: Option<String>) -> Result<Option<String>, Bilingual> {
     match given.as_deref() {
-        Some("-") => ask(&Bilingual::fixed("ID tail", "身份证号末四位"), None).map(|tail| Some(tail.into_inner())),
+        Some("-") => ask(&Bilingual::fixed("ID tail", "证件号后四位"), None).map(|tail| Some(tail.into_inner())),
         Some(_) => {
             failed(&Bilingual::fixed(
                 "other users of this machine can read --tail on the command line; --tail - asks for it",

@@ -189,7 +189,7 @@ const HELP: Bilingual = Bilingual::fixed(
   lang en                 此后使用此语言
   db down、db up          案件数据不可用；恢复可用
   db slow 20s             案件数据迟迟才答复
-  db 回执号 末四位 -> status=ready doc=passport hall=north
+  db 回执号 后四位 -> status=ready doc=passport hall=north
   emergency on|off        紧急通知
   transfer busy           转接结果（done、busy、failed）
   agent amy ready         坐席开始接听，按 0 即进入队列（leaves：不再接听）

@@ -181,7 +181,7 @@ fn of_health(health: &Value, lines: &mut Lines) {
 fn of_queue(queue: &QueueLine) -> Bilingual {
     let QueueLine { name, waiting, .. } = queue;
     let waits = match waiting {
-        0 => Bilingual::fixed("nobody waits", "无人等候"),
+        0 => Bilingual::fixed("no callers waiting", "无人等候"),
         _ => {
             let longest = span(queue.longest_wait_s);
             bilingual!("{waiting} waiting, the longest for {longest}", "等候 {waiting} 人，最长 {longest:#}")
@@ -192,7 +192,7 @@ fn of_queue(queue: &QueueLine) -> Bilingual {
         (queue.ringing, Bilingual::fixed("ringing", "振铃")),
         (queue.talking, Bilingual::fixed("talking", "通话中")),
         (queue.wrap_up, Bilingual::fixed("in wrap-up", "话后处理")),
-        (queue.paused, Bilingual::fixed("not ready", "暂停或未就绪")),
+        (queue.paused, Bilingual::fixed("not ready", "暂停")),
     ];
     let counted = states.iter().filter(|(count, _)| *count > 0);
     let counted: Vec<Bilingual> =

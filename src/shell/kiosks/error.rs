@@ -37,7 +37,7 @@ impl KioskStoreError {
             ),
             KioskStoreError::File { path, error } => bilingual!(
                 "{path}: {error}; restore it from another node, or move it away and enrol the kiosks again",
-                "{path}：{error:#}；请从另一节点恢复，或移走该文件后重新登记各终端"
+                "{path}：{error:#}；请从另一节点恢复，或移走该文件后重新登记各查询机"
             ),
             KioskStoreError::Enrolment(error) => error.text(),
         }

@@ -44,7 +44,7 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     let media = media_sockets(welcome.media_io);
     text.push_str(&format!("media {media}\n"));
     if let Some(page) = sockets.web.studio().filter(|_| welcome.accounts.is_empty()) {
-        text.push_str(&line(&bilingual!("studio http://{page}/studio", "录音室 http://{page}/studio")));
+        text.push_str(&line(&bilingual!("studio http://{page}/studio", "录音工作室 http://{page}/studio")));
     }
     if let Some(page) = sockets.web.studio().filter(|_| !settings.phone.queues.queues.is_empty()) {
         text.push_str(&line(&bilingual!(
@@ -118,7 +118,7 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     let page = pages.first().map_or("", String::as_str);
     let mut text = line(&bilingual!(
         "What to try (sample cases):\n  dial   sip:{number}@{address}, then 1 for Mandarin, 1 for progress, the receipt, the ID tail (* for X)",
-        "可以试用（样例案件）：\n  拨打   sip:{number}@{address}，按 1 选普通话，按 1 查进度，输入回执号和身份证号末四位（* 代表 X）"
+        "可以试用（样例案件）：\n  拨打   sip:{number}@{address}，按 1 选普通话，按 1 查进度，输入回执号和证件号后四位（* 代表 X）"
     ));
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&line(&bilingual!(
@@ -136,7 +136,7 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
         "  open   {page} and scan or type a receipt; {page}/public is the page for everybody else\n\n  {:<16} {:<8} state",
         "  打开   {page} 扫描或输入回执号；{page}/public 供公众查询\n\n  {:<13} {:<5} 状态",
         language::current().choose("receipt", "回执号"),
-        language::current().choose("ID tail", "末四位")
+        language::current().choose("ID tail", "后四位")
     )));
     for example in examples {
         let tail = example.case.id_tail.as_deref().unwrap_or("");
@@ -163,7 +163,7 @@ fn shown_once(settings: &Settings, page: SocketAddr, accounts: &[InitialAccount]
             let path = path.display();
             line(&bilingual!(
                 "  studio http://{page}/studio  first passwords in {path}: the first sign-in asks for new ones and removes them there\n",
-                "  录音室 http://{page}/studio  初始密码在 {path}：首次登录时须更改，更改后即从该文件删除\n"
+                "  录音工作室 http://{page}/studio  初始密码在 {path}：首次登录时须更改，更改后即从该文件删除\n"
             ))
         }
         Err(error) => {
@@ -194,11 +194,11 @@ fn secrets(page: SocketAddr, account: &InitialAccount) -> Bilingual {
     if role.may_answer() {
         return bilingual!(
             "  agents http://{page}/agent  name {name}  password {password}{telephone}",
-            "  坐席 http://{page}/agent  姓名 {name}  密码 {password}{telephone:#}"
+            "  坐席 http://{page}/agent  账号 {name}  密码 {password}{telephone:#}"
         );
     }
     bilingual!(
         "  studio http://{page}/studio  name {name}  password {password}{telephone}",
-        "  录音室 http://{page}/studio  姓名 {name}  密码 {password}{telephone:#}"
+        "  录音工作室 http://{page}/studio  账号 {name}  密码 {password}{telephone:#}"
     )
 }

@@ -54,7 +54,7 @@ pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Re
         None => Some(Gateways::open(settings, &hotline).map_err(|error| vec![error.into()])?),
         Some(_) => None,
     };
-    let own = || Bilingual::fixed("a gateway of its own", "自设的网关");
+    let own = || Bilingual::fixed("a gateway of its own", "临时启动的网关");
     let at = address.map_or_else(own, |address| address.to_string().into());
     let (calls, at_once) = (tests.len(), AT_ONCE.min(tests.len()));
     print_line(&bilingual!(

@@ -87,7 +87,7 @@ impl Studio {
         report.take = Some(made.name.to_string());
         if *text != slot.text {
             report.words.push(Message::new(
-                format!("按另一文字录的：「{text}」；脚本改成这样之后才能上线。"),
+                format!("录音所读文字为“{text}”；文案改成这样之后才能发布。"),
                 format!("read from another text, \"{text}\": it can go live once the script has this text"),
             ));
         }

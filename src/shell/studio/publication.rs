@@ -304,7 +304,7 @@ fn half_recorded_warning(lang: Lang, set: &str, recorded: usize, all: usize) -> 
     let lang = lang.code();
     Message {
         zh: format!(
-            "{lang} 的「{set}」一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"
+            "{lang} 的“{set}”一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"
         ),
         en: format!(
             "of the set {set} in {lang}, {recorded} of {all} recordings would be a person's: callers would hear one number in two voices. Record the whole set, or confirm to publish as it is."

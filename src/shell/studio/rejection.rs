@@ -151,11 +151,11 @@ impl Rejection {
             Rejection::NotApprover => "只有审核员可以审核、发布和重新启用版本。".into(),
             Rejection::OwnTake => "这条录音是您自己录的，须由另一位同事审核。".into(),
             Rejection::NotYours(name) => format!("这是 {name} 的录音，请本人或审核员处理。"),
-            Rejection::State { state, .. } => format!("录音当前状态为「{}」，不能这样操作。", state_zh(*state)),
+            Rejection::State { state, .. } => format!("录音当前状态为“{}”，不能这样操作。", state_zh(*state)),
             Rejection::OtherText => "录音所读文字与现行文案不同：请重录，或先发布新文案。".into(),
             Rejection::FactoryWords(slot) => format!("{slot} 的出厂录音与现行文案不同，不能恢复：请重录。"),
-            Rejection::IsLive => "来电者正在听这条录音：请先发布另一条，或恢复出厂录音。".into(),
-            Rejection::NoReason => "请写明原因，原因会记入审计。".into(),
+            Rejection::IsLive => "来电人听到的正是这条录音：请先发布另一条，或恢复出厂录音。".into(),
+            Rejection::NoReason => "请写明原因，原因会记入审计日志。".into(),
             Rejection::NothingApproved { waiting } => {
                 format!("没有已审核的录音可发布；还有 {waiting} 条等待另一位同事审核。")
             }
@@ -187,8 +187,8 @@ fn list(words: &[Message]) -> String {
 /// A take's state in Chinese.
 pub fn state_zh(state: TakeState) -> &'static str {
     match state {
-        TakeState::Fresh => "新录",
-        TakeState::Draft => "草稿",
+        TakeState::Fresh => "未保留",
+        TakeState::Draft => "待审核",
         TakeState::Approved => "已审核",
         TakeState::Published => "已发布",
         TakeState::Discarded => "已弃用",

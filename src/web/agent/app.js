@@ -94,7 +94,7 @@ session.signedOut = () => {
   Object.assign(session, { operator: null, mustChange: false, csrf: "" });
   following += 1;
   enter();
-  notice("session", w("登录已过期，请重新登录。签到状态不变，话机照常振铃。", "Your session has ended: sign in again. You are still at work, and your telephone rings as before."));
+  notice("session", w("登录已过期，请重新登录。签到状态不变，话机照常振铃。", "Your session has ended: sign in again. You are still on duty, and your telephone rings as before."));
 };
 
 async function signOut() {
@@ -136,7 +136,7 @@ function take(next) {
   if (!call) card = { call: null, card: null, problem: "" };
   if (call && call.stage !== "ringing" && note?.call !== call.call) note = { call: call.call, reason: "", saved: false };
   if (call?.stage === "ringing") {
-    if (before?.call?.call !== call.call) say(w(`来电，队列 ${call.queue}`, `A caller, queue ${call.queue}`));
+    if (before?.call?.call !== call.call) say(w(`来电，队列 ${call.queue}`, `Incoming call, queue ${call.queue}`));
     ring(call.queue);
   } else {
     stop();
@@ -226,7 +226,7 @@ function status() {
   const may = { ready: ["not_ready", "wrap_up", "signed_out"], pause: ["ready", "ringing", "talking", "wrap_up", "signed_out"], stop: ["ready", "not_ready", "talking", "wrap_up"] };
   const is = (of) => may[of].includes(state.state);
   return [
-    h("h1", { class: `state is-${state.state}`, tabindex: -1 }, h("span", { class: "lamp-dot", "aria-hidden": "true" }), stateName(state.state) || w("不是坐席", "No agent")),
+    h("h1", { class: `state is-${state.state}`, tabindex: -1 }, h("span", { class: "lamp-dot", "aria-hidden": "true" }), stateName(state.state) || w("不是坐席", "Not an agent")),
     state.reason && h("p", { class: "reason" }, reasonName(state.reason)),
     h("p", { class: "big-time", id: "state-time" }),
     state.reason === "phone_failed" && h("p", { class: "trouble" }, w("请检查话机是否已注册，或启用浏览器电话。", "Check that your telephone is registered, or use this browser.")),
@@ -234,7 +234,7 @@ function status() {
       h("button", { id: "do-ready", type: "button", class: "first wide", disabled: !is("ready"), onclick: () => act("ready") },
         withKey(state.state === "wrap_up" ? w("结束话后处理，就绪", "End wrap-up, ready") : w("就绪", "Ready"), "R")),
       h("div", { class: "row tight" },
-        h("select", { id: "pause-reason", "aria-label": w("暂停原因", "Reason of the pause") }, settings.pauses.map((one) => h("option", { value: one }, reasonName(one)))),
+        h("select", { id: "pause-reason", "aria-label": w("暂停原因", "Reason for the pause") }, settings.pauses.map((one) => h("option", { value: one }, reasonName(one)))),
         h("button", { id: "do-pause", type: "button", disabled: !is("pause"), onclick: pause }, withKey(w("暂停", "Pause"), "P"))),
       h("button", { id: "do-stop", type: "button", class: "small", disabled: !is("stop"), onclick: () => act("stop") }, withKey(w("签退（结束工作）", "End work"), "Q"))),
   ];
@@ -248,8 +248,8 @@ const hangUp = () => act("hang-up", { call: state.call.call });
 
 function callPart() {
   const call = state.call;
-  if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电者的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
-  const titles = { ringing: w("来电振铃，请接听话机", "A caller: answer your telephone"), talking: call.held ? w("保持中，来电者听音乐", "On hold: the caller hears music") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
+  if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电人的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
+  const titles = { ringing: w("来电振铃，请接听话机", "Incoming call: answer your telephone"), talking: call.held ? w("保持中，来电人听音乐", "On hold: the caller hears music") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
   return h("div", { class: `banner is-${call.stage}` },
     h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
       call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
@@ -258,7 +258,7 @@ function callPart() {
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
       call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
       call.stage === "talking" && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
-      call.stage === "talking" && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Take back") : w("保持", "Hold"), "K")),
+      call.stage === "talking" && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Resume") : w("保持", "Hold"), "K")),
       call.stage === "talking" && state.queues.length > 0 && [
         h("select", { id: "transfer-to", "aria-label": w("转到队列", "Transfer to the queue") }, state.queues.filter((one) => one.open).map((one) => h("option", { value: one.name }, one.name))),
         h("button", { type: "button", id: "do-transfer", onclick: transfer }, withKey(w("转接", "Transfer"), "T"))],
@@ -269,7 +269,7 @@ function callerPart() {
   if (card.call === null) return null;
   if (card.problem) return h("p", { class: "trouble" }, card.problem);
   if (!card.card) return h("p", { class: "soft" }, w("正在读取…", "Loading…"));
-  return [h("h2", {}, w("来电者", "Caller")), callerCard(card.card)];
+  return [h("h2", {}, w("来电人", "Caller")), callerCard(card.card)];
 }
 
 function notePart() {
@@ -277,7 +277,7 @@ function notePart() {
   const choose = (reason) => { note.reason = reason; note.saved = false; };
   return h("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); saveNote(); } },
     h("h2", {}, w("登记", "Note"), " ", key("N")),
-    h("div", { class: "reasons", role: "radiogroup", "aria-label": w("来电原因", "Reason of the call") }, settings.reasons.map((reason, n) =>
+    h("div", { class: "reasons", role: "radiogroup", "aria-label": w("来电原因", "Reason for the call") }, settings.reasons.map((reason, n) =>
       h("label", { class: "choice" }, h("input", { type: "radio", name: "reason", id: `reason-${n + 1}`, value: reason, checked: note.reason === reason, onchange: () => choose(reason) }),
         reasonName(reason), n < 9 && key(String(n + 1))))),
     h("label", { for: "note-text" }, w("简短备注（不写姓名、号码）", "A short note (no names, no numbers)")),
@@ -303,8 +303,8 @@ function dayPart() {
   const day = state.day;
   if (!day) return null;
   const mean = day.answered ? clock(day.talking_s / day.answered) : "–";
-  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Mean call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)]];
-  return [h("h2", {}, w("我的今天", "My day")), h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
+  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Average call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)]];
+  return [h("h2", {}, w("今日统计", "My day")), h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
 }
 
 function queuesPart() {
@@ -318,7 +318,7 @@ function queuesPart() {
 }
 
 function keysPart() {
-  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["T", w("转接到队列", "transfer to the queue")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason of the call")],
+  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["T", w("转接到队列", "transfer to the queue")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason for the call")],
     ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")], ["M", w("静音", "mute")]] : [])];
   return [h("h2", {}, w("快捷键", "Keys")), h("ul", { class: "plain keys" }, keys.map(([name, what]) => h("li", {}, key(name), " ", what)))];
 }

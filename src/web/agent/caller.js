@@ -6,8 +6,8 @@ import { day, hour, langName, outcomeName, reasonName, resultName, span } from "
 const grouped = (receipt) => receipt.replace(/(.{4})(?=.)/g, "$1 ");
 
 function limit(card) {
-  if (card.case?.limit === "over") return h("p", { class: "limit over" }, h("b", {}, w("已超时限", "Over the time limit")), w("：请向来电者解释并登记。", ": explain it to the caller, and note it."));
-  if (card.case?.limit === "near") return h("p", { class: "limit near" }, h("b", {}, w("时限将至", "The time limit is near")));
+  if (card.case?.limit === "over") return h("p", { class: "limit over" }, h("b", {}, w("已超过办理时限", "Over the time limit")), w("：请向来电人解释并登记。", ": explain it to the caller, and note it."));
+  if (card.case?.limit === "near") return h("p", { class: "limit near" }, h("b", {}, w("即将超过办理时限", "The time limit is near")));
   return null;
 }
 
@@ -27,7 +27,7 @@ function inquiry(card) {
       one.document && h("small", {}, localized(one.document)), age(one.age_s)),
     limit(card),
     one?.expected && h("p", {}, w("预计：", "Expected: "), h("b", {}, day(one.expected))),
-    one && h("div", { class: "heard" }, h("h3", {}, w("来电者听到的答复", "What the caller hears")),
+    one && h("div", { class: "heard" }, h("h3", {}, w("来电人听到的答复", "What the caller hears")),
       Object.entries(one.heard).filter(([of]) => of === lang || of === card.lang)
         .map(([of, text]) => h("blockquote", { lang: { zh: "zh-CN", yue: "yue-Hant", en: "en" }[of] }, h("small", {}, langName(of)), text))),
     card.keyed && h("p", { class: "receipt" }, grouped(card.keyed), h("span", { class: "chip bad-chip" }, w("其后输入，未核实", "keyed in later, not verified"))),
@@ -35,7 +35,7 @@ function inquiry(card) {
 }
 
 function way(card) {
-  if (!card.way.length) return h("p", { class: "soft" }, w("直接要求人工。", "Asked for a person at once."));
+  if (!card.way.length) return h("p", { class: "soft" }, w("直接要求转人工。", "Asked for a person at once."));
   return h("ol", { class: "way" }, card.way.map((step) => h("li", {}, step.key && h("kbd", {}, step.key), " ", localized(step.words) || step.node)));
 }
 

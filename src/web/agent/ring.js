@@ -45,7 +45,7 @@ export function ring(queue) {
   ringing = [setInterval(burst, 3000), setInterval(blink, 700)];
   if (typeof Notification !== "undefined" && Notification.permission === "granted") {
     try {
-      shown = new Notification(w("有来电", "A caller"), { body: w(`队列：${queue}`, `Queue: ${queue}`), tag: "jindu-call", requireInteraction: true });
+      shown = new Notification(w("有来电", "Incoming call"), { body: w(`队列：${queue}`, `Queue: ${queue}`), tag: "jindu-call", requireInteraction: true });
       shown.onclick = () => window.focus();
     } catch { /* a browser that shows none */ }
   }

@@ -39,7 +39,7 @@ export function supervisorView({ main, settings }) {
 
   async function closeQueue(queue) {
     const sure = await ask(w(`关闭队列“${queue}”？`, `Close the queue ${queue}?`),
-      h("p", {}, w("新来电不再进入此队列；已在等候的继续得到接听。", "Nobody joins it any more; those who wait are served.")), w("关闭", "Close it"), true);
+      h("p", {}, w("新来电不再进入此队列；已在等候的仍会接听。", "New callers do not join it; those who are waiting are served.")), w("关闭", "Close it"), true);
     if (sure) act("queue", { queue, open: false });
   }
 
@@ -134,12 +134,12 @@ export function supervisorView({ main, settings }) {
     fill(document.getElementById("desk"), h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
         head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
         h("tbody", {}, desk.queues.map(queueRow))))),
-      h("section", { class: "card" }, h("h2", {}, w("等候的来电者", "Callers who wait")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "Nobody waits."))
+      h("section", { class: "card" }, h("h2", {}, w("等候的来电人", "Waiting callers")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "No callers waiting."))
         : h("div", { class: "scroll" }, h("table", { id: "desk-waiting" }, head(w("来电", "caller"), w("队列", "queue"), w("已等候", "waited"), w("语言", "language"), w("移到", "move to")), h("tbody", {}, desk.waiting.map(waitingRow))))),
       h("section", { class: "card" }, h("h2", {}, w("坐席", "Agents")), h("div", { class: "scroll" }, h("table", { id: "desk-agents" },
-        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("通话", "conversation"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("技能", "skills"), ""),
+        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("通话", "conversation"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "average call"), w("技能", "skills"), ""),
         h("tbody", {}, desk.agents.map(agentRow))))),
-      h("p", { class: "soft" }, w("在此所做的更改都记入审计日志，并显示在有关坐席的页面上。", "What you change here is in the audit log, and shown to the agents whom it concerns.")));
+      h("p", { class: "soft" }, w("在此所做的更改都记入审计日志，并显示在有关坐席的页面上。", "Changes made here are in the audit log, and shown to the agents concerned.")));
     if (focused) [...main.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();
     else if (id) document.getElementById(id)?.focus();
   }

@@ -28,11 +28,11 @@ const REASONS = {
 };
 
 const RESULTS = {
-  found: ["已核实：回执号与证件号相符", "Verified: number and ID fit"],
-  not_found: ["未查询到相符记录", "No record fits"],
-  too_old: ["数据过期，未作答复", "The copy was too old to answer"],
+  found: ["已核实：回执号与证件号相符", "Verified: number and ID match"],
+  not_found: ["未查询到相符记录", "No matching record"],
+  too_old: ["数据过期，未作答复", "The data was too old to answer"],
   down: ["查询暂不可用", "The look-up was not available"],
-  handed_over: ["多次查询未果，转人工", "Too many failures: handed to a person"],
+  handed_over: ["多次查询未果，转人工", "Too many failures: transferred to a person"],
 };
 
 const OUTCOMES = {
@@ -79,15 +79,15 @@ export function monitorText({ by, mode }) {
 export function noticeText({ what, about, by }) {
   switch (what) {
     case "queue_opened": return w(`班长 ${by} 已开放队列“${about}”。`, `${by} has opened the queue ${about}.`);
-    case "queue_closed": return w(`班长 ${by} 已关闭队列“${about}”，不再进入新来电。`, `${by} has closed the queue ${about}: nobody joins it.`);
-    case "agent_pause": return w(`班长 ${by} 将您置为暂停${about ? "：" + reasonName(about) : ""}。`, `${by} has paused you${about ? ": " + reasonName(about) : ""}.`);
+    case "queue_closed": return w(`班长 ${by} 已关闭队列“${about}”，新来电不再进入。`, `${by} has closed the queue ${about}: new callers do not join it.`);
+    case "agent_pause": return w(`班长 ${by} 已将您设为暂停${about ? "：" + reasonName(about) : ""}。`, `${by} has set you to not ready${about ? ": " + reasonName(about) : ""}.`);
     case "agent_sign_out": return w(`班长 ${by} 已为您签退。`, `${by} has signed you out.`);
     case "monitor_listen": case "monitor_whisper": case "monitor_barge": return monitorText({ by, mode: what.slice(8) });
     case "monitor_take_over": return w(`班长 ${by} 已接管通话。`, `${by} has taken the conversation over.`);
     case "monitor_ended": return w(`班长 ${by} 已退出通话。`, `${by} has left your conversation.`);
     case "monitor_no_answer": return w(`您的话机没有接听，未能介入 ${about} 的通话。`, `Your telephone was not answered: you are not at the conversation of ${about}.`);
     case "monitor_failed": return w(`无法呼叫您的话机，未能介入 ${about} 的通话。`, `Your telephone could not be reached: you are not at the conversation of ${about}.`);
-    default: return w(`班长 ${by} 将您置为就绪。`, `${by} has made you ready.`);
+    default: return w(`班长 ${by} 已将您设为就绪。`, `${by} has set you to ready.`);
   }
 }
 

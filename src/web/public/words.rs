@@ -93,7 +93,7 @@ static ZH: PageWords = PageWords {
     as_of: "数据截至 ",
     again: "查询另一份申请",
     retry: "重新查询",
-    maintenance: "系统维护中，网上查询暂停服务。请稍后再来，或到受理窗口查询。",
+    maintenance: "系统维护中，网上查询暂停服务。请稍后再来，或到受理窗口咨询。",
     privacy: "本页面不保存您输入的内容。在公用设备上查询后，请及时关闭本页面。",
     desk: "人工咨询电话 ",
 };
@@ -136,7 +136,7 @@ static YUE: PageWords = PageWords {
     as_of: "數據截至 ",
     again: "查詢另一份申請",
     retry: "重新查詢",
-    maintenance: "系統維護中，網上查詢暫停服務。請稍後再來，或到受理窗口查詢。",
+    maintenance: "系統維護中，網上查詢暫停服務。請稍後再來，或到受理窗口諮詢。",
     privacy: "本頁面不保存您輸入的內容。在公用設備上查詢後，請及時關閉本頁面。",
     desk: "人工諮詢電話 ",
 };
@@ -144,7 +144,7 @@ static YUE: PageWords = PageWords {
 static EN: PageWords = PageWords {
     title: "Exit–entry progress",
     heading: "Look up an application",
-    intro: "Enter the number on the receipt and a detail of the applicant. Both must match.",
+    intro: "Enter the receipt number and one detail about the applicant. Both must match.",
     skip: "Skip to the content",
     languages: "Language",
     number: "Receipt number",
@@ -164,8 +164,8 @@ static EN: PageWords = PageWords {
     state: "Status",
     no_result: "No matching record",
     wait: "Please try again later",
-    failed: "The inquiry could not be answered. Please check both fields and try again.",
-    failed_title: "No answer",
+    failed: "Your enquiry could not be answered. Please check both fields and try again.",
+    failed_title: "Enquiry failed",
     progress: "Progress",
     done: "done",
     now: "now",

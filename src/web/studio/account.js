@@ -37,7 +37,7 @@ export async function account({ main }) {
     const me = session.operator;
     fill(main, h("h1", { tabindex: -1 }, w("账号", "Account")),
       h("section", { class: "card" }, h("h2", {}, me.name), h("p", {}, me.role === "approver" ? w("审核员：可以录音、审核、发布，并可重新启用以前的版本。", "Approver: records, approves, publishes, and makes earlier releases live again.") : w("录音员：可以录音和导入，由审核员审核和发布。", "Operator: records and imports; an approver approves and publishes."),
-        " ", w(`电话录音的操作员编号：${me.number}`, `Operator number for the telephone: ${me.number}`))),
+        " ", w(`操作员编号（电话录音时输入）：${me.number}`, `Operator number, to record by telephone: ${me.number}`))),
       h("div", { class: "cards" },
         h("form", { class: "card", onsubmit: (event) => submit(event, "password", ({ old, new: next }) => ({ old, new: next }), w("密码已修改，其他浏览器已退出登录。", "The password was changed; other browsers are signed out.")) },
           h("h2", {}, w("修改密码", "Change the password")),

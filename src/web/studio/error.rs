@@ -134,7 +134,9 @@ impl StudioError {
                 ("当前密码由他人设置，请先修改密码。", "Another person set this password: change it first.")
             }
             StudioError::NotApprover => ("此操作需要审核员权限。", "This needs an approver."),
-            StudioError::Credentials => ("账号或密码不正确，请重试。", "Name or password is wrong. Please try again."),
+            StudioError::Credentials => {
+                ("账号或密码不正确，请重试。", "Account name or password is wrong. Please try again.")
+            }
             StudioError::InsecureTransport => (
                 "请使用 https 打开，或在本机打开：密码和录音不能明文传输。请联系系统管理员设置 studio.proxies。",
                 "Open it by https, or on the node itself: passwords must not cross a network in the clear. See studio.proxies in the settings.",

@@ -204,9 +204,9 @@ export async function hands({ main, rest: [lang, group] }) {
     const pending = picked.filter((one) => !one.take && !one.refused).length;
     const kept = picked.filter((one) => one.take && one.take.state !== "fresh").length;
     fill(place,
-      isDigits && h("div", { class: "card inset" }, h("h2", {}, w("用您的声音听一个完整的受理编号", "Hear a whole receipt number in your own voice")),
-        h("div", { class: "row" }, h("label", {}, w("受理编号", "Receipt number"), h("input", { id: "number", value: number, inputmode: "numeric", maxlength: 20, size: 20, oninput: (event) => { number = event.target.value.replace(/\D/g, ""); } })),
-          button(["▶ ", w("试听来电者听到的效果", "Hear it as a caller does"), " ", key("2")], hearNumber, { class: "first", disabled: pending > 0 }),
+      isDigits && h("div", { class: "card inset" }, h("h2", {}, w("用您的声音试听一个完整的回执号", "Hear a whole receipt number in your own voice")),
+        h("div", { class: "row" }, h("label", {}, w("回执号", "Receipt number"), h("input", { id: "number", value: number, inputmode: "numeric", maxlength: 20, size: 20, oninput: (event) => { number = event.target.value.replace(/\D/g, ""); } })),
+          button(["▶ ", w("试听来电人听到的效果", "Hear it as a caller does"), " ", key("2")], hearNumber, { class: "first", disabled: pending > 0 }),
           button(w("换一个号码", "Another number"), () => { number = receipt(); main.querySelector("#number").value = number; hearNumber(); }))),
       h("p", { class: "status", role: "status" }, pending ? w(`正在检查 ${pending} 条……`, `Checking ${pending}…`)
         : bad.length ? w(`${bad.length} 条不合格，请重读这几行。`, `${bad.length} were rejected: read those lines again.`)
@@ -274,7 +274,7 @@ export async function hands({ main, rest: [lang, group] }) {
     if (phase === "reading" && reading.line) drawReading();
   }
 
-  const stateNames = () => w(`保留后状态为“${stateName("recorded")}”，审核并发布后，来电者才会听到。`, `Kept takes are “${stateName("recorded")}”; callers hear them after approval and publication.`);
+  const stateNames = () => w(`保留后状态为“${stateName("recorded")}”，审核并发布后，来电人才会听到。`, `Kept takes are “${stateName("recorded")}”; callers hear them after approval and publication.`);
   const pause = () => { reading.pause(!reading.paused); drawReading(); };
   const again = () => { reading.pause(false); lit = 0; wrong = ""; drawReading(); };
   const enough = () => reading.end();

@@ -101,7 +101,7 @@ export async function overview({ main }) {
       h("span", { class: "row tight" }, h("span", { class: "chip s-" + row.state }, sign(row.state), stateName(row.state)),
         by && h("small", {}, by), who && h("small", { class: "warn" }, who),
         row.live && button("▶", () => play({ lang: row.lang, slot: row.id, form: "phone" }).catch((problem) => notice("sound", words(problem))),
-          { class: "tiny", "aria-label": w("听：来电者现在听到的", "Hear what callers hear") })));
+          { class: "tiny", "aria-label": w("听：来电人现在听到的", "Hear what callers hear") })));
   }
 
   function drawTable() {
@@ -111,7 +111,7 @@ export async function overview({ main }) {
 
   function draw() {
     fill(main, h("h1", { tabindex: -1 }, w("总览", "Overview")),
-      h("p", { class: "soft" }, w("系统根据流程文件自动列出来电者可能听到的每一句话。录好后由另一位同事审核，然后发布。",
+      h("p", { class: "soft" }, w("系统根据流程文件自动列出来电人可能听到的每一句话。录好后由另一位同事审核，然后发布。",
         "Every recording that a caller can hear, listed from the flow. Record it, let another person approve it, publish it.")),
       h("div", { class: "cards" }, LANGS.filter((lang) => slots.all().some((row) => row.lang === lang)).map(card)),
       filters(), body);

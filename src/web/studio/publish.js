@@ -106,7 +106,7 @@ export async function publish({ main }) {
           h("th", { scope: "row" }, what(one.what), one.release && h("code", {}, " ", one.release.slice(0, 8))), h("td", {}, person(one.who)), h("td", {}, one.why === "as shipped" ? w("出厂状态", "as shipped") : one.why), h("td", {}, String(one.takes)),
           h("td", {}, one.live ? h("span", { class: "chip s-live" }, w("正在使用", "live")) : isLive(one) ? h("small", {}, w("同正在使用的版本", "the live release"))
             : mayPublish && one.stored && one.release && button(w("重新启用", "Make live again"), () => back(one), { class: "tiny" })))))))
-        : h("p", {}, w("尚未发布过，来电者听到的是出厂录音。", "Nothing is published yet: callers hear the factory's recordings.")));
+        : h("p", {}, w("尚未发布过，来电人听到的是出厂录音。", "Nothing is published yet: callers hear the factory's recordings.")));
   }
 
   function trail() {

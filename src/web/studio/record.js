@@ -178,7 +178,7 @@ export async function record({ main, rest: [lang, id] }) {
 
   async function restore() {
     const sure = await ask(w("恢复合成占位录音？", "Restore the synthetic recording?"),
-      h("p", {}, w("下次发布后，来电者听到的是出厂的合成录音。已录的各条仍保留在历史记录中。", "After the next publication callers hear the factory's synthetic voice. All takes stay in the history.")), w("恢复", "Restore"));
+      h("p", {}, w("下次发布后，来电人听到的是出厂的合成录音。已录的各条仍保留在历史记录中。", "After the next publication callers hear the factory's synthetic voice. All takes stay in the history.")), w("恢复", "Restore"));
     if (sure) await post("restore", { lang, slot: id }).then(() => notice("good", w("将在下次发布时恢复。", "It is restored with the next publication.")), (problem) => notice("keep", words(problem)));
   }
 

@@ -26,7 +26,7 @@ export function signIn({ main, done }) {
   function draw() {
     fill(main, h("form", { class: "card narrow", onsubmit: go },
       h("h1", { tabindex: -1 }, w("登录", "Sign in")),
-      h("label", { for: "name" }, w("姓名（账号）", "Name")),
+      h("label", { for: "name" }, w("账号", "Account name")),
       h("input", { id: "name", name: "name", value: name, autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, maxlength: 64 }),
       h("label", { for: "password" }, w("密码", "Password")),
       h("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true, maxlength: 256, "aria-describedby": trouble ? "trouble" : null, "aria-invalid": trouble ? "true" : null }),

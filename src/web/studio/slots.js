@@ -18,12 +18,12 @@ export const stateName = (state) => ({
   placeholder: w("合成占位", "synthetic"),
   recorded: w("待审核", "to review"),
   approved: w("待发布", "to publish"),
-  live: w("已上线", "live"),
+  live: w("正在使用", "live"),
 })[state];
 export const STATE_SIGN = { missing: "✕", stale: "↻", placeholder: "▢", recorded: "●", approved: "✓", live: "✓✓" };
 
 const GROUPS = [
-  ["digits", /^digits$/, () => w("数字（受理编号、证件尾号）", "Digits of receipt numbers")],
+  ["digits", /^digits$/, () => w("数字（回执号、证件尾号）", "Digits of receipt numbers")],
   ["sentences", /^prompt/, () => w("整句提示", "Sentences")],
   ["options", /^(opt|menu_line)/, () => w("菜单选项与名称", "Menu options and names")],
   ["key", /^key$/, () => w("按键", "Keys")],

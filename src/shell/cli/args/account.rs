@@ -16,7 +16,8 @@ pub(crate) enum AccountCommand {
         /// and queues: both record nothing, and have no PIN
         #[arg(long, value_parser = role)]
         role: Role,
-        /// The operator's number for the telephone; made up where none is given
+        /// The account's number: keyed in to record by telephone, and registered by an agent's telephone; the next free one where
+        /// none is given
         #[arg(long, value_name = "N")]
         number: Option<String>,
     },
@@ -53,7 +54,7 @@ pub(crate) enum AccountCommand {
         /// The account
         name: String,
     },
-    /// Let a locked account try again at once
+    /// Unlock an account, which may sign in again at once
     Unlock {
         /// The account
         name: String,

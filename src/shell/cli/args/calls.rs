@@ -5,7 +5,7 @@ use clap::Args;
 /// Which calls are counted, and how that is printed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CallsArguments {
-    /// Calls of the last hour; of the last 24 hours where nothing is said
+    /// Calls of the last hour; without it, of the last 24 hours
     #[arg(long, conflicts_with = "since")]
     pub hour: bool,
     /// Calls since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339

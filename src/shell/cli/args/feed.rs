@@ -52,7 +52,7 @@ pub(crate) enum FeedCommand {
         /// The new file; the standard output where none is given
         out: Option<PathBuf>,
     },
-    /// Play a made-up office that writes feed files or SQL
+    /// Simulate an office: write feed files or SQL
     Play(Box<PlayArguments>),
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Signing {
     pub plain: bool,
 }
 
-/// The made-up office.
+/// The simulated office.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("to").required(true).args(["out", "sql"])))]
 pub(crate) struct PlayArguments {

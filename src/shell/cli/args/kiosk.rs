@@ -15,7 +15,7 @@ pub(crate) enum KioskCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a kiosk: its browser is a stranger's within two seconds
+    /// Remove a kiosk: within two seconds its browser is no kiosk any more
     Revoke {
         /// The kiosk
         name: String,

@@ -101,8 +101,8 @@ impl AccountError {
                 "账号 {name} 已存在：请换一个名称"
             ),
             AccountError::NumberTaken(number) => bilingual!(
-                "the operator number {number} is taken: choose another one, or leave --number out",
-                "操作员编号 {number} 已被使用：请换一个，或不写 --number"
+                "the number {number} is taken: choose another one, or leave --number out",
+                "编号 {number} 已被使用：请换一个，或不写 --number"
             ),
             AccountError::Busy => bilingual!(
                 "too many requests at once, or the system gives no random numbers: try again",

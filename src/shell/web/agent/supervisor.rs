@@ -179,7 +179,7 @@ fn not_done(error: SupervisorError) -> StudioError {
             "The node shuts down: no further conversation can be monitored.",
         ),
         SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
-        SupervisorError::CallerGone => ("no_caller", "该来电者已不在等候。", "This caller waits no longer."),
+        SupervisorError::CallerGone => ("no_caller", "该来电人已不在等候。", "This caller waits no longer."),
         SupervisorError::NotServed => {
             ("away", "本节点未启用队列；请联系系统管理员。", "This node serves no queues; ask the administrator.")
         }
