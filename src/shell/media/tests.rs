@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, channel};
 
-use super::{MediaConfig, MediaPlane, OpenError, OpenSession, SessionId};
+use super::{Hearing, MediaConfig, MediaPlane, OpenError, OpenSession, SessionId};
 use audio::{Bank, encode_master};
 use base::{Codec, DtmfMode, Lang, MediaIo};
 use call::{MediaCommand, MediaEvent, MediaSetup, RecordMode};

@@ -282,6 +282,16 @@ fn a_supervisor_leaves_with_the_conversation_however_it_ends_and_no_telephone_de
     // The supervisor's telephone is the caller's last one: the flow goes on without it.
     boss.hang_up();
     assert!(caller.await_request("BYE", LONG).is_some());
+    // An account that supervises no longer does not listen either.
+    let role = |role: &str| {
+        let set = command(&gateway, &["studio", "account", "role", "chen", role], "");
+        assert!(set.0, "{}", set.1);
+    };
+    listens(&mut boss);
+    role("agent");
+    assert!(boss.is_hung_up(LONG), "{}", gateway.log());
+    await_monitor(&li, &Value::Null);
+    role("supervisor");
     // A node that drains lets the conversation end, and the supervisor with it.
     listens(&mut boss);
     gateway.drain();
