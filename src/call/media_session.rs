@@ -74,6 +74,8 @@ pub struct MediaSession {
     recording: Option<Recording>,
     /// The sound that waits for the session that this one is bridged with.
     relay: Option<Box<Relay>>,
+    /// Nothing of the peer's sound is given to another session.
+    muted: bool,
     take: Arc<Take>,
     /// What goes on playing where the take ends.
     next_take: Option<Arc<Take>>,
@@ -104,6 +106,7 @@ impl MediaSession {
             due: now,
             recording: None,
             relay: None,
+            muted: false,
             take: Arc::default(),
             next_take: None,
             remote: Remote::new(),
@@ -194,6 +197,7 @@ impl MediaSession {
             MediaCommand::LoadNext(take) => self.next_take = Some(Arc::new(take)),
             MediaCommand::StopRecord => self.end_recording(events),
             MediaCommand::SendKey(key) => self.outbound.keys.send(key),
+            MediaCommand::Mute(on) => self.muted = on,
             MediaCommand::PeerAlive => {
                 self.liveness.alive(now);
                 self.remote.answers_sip();
@@ -412,7 +416,7 @@ impl MediaSession {
             SequencePlace::Duplicate | SequencePlace::Stray => return,
         }
         let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
-        if let Some(relay) = &mut self.relay {
+        if let Some(relay) = self.relay.as_mut().filter(|_| !self.muted) {
             relay.push(timestamp, (codec, octets), new_source, arrival == SequencePlace::Late);
         }
         if let Some(recording) = &mut self.recording {

@@ -52,7 +52,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
         deny,
     };
     if let Some(dial) = &dial {
-        check(reader, dial, settings.allow.is_empty());
+        check_dial(reader, "call_back", dial, settings.allow.is_empty());
     }
     if from.is_empty() || from.len() > 32 || !from.chars().all(|c| c.is_ascii_digit()) {
         let what = Bilingual::fixed(
@@ -64,27 +64,28 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
     (dial.map(|dial| CallBackLine { dial, from }), settings)
 }
 
-fn check(reader: &mut Reader, dial: &str, allows_none: bool) {
+/// Checks a line of a table: the URI that is dialled, and that there are numbers which may be.
+pub(super) fn check_dial(reader: &mut Reader, table: &str, dial: &str, allows_none: bool) {
     let is_sip = ["sip:", "sips:"].iter().any(|scheme| dial.starts_with(scheme));
     if !is_sip || dial.matches(NUMBER).count() != 1 || !dial.contains('@') {
         let what = Bilingual::fixed(
             "must be a SIP URI at a trunk with {number} where the number stands, as in sip:{number}@192.0.2.1",
             "应为中继上的 SIP URI，号码处写 {number}，如 sip:{number}@192.0.2.1",
         );
-        reader.report("call_back.dial", what);
+        reader.report(&format!("{table}.dial"), what);
     }
     if allows_none {
         let what = Bilingual::fixed(
             "must name the numbers that may be called, as in [\"1[3-9]XXXXXXXXX\", \"020XXXXXXXX\"]: X is any digit",
-            "应写明允许回拨的号码，如 [\"1[3-9]XXXXXXXXX\", \"020XXXXXXXX\"]，X 表示任一数字",
+            "应写明允许呼叫的号码，如 [\"1[3-9]XXXXXXXXX\", \"020XXXXXXXX\"]，X 表示任一数字",
         );
-        reader.report("call_back.allow", what);
+        reader.report(&format!("{table}.allow"), what);
     }
 }
 
 /// The line is one of a trunk: other addresses are not called.
-pub(super) fn check_trunk(reader: &mut Reader, line: Option<&CallBackLine>, trunks: &[Arc<Trunk>]) {
-    let host = line.and_then(|line| line.dial.split_once('@')).map(|(_, behind)| host(behind));
+pub(super) fn check_trunk(reader: &mut Reader, key: &str, dial: Option<&String>, trunks: &[Arc<Trunk>]) {
+    let host = dial.and_then(|dial| dial.split_once('@')).map(|(_, behind)| host(behind));
     let Some(host) = host else { return };
     let names = |trunk: &Arc<Trunk>| match host.parse::<IpAddr>() {
         Ok(address) => trunk.contains(address),
@@ -95,7 +96,7 @@ pub(super) fn check_trunk(reader: &mut Reader, line: Option<&CallBackLine>, trun
             "{host} is in no trunk; write it in the addresses of a [[trunk]]",
             "{host} 不属于任何中继，请写入某个 [[trunk]] 的 addresses"
         );
-        reader.report("call_back.dial", what);
+        reader.report(key, what);
     }
 }
 
@@ -107,7 +108,8 @@ fn host(behind: &str) -> &str {
     }
 }
 
-fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
+/// Reads patterns of numbers.
+pub(super) fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
     let mut patterns = Vec::new();
     for text in reader.strings(key, &[]) {
         match text.parse() {
@@ -122,8 +124,8 @@ fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
     patterns
 }
 
-/// Where the number stands in `call_back.dial`.
-const NUMBER: &str = "{number}";
+/// Where the number stands in the URI of a line.
+pub(super) const NUMBER: &str = "{number}";
 
 #[cfg(test)]
 mod tests {

@@ -178,6 +178,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
         queues,
         call_back,
+        transfer: super::transfer::transfer(reader),
         registrar: super::registrar::phone_registrar(reader),
         listen,
         public_address,
@@ -217,7 +218,10 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         hep: super::hep::hep(reader, base),
     };
     phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
-    super::call_back::check_trunk(reader, phone.call_back.as_ref(), &phone.trunks);
+    let call_back = phone.call_back.as_ref().map(|line| &line.dial);
+    super::call_back::check_trunk(reader, "call_back.dial", call_back, &phone.trunks);
+    let transfer = phone.transfer.as_ref().map(|line| &line.dial);
+    super::call_back::check_trunk(reader, "transfer.dial", transfer, &phone.trunks);
     phone
 }
 

@@ -40,6 +40,11 @@ pub(crate) enum State {
         until: Moment,
     },
     Reserved(CallerId),
+    /// The phone is called, or was answered, for an agent who asks about a caller.
+    Consulted {
+        offer: OfferId,
+        answered: bool,
+    },
     Talking(CallerId),
     WrapUp {
         until: Moment,
@@ -73,6 +78,7 @@ impl Agent {
                 | State::Offered(_)
                 | State::Withdrawing { .. }
                 | State::Reserved(_)
+                | State::Consulted { .. }
                 | State::Talking(_)
                 | State::WrapUp { .. } => true,
             }
@@ -83,9 +89,11 @@ impl Agent {
             State::SignedOut => AgentState::SignedOut,
             State::Ready => AgentState::Ready,
             State::NotReady(reason) => AgentState::NotReady(reason.clone()),
-            State::Offered(_) | State::Withdrawing { .. } => AgentState::Offered,
+            State::Offered(_) | State::Withdrawing { .. } | State::Consulted { answered: false, .. } => {
+                AgentState::Offered
+            }
             State::Reserved(_) => AgentState::Reserved,
-            State::Talking(_) => AgentState::Talking,
+            State::Talking(_) | State::Consulted { answered: true, .. } => AgentState::Talking,
             State::WrapUp { .. } => AgentState::WrapUp,
         }
     }

@@ -167,6 +167,8 @@ impl Queues {
             id: CallerId(self.ids),
             queue,
             priority: record.priority,
+            first: false,
+            only: None,
             arrived: record.arrived_ms,
             order: order.unwrap_or(self.ids),
             entered: self.now,

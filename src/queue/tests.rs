@@ -5,3 +5,4 @@ mod office;
 mod properties;
 mod scenarios;
 mod simulation;
+mod transfers;

@@ -3,6 +3,7 @@
 mod call_backs;
 mod page;
 mod telephone;
+mod transfers;
 
 use std::io::Write;
 use std::process::Stdio;

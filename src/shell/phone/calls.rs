@@ -526,6 +526,8 @@ impl Task {
             self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
         let origin = CardOrigin { tag: self.guard.tag.clone(), trunk, caller, number: self.number.clone() };
         let link = CallerLink {
+            priority,
+            announce_every,
             music: hold_music(&self.live),
             card: Arc::new(CallerCard::new(&self.live, origin, context)),
             inbox: self.inbox().clone(),

@@ -45,6 +45,7 @@ mod trace;
 mod trace_control;
 mod trace_request;
 mod traces;
+mod transfer;
 mod transport;
 mod trunk_hosts;
 mod trunk_status;
@@ -54,7 +55,7 @@ mod user_agent;
 pub use agent_control::{
     AgentDutyLine, AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents,
 };
-pub use agent_pages::{AgentPage, CallStage, PageCall};
+pub use agent_pages::{AgentPage, CallStage, ConsultationStage, PageCall, PageConsultation};
 pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
 };
@@ -77,6 +78,7 @@ pub use telephones::is_of_a_trunk;
 pub use trace_control::{TraceClient, listen as listen_traces};
 pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};
 pub use traces::Traces;
+pub use transfer::{TransferCommand, TransferRefusal, TransferTarget, last_four};
 pub use transport::{Backlog, Direction, Receiver, Screening, Sink, Tap, TransportLayer};
 pub use trunk_status::{
     PeerStatus, RegistrationReport, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status,

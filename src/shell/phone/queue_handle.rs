@@ -11,6 +11,7 @@ use super::agent_pages::{AgentPage, Published};
 use super::caller_card::CallerCard;
 use super::inbox::insist;
 use super::supervision::{SupervisorCommand, SupervisorError};
+use super::transfer::{TransferCommand, TransferRefusal};
 use base::{Codec, Key, Lang};
 use call::{Input, OutgoingEnd};
 use media::SessionId;
@@ -37,6 +38,9 @@ pub(crate) struct CallerLink {
     pub card: Arc<CallerCard>,
     /// What the caller hears on hold.
     pub music: Vec<Piece>,
+    /// As the caller joined: a caller who is given to another queue waits there so, too.
+    pub priority: u8,
+    pub announce_every: Option<Duration>,
 }
 
 /// What the queue hears.
@@ -59,6 +63,8 @@ pub(crate) enum QueueMessage {
     Accounts(Vec<AgentAccount>),
     /// An agent's page wants something of the call that it shows.
     Page { agent: String, call: u64, command: PageCommand, reply: oneshot::Sender<bool> },
+    /// An agent's page wants to give the caller away, or to ask somebody.
+    Transfer { agent: String, call: u64, command: TransferCommand, reply: oneshot::Sender<Result<(), TransferRefusal>> },
     /// A supervisor wants something.
     Supervise { by: String, command: SupervisorCommand, reply: oneshot::Sender<Result<(), SupervisorError>> },
     /// The node shuts down within this time.
@@ -74,6 +80,8 @@ pub enum PageCommand {
     HangUp,
     /// Let the caller hear music and not the agent, or end that.
     Hold(bool),
+    /// Let the other side hear silence and not the agent, or end that.
+    Mute(bool),
     /// Give the caller to a queue, and be free.
     Transfer(Arc<str>),
 }
@@ -324,6 +332,16 @@ impl QueueHandle {
         let (reply, answer) = oneshot::channel();
         let _ = self.messages.send(QueueMessage::Page { agent, call, command, reply }).await;
         answer.await.unwrap_or(false)
+    }
+
+    /// Gives the caller of the conversation on an agent's page away, or asks somebody about the caller.
+    ///
+    /// # Errors
+    /// Why not; the conversation goes on.
+    pub async fn transfer(&self, agent: String, call: u64, command: TransferCommand) -> Result<(), TransferRefusal> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Transfer { agent, call, command, reply }).await;
+        answer.await.unwrap_or(Err(TransferRefusal::NoCall))
     }
 
     /// Does what a supervisor wants.

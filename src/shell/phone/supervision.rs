@@ -123,7 +123,7 @@ pub(super) fn kept(agents: &[AgentFigures], closed: BTreeSet<String>) -> KeptDes
         | AgentState::WrapUp => None,
     };
     let agents = signed_in.map(|agent| (agent.agent.to_string(), KeptAgent { pause: pause(&agent.state) }));
-    KeptDesk { agents: agents.collect(), closed }
+    KeptDesk { agents: agents.collect(), closed, ..KeptDesk::default() }
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
     fn an_agent_who_left_is_not_signed_in_and_an_old_reason_is_the_first_one() {
         let desk = KeptDesk {
             agents: ["gone", "li"].map(|name| (name.into(), KeptAgent { pause: Some("tea".into()) })).into(),
-            closed: BTreeSet::new(),
+            ..KeptDesk::default()
         };
         let mut queues = office();
         restore(&mut queues, clock::now(), &desk, Some(&"break".into()));

@@ -7,6 +7,7 @@ import { signIn } from "/studio/sign_in.js";
 import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
 import { supervisorView } from "./supervisor.js";
+import { chooseTarget, consultationTitle, transferKeys, transferPart } from "./transfer.js";
 import { clock, langName, noticeText, reasonName, stateName } from "./words.js";
 
 session.base = "/agent/api/";
@@ -16,7 +17,7 @@ session.away = {
 };
 
 const main = document.getElementById("main");
-let settings = { pauses: [], reasons: [] };
+let settings = { pauses: [], reasons: [], numbers: false };
 let state = null; // the last reply
 let received = 0; // when it came
 let following = 0;
@@ -25,7 +26,7 @@ let supervisor = null;
 let card = { call: null, card: null, problem: "" };
 let drawn = {}; // what each part of the page shows
 let note = null; // { call, reason, saved }
-const phone = { here: null, telephone: null, state: "off", why: "", muted: false };
+const phone = { here: null, telephone: null, state: "off", why: "" };
 
 // ---- the session ---------------------------------------------------------------------------------
 
@@ -140,6 +141,8 @@ function take(next) {
   } else {
     stop();
   }
+  const consultation = call && consultationTitle(call);
+  if (before && consultation && consultation !== (before.call && consultationTitle(before.call))) say(consultation);
   if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
   const told = next.notice && JSON.stringify(next.notice);
   if (told && before && told !== JSON.stringify(before.notice)) notice("supervisor", noticeText(next.notice));
@@ -199,8 +202,8 @@ function draw() {
   top();
   const { call } = state;
   part("status", [state.state, state.reason], status);
-  part("phone", [phone.here !== null, phone.state, phone.why, phone.muted], phonePart);
-  part("call", [call && [call.call, call.stage, call.queue, call.held], phone.state, phone.muted, state.queues.map((one) => [one.name, one.open])], callPart);
+  part("phone", [phone.here !== null, phone.state, phone.why], phonePart);
+  part("call", [call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], callPart);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
   part("day", state.day, dayPart);
@@ -240,24 +243,21 @@ function status() {
 const pause = () => act("pause", { reason: document.getElementById("pause-reason")?.value || "" });
 const decline = () => (phone.state === "incoming" ? phone.telephone.decline() : act("decline", { call: state.call.call }));
 const hold = () => act("hold", { call: state.call.call, on: !state.call.held });
-const transfer = () => act("transfer", { call: state.call.call, queue: document.getElementById("transfer-to").value });
 const hangUp = () => act("hang-up", { call: state.call.call });
 
 function callPart() {
   const call = state.call;
   if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电者的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
-  const titles = { ringing: w("来电振铃，请接听话机", "A caller: answer your telephone"), talking: call.held ? w("保持中，来电者听音乐", "On hold: the caller hears music") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
+  const titles = { ringing: w("来电振铃，请接听话机", "A caller: answer your telephone"), talking: call.held ? w("保持中，来电者听音乐", "On hold: the caller hears music") : call.muted ? w("静音中，对方听不到您", "Muted: the other side does not hear you") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
   return h("div", { class: `banner is-${call.stage}` },
-    h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`)),
+    h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`)),
     h("p", { class: "big-time", id: "call-time" }),
     h("div", { class: "row" },
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
       call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
-      call.stage === "talking" && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
-      call.stage === "talking" && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Take back") : w("保持", "Hold"), "K")),
-      call.stage === "talking" && state.queues.length > 0 && [
-        h("select", { id: "transfer-to", "aria-label": w("转到队列", "Transfer to the queue") }, state.queues.filter((one) => one.open).map((one) => h("option", { value: one.name }, one.name))),
-        h("button", { type: "button", id: "do-transfer", onclick: transfer }, withKey(w("转接", "Transfer"), "T"))],
+      call.stage === "talking" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(call.muted), onclick: mute }, withKey(call.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
+      call.stage === "talking" && !call.asked_by && !call.consultation?.in_progress && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Take back") : w("保持", "Hold"), "K")),
+      call.stage === "talking" && transferPart({ state, settings, act }),
       call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H"))));
 }
 
@@ -314,8 +314,8 @@ function queuesPart() {
 }
 
 function keysPart() {
-  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["T", w("转接到队列", "transfer to the queue")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason of the call")],
-    ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")], ["M", w("静音", "mute")]] : [])];
+  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["M", w("静音", "mute")], ...transferKeys(), ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason of the call")],
+    ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")]] : [])];
   return [h("h2", {}, w("快捷键", "Keys")), h("ul", { class: "plain keys" }, keys.map(([name, what]) => h("li", {}, key(name), " ", what)))];
 }
 
@@ -341,7 +341,7 @@ function heard(event) {
   const states = { registered: "registered", incoming: "incoming", connected: "connected", ended: "registered", failed: "failed" };
   phone.state = states[event.kind] || phone.state;
   phone.why = event.kind === "failed" ? String(event.why || "") : "";
-  if (event.kind !== "connected") phone.muted = false;
+  if (event.kind === "ended") phone.telephone?.mute(false);
   if (event.kind === "failed") phone.telephone = null;
   draw();
 }
@@ -361,14 +361,15 @@ async function switchPhone() {
 
 function closePhone() {
   phone.telephone?.close();
-  Object.assign(phone, { telephone: null, state: "off", why: "", muted: false });
+  Object.assign(phone, { telephone: null, state: "off", why: "" });
   draw();
 }
 
+/** The node keeps the sound back, for every telephone; a browser's microphone is switched off, too. */
 function mute() {
-  phone.muted = !phone.muted;
-  phone.telephone?.mute(phone.muted);
-  draw();
+  const on = !state.call.muted;
+  if (phone.state === "connected") phone.telephone?.mute(on);
+  act("mute", { call: state.call.call, on });
 }
 
 // ---- the head, keys ------------------------------------------------------------------------------
@@ -398,9 +399,11 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape") { document.activeElement?.blur(); return; }
   if (event.target.closest("input:not([type=radio]), textarea, select")) return;
-  const ids = { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" };
+  const ids = { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back" };
   const name = event.key.toLowerCase();
-  if (name === "n") {
+  if (name === "g") {
+    if (chooseTarget()) event.preventDefault();
+  } else if (name === "n") {
     const text = document.getElementById("note-text");
     if (text) { event.preventDefault(); text.focus(); }
   } else if (/^[1-9]$/.test(name)) {

@@ -32,8 +32,18 @@ pub enum AgentApi {
     HangUp,
     /// Lets the caller hear music, or ends that.
     Hold,
-    /// Gives the caller to a queue.
+    /// Lets the other side hear silence and not the agent, or ends that.
+    Mute,
+    /// Gives the caller to a queue, an agent or a number.
     Transfer,
+    /// Asks an agent or a number about the caller, who hears music.
+    Consult,
+    /// Connects the caller with the one who was asked.
+    Complete,
+    /// Talks to the other one of both.
+    Swap,
+    /// Hangs up on the one who was asked, and talks to the caller.
+    Back,
     /// Notes what the conversation was about.
     Note,
     /// Queues, agents and callers who wait; for supervisors, as are the next ones.
@@ -102,7 +112,12 @@ impl AgentApi {
             AgentApi::Decline => ("decline", true),
             AgentApi::HangUp => ("hang-up", true),
             AgentApi::Hold => ("hold", true),
+            AgentApi::Mute => ("mute", true),
             AgentApi::Transfer => ("transfer", true),
+            AgentApi::Consult => ("consult", true),
+            AgentApi::Complete => ("complete", true),
+            AgentApi::Swap => ("swap", true),
+            AgentApi::Back => ("back", true),
             AgentApi::Note => ("note", true),
             AgentApi::Desk => ("desk", false),
             AgentApi::Queue => ("queue", true),
@@ -113,7 +128,7 @@ impl AgentApi {
     }
 }
 
-const ALL: [AgentApi; 20] = [
+const ALL: [AgentApi; 25] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -127,7 +142,12 @@ const ALL: [AgentApi; 20] = [
     AgentApi::Decline,
     AgentApi::HangUp,
     AgentApi::Hold,
+    AgentApi::Mute,
     AgentApi::Transfer,
+    AgentApi::Consult,
+    AgentApi::Complete,
+    AgentApi::Swap,
+    AgentApi::Back,
     AgentApi::Note,
     AgentApi::Desk,
     AgentApi::Queue,

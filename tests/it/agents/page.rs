@@ -22,12 +22,12 @@ const TWO_QUEUES: [&str; 5] = [
     "phone.pause_reasons=break,training",
 ];
 
-fn state(person: &Person) -> Value {
+pub(super) fn state(person: &Person) -> Value {
     person.get("state").json()
 }
 
 /// Waits until the page shows this state.
-fn await_state(person: &Person, wanted: &str) -> Value {
+pub(super) fn await_state(person: &Person, wanted: &str) -> Value {
     eventually(SOON, format!("the agent is {wanted}"), || match state(person) {
         shown if shown["state"] == wanted => Ok(shown),
         other => Err(other.to_string()),
@@ -35,7 +35,7 @@ fn await_state(person: &Person, wanted: &str) -> Value {
 }
 
 /// Waits until the page shows a call of this stage; its number.
-fn await_call(person: &Person, stage: &str) -> u64 {
+pub(super) fn await_call(person: &Person, stage: &str) -> u64 {
     let shown = eventually(LONG, format!("a call is {stage}"), || match state(person) {
         shown if shown["call"]["stage"] == stage => Ok(shown),
         other => Err(other.to_string()),
@@ -44,7 +44,7 @@ fn await_call(person: &Person, stage: &str) -> u64 {
 }
 
 /// An agent at the page, whose telephone is registered, and who takes callers.
-fn takes_callers(gateway: &Gateway, name: &str, number: &str) -> (Person, AgentPhone) {
+pub(super) fn takes_callers(gateway: &Gateway, name: &str, number: &str) -> (Person, AgentPhone) {
     agent(gateway, name, number);
     let desk = telephone(gateway, number);
     let person = Person::at_desk(gateway, name, FIRST);

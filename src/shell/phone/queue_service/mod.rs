@@ -10,9 +10,11 @@
 //! by its closed inbox.
 
 mod call_backs;
+mod consultation;
 mod conversations;
 mod offers;
 mod staff;
+mod transfers;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use crate::kept_desk::{DeskKeeper, KeptDesk};
 use crate::queue_handle::{CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of};
 use crate::registry::Registry;
 use crate::services::Shared;
+use crate::transfer::CalledNumbers;
 use call::{Input, QueueNotice};
 use flow::QueueOutcome;
 use jiff::civil::Date;
@@ -75,6 +78,8 @@ pub(crate) async fn serve(
         left: VecDeque::new(),
         offers: HashMap::new(),
         conversations: HashMap::new(),
+        targets: HashMap::new(),
+        called_numbers: CalledNumbers::default(),
         call_backs,
     };
     let mut ticks = interval(TICK);
@@ -133,6 +138,9 @@ struct Service {
     offers: HashMap<OfferId, Offer>,
     /// The offers whose agents talk, by their callers.
     conversations: HashMap<CallerId, OfferId>,
+    /// Calls to those who are asked about callers, or get them outside the queues.
+    targets: HashMap<OfferId, transfers::Target>,
+    called_numbers: CalledNumbers,
     call_backs: CallBacks,
 }
 
@@ -182,6 +190,8 @@ impl Service {
                 let offer = self.ids.get(&id).and_then(|caller| self.conversations.get(caller));
                 if let Some(offer) = offer.and_then(|offer| self.offers.get(offer)) {
                     self.press(offer.call.session, key);
+                } else if let Some(caller) = self.ids.get(&id) {
+                    self.press_at_target(*caller, key);
                 }
             }
             QueueMessage::CallBack(message) => self.on_call_back(now, message),
@@ -205,6 +215,9 @@ impl Service {
             QueueMessage::Accounts(accounts) => self.take_accounts(now, accounts),
             QueueMessage::Page { agent, call, command, reply } => {
                 let _ = reply.send(self.command(now, &agent, OfferId(call), &command));
+            }
+            QueueMessage::Transfer { agent, call, command, reply } => {
+                let _ = reply.send(self.transfer_command(now, &agent, OfferId(call), command));
             }
             QueueMessage::Supervise { by, command, reply } => {
                 let done = self.supervise(now, &by, &command);
@@ -231,6 +244,7 @@ impl Service {
     fn leave(&mut self, now: Instant, id: WaitId, how: Left) {
         let Some(caller) = self.ids.remove(&id) else { return };
         self.callers.remove(&caller);
+        self.end_targets_of(caller);
         if how == Left::Key {
             self.left.push_back((now, id, caller));
         }
@@ -276,6 +290,7 @@ impl Service {
                     offer.stage = Stage::Withdrawn;
                     offer.call.hang_up();
                 }
+                None if self.end_target_call(offer) => {}
                 None => self.queues.offer_result(now, offer, OfferResult::Withdrawn),
             },
             Action::Connect { caller, agent, offer } => self.connect(now, caller, agent, offer),
@@ -372,6 +387,7 @@ impl Drop for Service {
         }
         self.callers.values().for_each(|(_, link)| insist(&link.inbox, lost()));
         self.offers.values().for_each(|offer| offer.call.hang_up());
+        self.targets.values().for_each(|target| target.call.hang_up());
     }
 }
 

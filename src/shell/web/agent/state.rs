@@ -16,6 +16,7 @@ pub(super) struct State {
     call: Option<Call>,
     day: Option<Day>,
     queues: Vec<Queue>,
+    colleagues: Vec<Colleague>,
     notice: Option<Notice>,
 }
 
@@ -30,6 +31,25 @@ struct Call {
     lang: Option<&'static str>,
     can_note: bool,
     held: bool,
+    muted: bool,
+    consultation: Option<Consultation>,
+    /// The agent who asks this one about the caller.
+    asked_by: Option<String>,
+}
+
+/// Somebody whom the agent asks about the caller.
+#[derive(Serialize)]
+struct Consultation {
+    with: String,
+    stage: &'static str,
+    in_progress: bool,
+}
+
+/// Another agent who is signed in.
+#[derive(Serialize)]
+struct Colleague {
+    name: String,
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -78,6 +98,7 @@ impl State {
             call: page.call.as_ref().map(Call::of),
             day: figures.map(Day::of),
             queues: status.queues.iter().map(Queue::of).collect(),
+            colleagues: colleagues(agent, status),
             notice: page.notice.as_ref().map(|DeskNotice { what, about, by }| Notice {
                 what,
                 about: about.clone(),
@@ -85,6 +106,16 @@ impl State {
             }),
         }
     }
+}
+
+/// The other agents who are signed in, those who are ready first.
+fn colleagues(agent: &str, status: &QueueStatus) -> Vec<Colleague> {
+    let others = status.agents.iter().filter(|other| *other.agent != *agent && other.state != AgentState::SignedOut);
+    let (ready, rest): (Vec<&AgentFigures>, Vec<&AgentFigures>) =
+        others.partition(|other| other.state == AgentState::Ready);
+    let colleague =
+        |other: &AgentFigures| Colleague { name: other.agent.to_string(), state: agent_state_name(&other.state) };
+    ready.into_iter().chain(rest).map(colleague).collect()
 }
 
 impl Call {
@@ -99,6 +130,13 @@ impl Call {
             lang: call.card.lang.map(base::Lang::code),
             can_note: call.stage != CallStage::Ringing,
             held: call.held,
+            muted: call.muted,
+            consultation: call.consultation.as_ref().map(|consultation| Consultation {
+                with: consultation.with.to_string(),
+                stage: consultation.stage.name(),
+                in_progress: consultation.stage.is_in_progress(),
+            }),
+            asked_by: call.asked_by.as_ref().map(ToString::to_string),
         }
     }
 }
