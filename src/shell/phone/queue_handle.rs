@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agent_pages::{AgentPage, Published};
@@ -171,6 +172,29 @@ pub struct QueueStatus {
     pub call_backs: CallBackFigures,
     /// Callers who wait, in order.
     pub waiting: Vec<WaitingCaller>,
+    /// The wishes that wait or are being called, in order; the first of them where they are many.
+    pub wishes: Vec<WaitingWish>,
+}
+
+/// A wish to be called back, without what identifies the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingWish {
+    /// Its number.
+    pub id: u64,
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// The last four digits of the number.
+    pub number: String,
+    /// The language to call in.
+    pub lang: Option<Lang>,
+    /// Since when the person waits.
+    pub since: Timestamp,
+    /// Calls so far.
+    pub attempts: u8,
+    /// The next call is not before.
+    pub not_before: Timestamp,
+    /// The number is being called.
+    pub is_called: bool,
 }
 
 /// A caller who waits.

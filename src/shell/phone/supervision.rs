@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::kept_desk::{KeptAgent, KeptDesk};
-use queue::{AgentChange, AgentError, AgentFigures, AgentState, CallerId, NotReadyReason, Queues};
+use queue::{AgentChange, AgentError, AgentFigures, AgentState, CallBackId, CallerId, NotReadyReason, Queues};
 
 /// What a supervisor wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum SupervisorCommand {
         /// The queue's name.
         queue: Arc<str>,
     },
+    /// Withdraw a wish to be called back: its number.
+    CancelCallBack(u64),
     /// Change what an agent does.
     Agent {
         /// The agent's account.
@@ -39,6 +41,9 @@ pub enum SupervisorError {
     /// The caller waits no longer.
     #[error("the caller waits no longer")]
     CallerGone,
+    /// The wish to be called back does not wait.
+    #[error("the wish does not wait")]
+    WishGone,
     /// The agent's change is refused.
     #[error(transparent)]
     Agent(#[from] AgentError),
@@ -64,7 +69,7 @@ impl SupervisorCommand {
         let (what, about) = match self {
             SupervisorCommand::OpenQueue(queue) => ("queue_opened", queue.to_string()),
             SupervisorCommand::CloseQueue(queue) => ("queue_closed", queue.to_string()),
-            SupervisorCommand::MoveCaller { .. } => return None,
+            SupervisorCommand::MoveCaller { .. } | SupervisorCommand::CancelCallBack(_) => return None,
             SupervisorCommand::Agent { change: AgentChange::Pause(reason), .. } => ("agent_pause", reason.to_string()),
             SupervisorCommand::Agent { change: AgentChange::SignOut, .. } => ("agent_sign_out", String::new()),
             SupervisorCommand::Agent { .. } => ("agent_ready", String::new()),
@@ -83,6 +88,10 @@ pub(super) fn supervise(queues: &mut Queues, now: Instant, command: &SupervisorC
             known(queues.is_open(queue).is_some())?;
             let moved = queues.move_caller(now, CallerId(*caller), queue);
             if moved { Ok(()) } else { Err(SupervisorError::CallerGone) }
+        }
+        SupervisorCommand::CancelCallBack(id) => {
+            let cancelled = queues.cancel_call_back(now, CallBackId(*id));
+            if cancelled { Ok(()) } else { Err(SupervisorError::WishGone) }
         }
         SupervisorCommand::Agent { .. } => Ok(()),
     }

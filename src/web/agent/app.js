@@ -8,7 +8,7 @@ import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
 import { supervisorView } from "./supervisor.js";
 import { chooseTarget, consultationTitle, transferKeys, transferPart } from "./transfer.js";
-import { clock, langName, noticeText, reasonName, stateName } from "./words.js";
+import { callBackState, clock, hour, langName, noticeText, reasonName, stateName } from "./words.js";
 
 session.base = "/agent/api/";
 session.away = {
@@ -181,7 +181,7 @@ function skeleton() {
   fill(main, h("div", { class: "desk" },
     h("section", { class: "side", "aria-label": w("我的状态", "My state") }, h("div", { class: "card", id: "status" }), h("div", { class: "card", id: "phone", hidden: true }), h("div", { class: "card", id: "day" })),
     h("section", { class: "middle", "aria-label": w("来电", "Call") }, h("div", { class: "card", id: "call" }), h("div", { class: "card", id: "caller" }), h("div", { class: "card", id: "note" })),
-    h("section", { class: "side", "aria-label": w("队列", "Queues") }, h("div", { class: "card", id: "queues" }), h("div", { class: "card", id: "keys" }))));
+    h("section", { class: "side", "aria-label": w("队列", "Queues") }, h("div", { class: "card", id: "queues" }), h("div", { class: "card", id: "call-backs" }), h("div", { class: "card", id: "keys" }))));
 }
 
 /** Draws a part again if it shows something else. */
@@ -208,6 +208,7 @@ function draw() {
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
   part("day", state.day, dayPart);
   part("queues", state.queues, queuesPart);
+  part("call-backs", state.call_backs, callBacksPart);
   part("keys", [state.state, Boolean(call), phone.state], keysPart);
   tick();
 }
@@ -311,6 +312,14 @@ function queuesPart() {
       h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `${one.agents_signed_in} agents: ${one.agents_ready} ready, ${one.agents_talking} talking`)),
       h("p", { class: "soft" }, w(`接听 ${one.answered}，放弃 ${one.abandoned}`, `${one.answered} answered, ${one.abandoned} gave up`),
         one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`))))];
+}
+
+function callBacksPart() {
+  if (state.call_backs.length === 0) return null;
+  return [h("h2", {}, w("等待回电", "Call-backs")), h("ul", { class: "plain" }, state.call_backs.slice(0, 10).map((one) => h("li", {},
+    h("b", {}, `…${one.number}`), ` ${one.queue}`, one.lang && ` · ${langName(one.lang)}`, " ", h("span", { class: "chip" }, callBackState(one)),
+    h("span", { class: "soft" }, w(` 自 ${hour(one.since)}，已呼叫 ${one.attempts} 次`, ` since ${hour(one.since)}, called ${one.attempts} times`))))),
+  state.call_backs.length > 10 && h("p", { class: "soft" }, w(`共 ${state.call_backs.length} 个`, `${state.call_backs.length} in all`))];
 }
 
 function keysPart() {

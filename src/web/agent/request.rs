@@ -139,6 +139,14 @@ pub struct MoveBody {
     pub queue: String,
 }
 
+/// `POST call-back-cancel`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallBackBody {
+    /// The wish's number, from `GET desk`.
+    pub id: u64,
+}
+
 /// What a supervisor wants an agent to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -214,6 +222,7 @@ read! {
     ConsultBody: r#"{"call": 7, "agent": "li"}"#,
     AgentNoteBody: r#"{"call": 7, "reason": "progress", "text": "..."}"#,
     QueueBody: r#"{"queue": "desk", "open": true}"#,
+    CallBackBody: r#"{"id": 1764457200000000}"#,
     MoveBody: r#"{"caller": 7, "queue": "desk"}"#,
     AgentBody: r#"{"agent": "li", "do": "pause", "reason": "break"}"#,
     DutyBody: r#"{"agent": "li", "queues": ["desk"], "skills": ["en"]}"#,

@@ -56,6 +56,8 @@ pub enum AgentApi {
     Agent,
     /// Changes the queues and skills of an agent.
     Duty,
+    /// Withdraws a wish to be called back.
+    CallBackCancel,
 }
 
 /// Finds the route of a request; `name` is the path after `/agent/api/`.
@@ -89,7 +91,15 @@ impl AgentApi {
 
     /// Whether only supervisors may use it.
     pub fn is_for_supervisors(self) -> bool {
-        matches!(self, AgentApi::Desk | AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty)
+        matches!(
+            self,
+            AgentApi::Desk
+                | AgentApi::Queue
+                | AgentApi::Move
+                | AgentApi::Agent
+                | AgentApi::Duty
+                | AgentApi::CallBackCancel
+        )
     }
 
     /// Whether a session whose password must be changed may use it.
@@ -124,11 +134,12 @@ impl AgentApi {
             AgentApi::Move => ("move", true),
             AgentApi::Agent => ("agent", true),
             AgentApi::Duty => ("duty", true),
+            AgentApi::CallBackCancel => ("call-back-cancel", true),
         }
     }
 }
 
-const ALL: [AgentApi; 25] = [
+const ALL: [AgentApi; 26] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -154,6 +165,7 @@ const ALL: [AgentApi; 25] = [
     AgentApi::Move,
     AgentApi::Agent,
     AgentApi::Duty,
+    AgentApi::CallBackCancel,
 ];
 
 #[cfg(test)]

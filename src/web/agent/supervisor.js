@@ -2,7 +2,7 @@
 
 import { Refused, get, post, words } from "/studio/api.js";
 import { ask, button, fill, h, notice, w } from "/studio/dom.js";
-import { clock, langName, reasonName, stateName } from "./words.js";
+import { callBackState, clock, hour, langName, reasonName, stateName } from "./words.js";
 
 export function supervisorView({ main, settings }) {
   let alive = true;
@@ -72,6 +72,18 @@ export function supervisorView({ main, settings }) {
       h("td", {}, others.length > 0 && h("div", { class: "row tight" }, to, button(w("移动", "Move"), () => act("move", { caller: one.caller, queue: to.value }), { class: "small" }))));
   }
 
+  async function cancelCallBack(one) {
+    const sure = await ask(w(`取消 …${one.number} 的回电？`, `Withdraw the call-back to …${one.number}?`),
+      h("p", {}, w("不再呼叫此号码。", "The number is not called any more.")), w("取消回电", "Withdraw it"), true);
+    if (sure) act("call-back-cancel", { id: one.id });
+  }
+
+  function callBackRow(one) {
+    return h("tr", {}, h("th", { scope: "row" }, `…${one.number}`), h("td", {}, one.queue), h("td", {}, langName(one.lang) || "–"), h("td", { class: "num" }, hour(one.since)),
+      h("td", { class: "num" }, String(one.attempts)), h("td", {}, callBackState(one)),
+      h("td", {}, button(w("取消", "Withdraw"), () => cancelCallBack(one), { class: "small", "aria-label": w(`取消 …${one.number} 的回电`, `Withdraw the call-back to …${one.number}`) })));
+  }
+
   function agentRow(one) {
     const may = { ready: ["not_ready", "wrap_up", "signed_out"], pause: ["ready", "ringing", "talking", "wrap_up"], sign_out: ["ready", "not_ready", "talking", "wrap_up"] };
     const deed = (name, title) => button(title, () => act("agent", { agent: one.name, do: name }), { class: "small", disabled: !may[name].includes(one.state), "aria-label": `${title}：${one.name}` });
@@ -97,6 +109,8 @@ export function supervisorView({ main, settings }) {
         h("tbody", {}, desk.queues.map(queueRow))))),
       h("section", { class: "card" }, h("h2", {}, w("等候的来电者", "Callers who wait")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "Nobody waits."))
         : h("div", { class: "scroll" }, h("table", { id: "desk-waiting" }, head(w("来电", "caller"), w("队列", "queue"), w("已等候", "waited"), w("语言", "language"), w("移到", "move to")), h("tbody", {}, desk.waiting.map(waitingRow))))),
+      desk.call_backs.length > 0 && h("section", { class: "card" }, h("h2", {}, w("等待回电", "Call-backs")), h("div", { class: "scroll" }, h("table", { id: "desk-call-backs" },
+        head(w("号码", "number"), w("队列", "queue"), w("语言", "language"), w("等候自", "since"), w("已呼叫", "calls"), w("状态", "state"), ""), h("tbody", {}, desk.call_backs.map(callBackRow))))),
       h("section", { class: "card" }, h("h2", {}, w("坐席", "Agents")), h("div", { class: "scroll" }, h("table", { id: "desk-agents" },
         head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("技能", "skills"), ""),
         h("tbody", {}, desk.agents.map(agentRow))))),

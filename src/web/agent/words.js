@@ -57,6 +57,13 @@ export const resultName = named(RESULTS);
 export const outcomeName = named(OUTCOMES);
 export const langName = named(LANGS);
 
+/** How far a call-back is: being called, waiting, or waiting until a time. */
+export function callBackState(one) {
+  if (one.state === "calling") return w("呼叫中", "calling");
+  const later = new Date(one.not_before) > new Date();
+  return later ? w(`${hour(one.not_before)} 后再呼叫`, `again after ${hour(one.not_before)}`) : w("等待", "waiting");
+}
+
 /** What a supervisor did, in a sentence. */
 export function noticeText({ what, about, by }) {
   switch (what) {

@@ -318,7 +318,10 @@ impl Service {
                 }
             }
             Action::HangUpCallBack { call_back } => self.call_backs.hang_up(call_back),
-            Action::StoreCallBack(record) => self.call_backs.store(&self.shared, &self.handle, &record),
+            Action::StoreCallBack(record) => {
+                self.call_backs.store(&self.shared, &self.handle, &record);
+                self.wishes_changed();
+            }
             Action::ForgetCallBack { call_back } => self.call_backs.forget(&self.shared, call_back),
             Action::AgentState { agent, state } => {
                 tracing::info!(%agent, state = name_of(&state), "agent");
@@ -370,7 +373,7 @@ impl Service {
         let waiting = waiting.collect();
         let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
         let call_backs = self.queues.call_back_figures();
-        let status = QueueStatus { queues, agents, waiting, call_backs };
+        let status = QueueStatus { queues, agents, waiting, call_backs, wishes: self.wishes() };
         self.handle.status.store(Arc::new(status));
     }
 }

@@ -56,7 +56,7 @@ impl Service {
                 };
                 self.agents.iter().filter(|(_, agent)| serves(agent)).map(|(name, _)| Arc::clone(name)).collect()
             }
-            SupervisorCommand::MoveCaller { .. } => Vec::new(),
+            SupervisorCommand::MoveCaller { .. } | SupervisorCommand::CancelCallBack(_) => Vec::new(),
         };
         if let Some(notice) = command.notice(by) {
             concerned.iter().for_each(|agent| self.pages.tell(agent, &notice));

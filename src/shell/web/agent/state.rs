@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, agent_state_name, agent_state_reason};
+use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, WaitingWish, agent_state_name, agent_state_reason};
 use queue::{AgentFigures, AgentState, QueueFigures};
 
 /// The state of an agent.
@@ -17,6 +17,7 @@ pub(super) struct State {
     day: Option<Day>,
     queues: Vec<Queue>,
     colleagues: Vec<Colleague>,
+    call_backs: Vec<CallBack>,
     notice: Option<Notice>,
 }
 
@@ -43,6 +44,22 @@ struct Consultation {
     with: String,
     stage: &'static str,
     in_progress: bool,
+}
+
+/// A wish to be called back that waits.
+#[derive(Serialize)]
+pub(super) struct CallBack {
+    id: u64,
+    queue: String,
+    /// The last four digits.
+    number: String,
+    lang: Option<&'static str>,
+    since: String,
+    attempts: u8,
+    /// The next call is not before.
+    not_before: String,
+    /// `waiting`, `calling`.
+    state: &'static str,
 }
 
 /// Another agent who is signed in.
@@ -99,6 +116,7 @@ impl State {
             day: figures.map(Day::of),
             queues: status.queues.iter().map(Queue::of).collect(),
             colleagues: colleagues(agent, status),
+            call_backs: status.wishes.iter().map(CallBack::of).collect(),
             notice: page.notice.as_ref().map(|DeskNotice { what, about, by }| Notice {
                 what,
                 about: about.clone(),
@@ -137,6 +155,21 @@ impl Call {
                 in_progress: consultation.stage.is_in_progress(),
             }),
             asked_by: call.asked_by.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl CallBack {
+    pub(super) fn of(wish: &WaitingWish) -> CallBack {
+        CallBack {
+            id: wish.id,
+            queue: wish.queue.to_string(),
+            number: wish.number.clone(),
+            lang: wish.lang.map(base::Lang::code),
+            since: wish.since.to_string(),
+            attempts: wish.attempts,
+            not_before: wish.not_before.to_string(),
+            state: if wish.is_called { "calling" } else { "waiting" },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::state::{Day, Queue};
+use super::state::{CallBack, Day, Queue};
 use super::{AgentService, Done, refused};
 use crate::reply::Reply;
 use crate::studio::account;
@@ -11,7 +11,7 @@ use phone::{SupervisorCommand, SupervisorError, agent_state_name, agent_state_re
 use queue::{AgentChange, AgentFigures};
 use studio_store::AgentDuty;
 use web::RequestError;
-use web::agent::{AgentApi, AgentBody, AgentWish, DutyBody, MoveBody, QueueBody};
+use web::agent::{AgentApi, AgentBody, AgentWish, CallBackBody, DutyBody, MoveBody, QueueBody};
 use web::studio::{Message, StudioError};
 
 #[derive(Serialize)]
@@ -19,6 +19,7 @@ struct Desk {
     agents: Vec<Agent>,
     queues: Vec<Queue>,
     waiting: Vec<Waiting>,
+    call_backs: Vec<CallBack>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +53,7 @@ impl AgentService {
             agents: status.agents.iter().map(Agent::of).collect(),
             queues: status.queues.iter().map(Queue::of).collect(),
             waiting: waiting.collect(),
+            call_backs: status.wishes.iter().map(CallBack::of).collect(),
         })
     }
 
@@ -69,6 +71,10 @@ impl AgentService {
                 let MoveBody { caller, queue } = MoveBody::read(body)?;
                 let command = SupervisorCommand::MoveCaller { caller, queue: queue.as_str().into() };
                 ("caller_moved", by.clone(), queue, command)
+            }
+            AgentApi::CallBackCancel => {
+                let CallBackBody { id } = CallBackBody::read(body)?;
+                ("call_back_cancelled", by.clone(), id.to_string(), SupervisorCommand::CancelCallBack(id))
             }
             AgentApi::Agent => {
                 let AgentBody { agent, wish, reason } = AgentBody::read(body)?;
@@ -129,6 +135,11 @@ fn not_done(error: SupervisorError) -> StudioError {
         SupervisorError::Agent(error) => return refused(error),
         SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
         SupervisorError::CallerGone => ("no_caller", "该来电者已不在等候。", "This caller waits no longer."),
+        SupervisorError::WishGone => (
+            "no_call_back",
+            "该回电已不在等待。",
+            "This wish to be called back does not wait any more.",
+        ),
         SupervisorError::NotServed => {
             ("away", "本节点未启用队列；请联系系统管理员。", "This node serves no queues; ask the administrator.")
         }
