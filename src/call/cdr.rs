@@ -114,6 +114,12 @@ impl CdrBuilder {
         self.record.rating = Some(score);
     }
 
+    /// The queue and the agent of the last conversation with an agent.
+    pub(super) fn served_by(&self) -> Option<(Arc<str>, Arc<str>)> {
+        let visit = self.record.queue.as_ref()?;
+        Some((Arc::clone(&visit.queue), Arc::clone(visit.agent.as_ref()?)))
+    }
+
     pub(super) fn lang(&mut self, lang: Lang) {
         self.record.lang = Some(lang);
     }

@@ -135,6 +135,7 @@ fn table(status: &AgentsStatus) -> String {
             agent.offered.to_string(),
             agent.answered.to_string(),
             agent.missed.to_string(),
+            scores(agent.ratings),
         ];
         cells.extend(duty_cells(agent.duty.as_ref(), lang));
         cells
@@ -147,6 +148,7 @@ fn table(status: &AgentsStatus) -> String {
             queue.answered.to_string(),
             queue.answered_in_time.to_string(),
             queue.abandoned.to_string(),
+            scores(queue.ratings),
         ]
     });
     let heads =
@@ -160,18 +162,24 @@ fn table(status: &AgentsStatus) -> String {
                     "offered",
                     "answered",
                     "missed",
+                    "ratings",
                     "queues",
                     "skills",
                     "telephone",
                 ][..],
-                &["queue", "waiting", "longest s", "answered", "in time", "abandoned"],
+                &["queue", "waiting", "longest s", "answered", "in time", "abandoned", "ratings"],
             ],
             [
-                &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接", "队列", "技能", "话机"][..],
-                &["队列", "等候", "最长秒", "接听", "及时接听", "放弃"],
+                &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接", "评价", "队列", "技能", "话机"][..],
+                &["队列", "等候", "最长秒", "接听", "及时接听", "放弃", "评价"],
             ],
         );
     format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
+}
+
+/// Scores: satisfied, fair, not satisfied.
+fn scores([satisfied, fair, not_satisfied]: [u64; 3]) -> String {
+    format!("{satisfied}/{fair}/{not_satisfied}")
 }
 
 /// A state in the language of the command line.

@@ -136,6 +136,14 @@ impl Collect for QueueCollector {
             "Callers who hung up while they waited.",
             each(|queue| queue.abandoned),
         );
+        let scores = |queue: &'_ QueueFigures| Score::ALL.map(Score::name).into_iter().zip(queue.ratings);
+        page.samples(
+            "jindu_queue_ratings_total",
+            "Scores of callers whom agents served, by queue.",
+            status.queues.iter().flat_map(|queue| {
+                scores(queue).map(move |(score, count)| (vec![("queue", &*queue.queue), ("score", score)], count))
+            }),
+        );
         let mut agents: BTreeMap<&str, u64> = BTreeMap::new();
         for agent in &status.agents {
             *agents.entry(agent_state_name(&agent.state)).or_default() += 1;

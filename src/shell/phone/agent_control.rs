@@ -68,6 +68,9 @@ pub struct AgentLine {
     pub answered: u64,
     /// Not answered, or declined.
     pub missed: u64,
+    /// Scores of the day of callers who talked to the agent last: satisfied, fair, not satisfied.
+    #[serde(default)]
+    pub ratings: [u64; 3],
     /// What the agent serves, and where the telephone is; the command adds it from the accounts.
     #[serde(default)]
     pub duty: Option<AgentDutyLine>,
@@ -116,6 +119,12 @@ pub struct QueueLine {
     /// Its agents who are signed in and take no callers.
     #[serde(default)]
     pub paused: usize,
+    /// Scores of the day: satisfied, fair, not satisfied.
+    #[serde(default)]
+    pub ratings: [u64; 3],
+    /// Whether callers may join.
+    #[serde(default)]
+    pub open: bool,
 }
 
 /// Answers commands until the listener is dropped. The caller holds the lock of the data folder.
@@ -179,6 +188,7 @@ impl AgentLine {
             offered: figures.offered,
             answered: figures.answered,
             missed: figures.missed,
+            ratings: figures.ratings,
             duty: None,
         }
     }
@@ -201,6 +211,8 @@ impl QueueLine {
             talking: agents(|state| matches!(state, AgentState::Talking)),
             wrap_up: agents(|state| matches!(state, AgentState::WrapUp)),
             paused: agents(|state| matches!(state, AgentState::NotReady(_))),
+            ratings: figures.ratings,
+            open: figures.open,
         }
     }
 }

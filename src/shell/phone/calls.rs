@@ -502,6 +502,7 @@ impl Task {
                     self.shared.queue.key(id, key);
                 }
             }
+            Effect::Rated { queue, agent, score } => self.shared.queue.rated(queue, agent, score),
             Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => {
                 // A message that its caller did not finish is not kept.

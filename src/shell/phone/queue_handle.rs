@@ -52,6 +52,8 @@ pub(crate) enum QueueMessage {
     Leave(WaitId, Left),
     /// A caller who talks to an agent has pressed a key.
     Key(WaitId, Key),
+    /// A caller gave a score after a conversation.
+    Rated { queue: Arc<str>, agent: Arc<str>, score: u8 },
     /// News of call-backs.
     CallBack(CallBackMessage),
     /// News of the call to an agent.
@@ -300,6 +302,11 @@ impl QueueHandle {
         let (reply, answer) = oneshot::channel();
         let _ = self.messages.blocking_send(CallBackMessage::List { cancel, reply }.into());
         answer.blocking_recv().ok().flatten()
+    }
+
+    /// A caller gave a score, from 1 for the best, after a conversation with an agent of a queue.
+    pub(crate) fn rated(&self, queue: Arc<str>, agent: Arc<str>, score: u8) {
+        insist(&self.messages, QueueMessage::Rated { queue, agent, score });
     }
 
     /// Gives a caller's key to the agent.

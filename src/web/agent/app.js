@@ -8,7 +8,7 @@ import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
 import { supervisorView } from "./supervisor.js";
 import { chooseTarget, consultationTitle, transferKeys, transferPart } from "./transfer.js";
-import { callBackState, clock, hour, langName, noticeText, reasonName, stateName } from "./words.js";
+import { callBackState, clock, hour, langName, noticeText, ratings, reasonName, stateName } from "./words.js";
 
 session.base = "/agent/api/";
 session.away = {
@@ -300,7 +300,7 @@ function dayPart() {
   const day = state.day;
   if (!day) return null;
   const mean = day.answered ? clock(day.talking_s / day.answered) : "–";
-  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Mean call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)]];
+  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Mean call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)], [w("满意/一般/不满意", "Satisfied/fair/not"), ratings(day.ratings)]];
   return [h("h2", {}, w("我的今天", "My day")), h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
 }
 
@@ -311,7 +311,8 @@ function queuesPart() {
       h("p", { class: one.waiting ? "waiting some" : "waiting" }, h("b", {}, String(one.waiting)), w(" 人等候", " waiting"), one.waiting > 0 && ` · ${w("最长", "longest")} ${clock(one.longest_wait_s)}`),
       h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `${one.agents_signed_in} agents: ${one.agents_ready} ready, ${one.agents_talking} talking`)),
       h("p", { class: "soft" }, w(`接听 ${one.answered}，放弃 ${one.abandoned}`, `${one.answered} answered, ${one.abandoned} gave up`),
-        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`))))];
+        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`)),
+      h("p", { class: "soft" }, w(`评价（满意/一般/不满意）${ratings(one.ratings)}`, `rated ${ratings(one.ratings)} (satisfied/fair/not)`))))];
 }
 
 function callBacksPart() {

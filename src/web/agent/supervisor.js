@@ -2,7 +2,7 @@
 
 import { Refused, get, post, words } from "/studio/api.js";
 import { ask, button, fill, h, notice, w } from "/studio/dom.js";
-import { callBackState, clock, hour, langName, reasonName, stateName } from "./words.js";
+import { callBackState, clock, hour, langName, ratings, reasonName, stateName } from "./words.js";
 
 export function supervisorView({ main, settings }) {
   let alive = true;
@@ -60,6 +60,7 @@ export function supervisorView({ main, settings }) {
       h("td", { class: one.waiting ? "num some" : "num" }, String(one.waiting)), h("td", { class: "num" }, one.waiting ? clock(one.longest_wait_s) : "–"),
       h("td", { class: "num" }, String(one.answered)), h("td", { class: "num" }, String(one.abandoned)),
       h("td", { class: "num" }, one.service_level === null ? "–" : `${Math.round(one.service_level * 100)} %`),
+      h("td", { class: "num" }, ratings(one.ratings)),
       h("td", { class: "num" }, `${one.agents_ready} / ${one.agents_talking} / ${one.agents_signed_in}`),
       h("td", {}, one.open ? button(w("关闭", "Close"), () => closeQueue(one.name), { class: "small", "aria-label": w(`关闭队列 ${one.name}`, `Close the queue ${one.name}`) })
         : button(w("开放", "Open"), () => act("queue", { queue: one.name, open: true }), { class: "small first", "aria-label": w(`开放队列 ${one.name}`, `Open the queue ${one.name}`) })));
@@ -91,7 +92,7 @@ export function supervisorView({ main, settings }) {
       h("td", {}, h("span", { class: `chip state-chip is-${one.state}` }, stateName(one.state)), one.reason && ` ${reasonName(one.reason)}`),
       h("td", { class: "num" }, one.state === "signed_out" ? "–" : clock(one.for_s)),
       h("td", { class: "num" }, String(one.day.answered)), h("td", { class: "num" }, String(one.day.missed)),
-      h("td", { class: "num" }, one.day.answered ? clock(one.day.talking_s / one.day.answered) : "–"), h("td", {}, one.skills.join(" ") || "–"),
+      h("td", { class: "num" }, one.day.answered ? clock(one.day.talking_s / one.day.answered) : "–"), h("td", { class: "num" }, ratings(one.day.ratings)), h("td", {}, one.skills.join(" ") || "–"),
       h("td", {}, h("div", { class: "row tight" }, deed("ready", w("就绪", "Ready")), deed("pause", w("暂停", "Pause")), deed("sign_out", w("签退", "Sign out")),
         button(w("队列和技能", "Queues, skills"), () => changeDuty(one), { class: "small" }))));
   }
@@ -105,14 +106,14 @@ export function supervisorView({ main, settings }) {
     const focused = document.activeElement?.getAttribute("aria-label");
     fill(main, h("h1", { tabindex: -1 }, w("班长席", "Supervisor's desk")),
       h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
-        head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
+        head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("满意/一般/不满意", "satisfied/fair/not"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
         h("tbody", {}, desk.queues.map(queueRow))))),
       h("section", { class: "card" }, h("h2", {}, w("等候的来电者", "Callers who wait")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "Nobody waits."))
         : h("div", { class: "scroll" }, h("table", { id: "desk-waiting" }, head(w("来电", "caller"), w("队列", "queue"), w("已等候", "waited"), w("语言", "language"), w("移到", "move to")), h("tbody", {}, desk.waiting.map(waitingRow))))),
       desk.call_backs.length > 0 && h("section", { class: "card" }, h("h2", {}, w("等待回电", "Call-backs")), h("div", { class: "scroll" }, h("table", { id: "desk-call-backs" },
         head(w("号码", "number"), w("队列", "queue"), w("语言", "language"), w("等候自", "since"), w("已呼叫", "calls"), w("状态", "state"), ""), h("tbody", {}, desk.call_backs.map(callBackRow))))),
       h("section", { class: "card" }, h("h2", {}, w("坐席", "Agents")), h("div", { class: "scroll" }, h("table", { id: "desk-agents" },
-        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("技能", "skills"), ""),
+        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("满意/一般/不满意", "satisfied/fair/not"), w("技能", "skills"), ""),
         h("tbody", {}, desk.agents.map(agentRow))))),
       h("p", { class: "soft" }, w("在此所做的更改都记入审计日志，并显示在有关坐席的页面上。", "What you change here is in the audit log, and shown to the agents whom it concerns.")));
     if (focused) [...main.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();

@@ -75,6 +75,9 @@ export function noticeText({ what, about, by }) {
   }
 }
 
+/** Scores: satisfied, fair, not satisfied. */
+export const ratings = (of) => `${of.satisfied}/${of.fair}/${of.not_satisfied}`;
+
 /** Seconds as 3:07 or 1:02:03. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -194,6 +194,10 @@ impl Service {
                     self.press_at_target(*caller, key);
                 }
             }
+            QueueMessage::Rated { queue, agent, score } => {
+                self.queues.rated(now, &queue, &agent, score);
+                self.pages.touch(&agent);
+            }
             QueueMessage::CallBack(message) => self.on_call_back(now, message),
             QueueMessage::Agent(offer, report) => self.on_report(now, offer, report),
             QueueMessage::Change { agent, change, reply } => {

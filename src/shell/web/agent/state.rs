@@ -86,6 +86,21 @@ pub(super) struct Day {
     wrap_up_s: u64,
     ready_s: u64,
     not_ready_s: u64,
+    ratings: Ratings,
+}
+
+/// Scores of the day.
+#[derive(Serialize)]
+struct Ratings {
+    satisfied: u64,
+    fair: u64,
+    not_satisfied: u64,
+}
+
+impl Ratings {
+    fn of([satisfied, fair, not_satisfied]: [u64; 3]) -> Ratings {
+        Ratings { satisfied, fair, not_satisfied }
+    }
 }
 
 /// A queue's figures of the day.
@@ -102,6 +117,7 @@ pub(super) struct Queue {
     agents_ready: usize,
     agents_talking: usize,
     agents_signed_in: usize,
+    ratings: Ratings,
 }
 
 impl State {
@@ -184,6 +200,7 @@ impl Day {
             wrap_up_s: figures.wrap_up.as_secs(),
             ready_s: figures.ready.as_secs(),
             not_ready_s: figures.not_ready.as_secs(),
+            ratings: Ratings::of(figures.ratings),
         }
     }
 }
@@ -204,6 +221,7 @@ impl Queue {
             agents_ready: agents(&|state| *state == AgentState::Ready),
             agents_talking: agents(&|state| *state == AgentState::Talking),
             agents_signed_in: agents(&|state| *state != AgentState::SignedOut),
+            ratings: Ratings::of(figures.ratings),
         }
     }
 }
