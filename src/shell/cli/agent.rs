@@ -49,7 +49,11 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
     Ok(())
 }
 
-fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, Bilingual> {
+/// Asks the serving node.
+///
+/// # Errors
+/// None serves, or it refuses.
+pub(crate) fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, Bilingual> {
     ask_agents(data, request)?.ok_or_else(|| {
         let data = data.display();
         bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹")
@@ -178,7 +182,7 @@ fn table(status: &AgentsStatus) -> String {
 }
 
 /// Scores: satisfied, fair, not satisfied.
-fn scores([satisfied, fair, not_satisfied]: [u64; 3]) -> String {
+pub(crate) fn scores([satisfied, fair, not_satisfied]: [u64; 3]) -> String {
     format!("{satisfied}/{fair}/{not_satisfied}")
 }
 
@@ -197,7 +201,8 @@ fn state(name: &str, lang: OfficeLang) -> String {
     lang.choose(name, zh).to_owned()
 }
 
-fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table of these rows.
+pub(crate) fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let head = head.iter().map(|name| (*name).to_owned()).collect();
     let line = |cells: Vec<String>| {
         let cells: Vec<String> =

@@ -20,6 +20,7 @@ use crate::args::prompts::PromptCommand;
 use crate::args::{self, Arguments, Command, Span, Way};
 use crate::call::call;
 use crate::call_back;
+use crate::queue;
 use crate::calls::calls;
 use crate::check::check;
 use crate::diagram;
@@ -158,6 +159,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
         Command::Trunk(args::Trunk::Trace(arguments)) => done(trace(settings, *arguments)),
         Command::Agent(command) => done(agent::run(settings, &command)),
+        Command::Queue(command) => done(queue::run(settings, &command)),
         Command::CallBack(command) => done(call_back::run(settings, command)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {

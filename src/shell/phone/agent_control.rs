@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::queue_handle::{QueueHandle, name_of, reason_of};
+use super::supervision::{SupervisorCommand, SupervisorError};
 use base::{Bilingual, bilingual};
 use os::control::{self, ControlListener};
 use queue::{AgentChange, AgentError, AgentFigures, AgentState, QueueFigures};
@@ -27,6 +28,13 @@ pub enum AgentRequest {
         agent: String,
         /// One of the settings' reasons.
         reason: Option<String>,
+    },
+    /// A queue is opened or closed.
+    SetQueue {
+        /// Its name.
+        queue: String,
+        /// Whether callers may join.
+        open: bool,
     },
     /// The agent ends work.
     SignOut {
@@ -146,6 +154,12 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
             AgentRequest::Pause { agent, reason } => {
                 change(agent, AgentChange::Pause(reason.unwrap_or_default().into()))
             }
+            AgentRequest::SetQueue { queue: name, open } => {
+                let name = name.as_str().into();
+                let command =
+                    if open { SupervisorCommand::OpenQueue(name) } else { SupervisorCommand::CloseQueue(name) };
+                queue.supervise_blocking(BY.into(), command).map_err(refused)
+            }
             AgentRequest::SignOut { agent } => change(agent, AgentChange::SignOut),
         });
         match done {
@@ -217,6 +231,19 @@ impl QueueLine {
     }
 }
 
+fn refused(error: SupervisorError) -> Bilingual {
+    match error {
+        SupervisorError::UnknownQueue => Bilingual::fixed(
+            "there is no such queue: jindu queue list shows all",
+            "没有这个队列：jindu queue list 列出全部队列",
+        ),
+        SupervisorError::NotServed => NO_QUEUE,
+        other => other.to_string().into(),
+    }
+}
+
+/// Who changed a queue, on the pages of agents.
+const BY: &str = "command line";
 const NO_QUEUE: Bilingual = Bilingual::fixed(
     "this node has no queue: the settings need a table [[queue]], and agents a studio folder that can be read (see the log)",
     "本节点没有队列：设置中须有 [[queue]] 表，且账号库可读（见日志）",

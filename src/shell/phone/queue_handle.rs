@@ -385,6 +385,19 @@ impl QueueHandle {
         answer.await.unwrap_or(Err(SupervisorError::NotServed))
     }
 
+    /// The same from a thread without a runtime.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn supervise_blocking(&self, by: String, command: SupervisorCommand) -> Result<(), SupervisorError> {
+        if !self.is_served() {
+            return Err(SupervisorError::NotServed);
+        }
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.blocking_send(QueueMessage::Supervise { by, command, reply });
+        answer.blocking_recv().unwrap_or(Err(SupervisorError::NotServed))
+    }
+
     /// An agent's page.
     pub fn page(&self, agent: &str) -> AgentPage {
         self.pages.borrow().get(agent).cloned().unwrap_or_default()
