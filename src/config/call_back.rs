@@ -17,6 +17,8 @@ pub struct CallBackLine {
     pub dial: String,
     /// The number that the called person sees, in digits.
     pub from: String,
+    /// The calendar of the hotline within whose hours numbers are called; none: at any time.
+    pub hours: Option<String>,
 }
 
 impl CallBackLine {
@@ -35,6 +37,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let dial = reader.optional_string("call_back.dial").filter(|dial| !dial.is_empty());
     let from = reader.string("call_back.from", "96110110");
+    let hours = Some(reader.string("call_back.hours", "desk")).filter(|hours| !hours.is_empty());
     let allow = patterns(reader, "call_back.allow");
     let deny = patterns(reader, "call_back.deny");
     let settings = CallBackSettings {
@@ -61,7 +64,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
         );
         reader.report("call_back.from", what);
     }
-    (dial.map(|dial| CallBackLine { dial, from }), settings)
+    (dial.map(|dial| CallBackLine { dial, from, hours }), settings)
 }
 
 /// Checks a line of a table: the URI that is dialled, and that there are numbers which may be.
@@ -156,6 +159,7 @@ mod tests {
         let text = "[call_back]\ndial = \"sip:0{number}@127.0.0.1\"\nallow = [\"1[3-9]XXXXXXXXX\"]\ndeny = [\"139XXXXXXXX\"]\n";
         let settings = reads(text).expect("good settings");
         let line = settings.phone.call_back.expect("a line");
+        assert_eq!(line.hours.as_deref(), Some("desk"));
         assert_eq!(line.uri("13800000000"), "sip:013800000000@127.0.0.1");
         let rules = settings.phone.queues.call_backs;
         assert_eq!(rules.allowed("138-0000 0000").as_deref(), Some("13800000000"));

@@ -72,6 +72,13 @@ impl Queues {
         }
     }
 
+    /// Lets numbers be called, or none: the hours of call-backs are judged by the shell. Calls in progress go on, and wishes wait in
+    /// their order.
+    pub fn set_call_backs_open(&mut self, now: Instant, open: bool) {
+        self.at(now);
+        self.may_call = open;
+    }
+
     /// Withdraws a wish; whether there was one.
     pub fn cancel_call_back(&mut self, now: Instant, call_back: CallBackId) -> bool {
         self.at(now);
@@ -197,6 +204,9 @@ impl Queues {
 
     /// How many more may be dialled.
     pub(crate) fn call_backs_at_once(&self) -> usize {
+        if !self.may_call {
+            return 0;
+        }
         let dialling = self.waiting.iter().filter(|entry| matches!(entry.line, Line::Dialling { .. })).count();
         self.rules.at_once_max.saturating_sub(dialling)
     }

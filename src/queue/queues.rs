@@ -36,6 +36,8 @@ pub struct Queues {
     pub(crate) consultations: BTreeMap<OfferId, Consultation>,
     /// Callers who left by a key, until when their places are kept.
     pub(crate) left: BTreeMap<CallerId, (Entry, Moment)>,
+    /// Whether numbers may be called now.
+    pub(crate) may_call: bool,
     pub(crate) records: BTreeMap<CallBackId, CallBackRecord>,
     /// When the node ends its service of waiting callers.
     pub(crate) draining: Option<Moment>,
@@ -96,6 +98,7 @@ impl Queues {
             outside: BTreeMap::new(),
             consultations: BTreeMap::new(),
             left: BTreeMap::new(),
+            may_call: true,
             records: BTreeMap::new(),
             draining: None,
             ids: 0,

@@ -9,7 +9,8 @@ use crate::inbox::insist;
 use crate::queue_handle::{CallBackMessage, WaitingWish};
 use crate::transfer::last_four;
 use call::{Input, QueueNotice};
-use flow::QueueOutcome;
+use flow::{Opening, QueueOutcome};
+use os::clock;
 use jiff::Timestamp;
 use queue::{CallBackRecord, CallBackResult, CallBackState, CallBackWish};
 
@@ -64,6 +65,15 @@ impl Service {
             is_called: record.state == CallBackState::Calling,
         };
         records.into_iter().take(WISHES_SHOWN).map(wish).collect()
+    }
+
+    /// Numbers are called within the hours of the settings alone; a calendar that the release does not have is never open.
+    pub(super) fn look_at_the_hours(&mut self, now: Instant) {
+        let hours = self.shared.settings.call_back.as_ref().and_then(|line| line.hours.as_deref());
+        let live = self.shared.services.live.load();
+        let opening = |name| live.release.calendar.opening(name, clock::local(&live.zone));
+        let open = hours.is_none_or(|name| opening(name) == Some(Opening::Open));
+        self.queues.set_call_backs_open(now, open);
     }
 
     /// Pages show the wishes.

@@ -363,6 +363,7 @@ impl Service {
         self.pages.forget_old();
         self.look_at_telephones(now);
         self.look_at_the_day(now);
+        self.look_at_the_hours(now);
         self.publish(now);
     }
 
