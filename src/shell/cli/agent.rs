@@ -155,29 +155,28 @@ fn table(status: &AgentsStatus) -> String {
             scores(queue.ratings),
         ]
     });
-    let heads =
-        lang.choose(
-            [
-                &[
-                    "agent",
-                    "state",
-                    "reason",
-                    "for s",
-                    "offered",
-                    "answered",
-                    "missed",
-                    "ratings",
-                    "queues",
-                    "skills",
-                    "telephone",
-                ][..],
-                &["queue", "waiting", "longest s", "answered", "in time", "abandoned", "ratings"],
-            ],
-            [
-                &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接", "评价", "队列", "技能", "话机"][..],
-                &["队列", "等候", "最长秒", "接听", "及时接听", "放弃", "评价"],
-            ],
-        );
+    let heads = lang.choose(
+        [
+            &[
+                "agent",
+                "state",
+                "reason",
+                "for s",
+                "offered",
+                "answered",
+                "missed",
+                "ratings",
+                "queues",
+                "skills",
+                "telephone",
+            ][..],
+            &["queue", "waiting", "longest s", "answered", "in time", "abandoned", "ratings"],
+        ],
+        [
+            &["坐席", "状态", "原因", "已持续秒", "分配", "接听", "未接", "评价", "队列", "技能", "话机"][..],
+            &["队列", "等候", "最长秒", "接听", "及时接听", "放弃", "评价"],
+        ],
+    );
     format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
 }
 

@@ -11,7 +11,7 @@ use browser_phone::BrowserTelephones;
 use call::SrtpDrop;
 use journal::{JournalMetrics, MessagesWatch};
 use media::{LATENESS_BOUNDS_MS, MediaIoInUse, MediaMetrics};
-use metrics::{Collect, Counters, Label, Page};
+use metrics::{Collect, Counters, Label, Page, Score};
 use os::clock;
 use os::folder;
 use phone::{HepExporter, LiveRelease, PeerState, QueueHandle, Registry, Traces, TrunkState, Trunks, agent_state_name};
@@ -136,12 +136,12 @@ impl Collect for QueueCollector {
             "Callers who hung up while they waited.",
             each(|queue| queue.abandoned),
         );
-        let scores = |queue: &'_ QueueFigures| Score::ALL.map(Score::name).into_iter().zip(queue.ratings);
         page.samples(
             "jindu_queue_ratings_total",
             "Scores of callers whom agents served, by queue.",
             status.queues.iter().flat_map(|queue| {
-                scores(queue).map(move |(score, count)| (vec![("queue", &*queue.queue), ("score", score)], count))
+                let scores = Score::ALL.map(Score::name).into_iter().zip(queue.ratings);
+                scores.map(move |(score, count)| (vec![("queue", &*queue.queue), ("score", score)], count))
             }),
         );
         let mut agents: BTreeMap<&str, u64> = BTreeMap::new();

@@ -65,7 +65,8 @@ pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
 pub use queue_handle::{
-    PageCommand, QueueHandle, QueueStatus, WaitingCaller, WaitingWish, name_of as agent_state_name, reason_of as agent_state_reason,
+    PageCommand, QueueHandle, QueueStatus, WaitingCaller, WaitingWish, name_of as agent_state_name,
+    reason_of as agent_state_reason,
 };
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;

@@ -127,7 +127,17 @@ fn a_caller_is_given_to_an_agent_and_to_a_number_and_comes_back_where_nobody_ans
     eventually(SOON, "the key arrives", || office.outside.keys() == "5");
     await_state(&li, "wrap_up");
     office.outside.hang_up();
+    // The score counts for the agent who talked to the caller last.
+    assert!(caller.hears(&clip("zh", "prompt.rate_ask", Codec::Alaw), LONG), "{}", office.gateway.log());
+    caller.press("2");
     assert!(caller.await_request("BYE", LONG).is_some(), "after the score the call ends");
+    let fair = json!({"satisfied": 0, "fair": 1, "not_satisfied": 0});
+    eventually(SOON, "the score is counted", || match state(&li)["day"]["ratings"].clone() {
+        ratings if ratings == fair => Ok(()),
+        other => Err(other.to_string()),
+    });
+    assert_eq!(state(&wang)["day"]["ratings"]["fair"], 0);
+    assert_eq!(office.gateway.metric("jindu_queue_ratings_total{queue=\"desk\",score=\"fair\"}"), 1.0);
     let (agent, handling) = office.record();
     assert_eq!(agent, "li");
     let steps = "agent:li,to_agent:wang,agent:li,to_number:811,returned,agent:li,to_number:811";

@@ -10,8 +10,8 @@ use crate::queue_handle::{CallBackMessage, WaitingWish};
 use crate::transfer::last_four;
 use call::{Input, QueueNotice};
 use flow::{Opening, QueueOutcome};
-use os::clock;
 use jiff::Timestamp;
+use os::clock;
 use queue::{CallBackRecord, CallBackResult, CallBackState, CallBackWish};
 
 impl Service {

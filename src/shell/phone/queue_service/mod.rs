@@ -289,14 +289,14 @@ impl Service {
                     Err(result) => self.queues.offer_result(now, offer, result),
                 }
             }
-            Action::Withdraw { offer } => match self.offers.get_mut(&offer) {
-                Some(offer) => {
+            Action::Withdraw { offer } => {
+                if let Some(offer) = self.offers.get_mut(&offer) {
                     offer.stage = Stage::Withdrawn;
                     offer.call.hang_up();
+                } else if !self.end_target_call(offer) {
+                    self.queues.offer_result(now, offer, OfferResult::Withdrawn);
                 }
-                None if self.end_target_call(offer) => {}
-                None => self.queues.offer_result(now, offer, OfferResult::Withdrawn),
-            },
+            }
             Action::Connect { caller, agent, offer } => self.connect(now, caller, agent, offer),
             Action::Announce { caller, position, minutes } => {
                 self.announce(caller, QueueNotice::Announce { position, minutes });

@@ -152,11 +152,7 @@ impl AgentService {
             AgentApi::Complete | AgentApi::Swap | AgentApi::Back => self.consulting(api, agent, body).await,
             AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
             AgentApi::Desk => Ok(self.desk()),
-            AgentApi::Queue
-            | AgentApi::Move
-            | AgentApi::Agent
-            | AgentApi::Duty
-            | AgentApi::CallBackCancel => {
+            AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty | AgentApi::CallBackCancel => {
                 self.supervise(api, agent, body).await
             }
         }

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use phone::{AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, WaitingWish, agent_state_name, agent_state_reason};
+use phone::{
+    AgentPage, CallStage, DeskNotice, PageCall, QueueStatus, WaitingWish, agent_state_name, agent_state_reason,
+};
 use queue::{AgentFigures, AgentState, QueueFigures};
 
 /// The state of an agent.

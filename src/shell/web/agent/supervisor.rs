@@ -135,11 +135,9 @@ fn not_done(error: SupervisorError) -> StudioError {
         SupervisorError::Agent(error) => return refused(error),
         SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
         SupervisorError::CallerGone => ("no_caller", "该来电者已不在等候。", "This caller waits no longer."),
-        SupervisorError::WishGone => (
-            "no_call_back",
-            "该回电已不在等待。",
-            "This wish to be called back does not wait any more.",
-        ),
+        SupervisorError::WishGone => {
+            ("no_call_back", "该回电已不在等待。", "This wish to be called back does not wait any more.")
+        }
         SupervisorError::NotServed => {
             ("away", "本节点未启用队列；请联系系统管理员。", "This node serves no queues; ask the administrator.")
         }
