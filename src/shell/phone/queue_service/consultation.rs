@@ -86,7 +86,10 @@ impl Service {
             Who::Number(_) => HandlingStep::AskedNumber(Arc::clone(&shown)),
         };
         self.pages.consults(&agent, asks, Some(PageConsultation { with: shown, stage: ConsultationStage::Talking }));
-        self.queues.offer_result(now, asked, OfferResult::Accepted);
+        // The queues know agents alone.
+        if matches!(step, HandlingStep::AskedAgent(_)) {
+            self.queues.offer_result(now, asked, OfferResult::Accepted);
+        }
         self.tell_caller(caller, QueueNotice::Handled(step));
         if !self.talk(one, other)
             && let Some(target) = self.targets.get(&asked)
