@@ -490,7 +490,11 @@ impl Call {
             flow::Output::Step { node } => self.cdr.step(node),
             flow::Output::InputError { .. } => self.cdr.slip(),
             flow::Output::Fault { node, what } => out.push(Telemetry::Fault { node, what }.into()),
-            flow::Output::Rated { score } => self.cdr.rated(score),
+            flow::Output::Rated { score } => {
+                self.cdr.rated(score);
+                let served = self.cdr.served_by();
+                out.extend(served.map(|(queue, agent)| Effect::Rated { queue, agent, score }.into()));
+            }
             flow::Output::Lang(lang) => self.cdr.lang(lang),
             flow::Output::HangUp => self.end(now, CallOutcome::Finished, None, out),
         }

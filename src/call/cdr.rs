@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use base::Lang;
-use inquiry::{CallOutcome, CallRecord, LookUpResult, QueueVisit};
+use inquiry::{CallOutcome, CallRecord, HandlingStep, LookUpResult, QueueVisit};
 use rtp::Mos;
 use srtp::Suite;
 
@@ -52,6 +52,7 @@ impl CdrBuilder {
             srtp: None,
             mos_hundredths: None,
             queue: None,
+            handling: Vec::new(),
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -68,6 +69,7 @@ impl CdrBuilder {
             tag: std::mem::take(&mut self.record.tag),
             path: std::mem::take(&mut self.record.path),
             look_ups: std::mem::take(&mut self.record.look_ups),
+            handling: std::mem::take(&mut self.record.handling),
             trunk: std::mem::take(&mut self.record.trunk),
             source: std::mem::take(&mut self.record.source),
             ..self.record.clone()
@@ -110,6 +112,12 @@ impl CdrBuilder {
 
     pub(super) fn rated(&mut self, score: u8) {
         self.record.rating = Some(score);
+    }
+
+    /// The queue and the agent of the last conversation with an agent.
+    pub(super) fn served_by(&self) -> Option<(Arc<str>, Arc<str>)> {
+        let visit = self.record.queue.as_ref()?;
+        Some((Arc::clone(&visit.queue), Arc::clone(visit.agent.as_ref()?)))
     }
 
     pub(super) fn lang(&mut self, lang: Lang) {
@@ -159,6 +167,16 @@ impl CdrBuilder {
         }
     }
 
+    /// What an agent did. Who talks to the caller from here on is the agent of the last wait.
+    pub(super) fn handled(&mut self, step: HandlingStep) {
+        if let (HandlingStep::Agent(agent), Some(visit)) = (&step, &mut self.record.queue) {
+            visit.agent = Some(Arc::clone(agent));
+        }
+        if self.record.handling.len() < HANDLING_MAX {
+            self.record.handling.push(step);
+        }
+    }
+
     pub(super) fn transferred(&mut self) {
         self.transferred = true;
     }
@@ -180,6 +198,8 @@ const CLEAR: &str = "none";
 const PARTLY: &str = "partly";
 /// Bounds a record: a caller may go round the menus for the whole call.
 const STEPS_MAX: usize = 200;
+/// Agents may give a caller back and forth.
+const HANDLING_MAX: usize = 50;
 
 #[cfg(test)]
 mod tests {

@@ -116,6 +116,8 @@ pub enum MediaCommand {
     LoadNext(Take),
     /// Press a key towards the peer, after those that it has not been sent yet.
     SendKey(Key),
+    /// Keep the peer's sound from the session that this one is bridged with, or give it again. It holds for all bridges to come.
+    Mute(bool),
     /// The peer refreshed its SIP session: it is there, even if it sends no sound.
     PeerAlive,
     /// End the session, and with it a recording in progress.

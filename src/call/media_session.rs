@@ -76,6 +76,8 @@ pub struct MediaSession {
     recording: Option<Recording>,
     /// The sound that waits for each session that hears this one.
     relays: [Option<Box<Relay>>; LISTENERS_MAX],
+    /// Nothing of the peer's sound is given to another session.
+    muted: bool,
     take: Arc<Take>,
     /// What goes on playing where the take ends.
     next_take: Option<Arc<Take>>,
@@ -106,6 +108,7 @@ impl MediaSession {
             due: now,
             recording: None,
             relays: Default::default(),
+            muted: false,
             take: Arc::default(),
             next_take: None,
             remote: Remote::new(),
@@ -196,6 +199,7 @@ impl MediaSession {
             MediaCommand::LoadNext(take) => self.next_take = Some(Arc::new(take)),
             MediaCommand::StopRecord => self.end_recording(events),
             MediaCommand::SendKey(key) => self.outbound.keys.send(key),
+            MediaCommand::Mute(on) => self.muted = on,
             MediaCommand::PeerAlive => {
                 self.liveness.alive(now);
                 self.remote.answers_sip();
@@ -415,7 +419,7 @@ impl MediaSession {
             SequencePlace::Duplicate | SequencePlace::Stray => return,
         }
         let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
-        for relay in self.relays.iter_mut().flatten() {
+        for relay in self.relays.iter_mut().flatten().filter(|_| !self.muted) {
             relay.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
         }
         if let Some(recording) = &mut self.recording {

@@ -17,6 +17,8 @@ pub struct CallBackLine {
     pub dial: String,
     /// The number that the called person sees, in digits.
     pub from: String,
+    /// The calendar of the hotline within whose hours numbers are called; none: at any time.
+    pub hours: Option<String>,
 }
 
 impl CallBackLine {
@@ -35,6 +37,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let dial = reader.optional_string("call_back.dial").filter(|dial| !dial.is_empty());
     let from = reader.string("call_back.from", "96110110");
+    let hours = Some(reader.string("call_back.hours", "desk")).filter(|hours| !hours.is_empty());
     let allow = patterns(reader, "call_back.allow");
     let deny = patterns(reader, "call_back.deny");
     let settings = CallBackSettings {
@@ -52,7 +55,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
         deny,
     };
     if let Some(dial) = &dial {
-        check(reader, dial, settings.allow.is_empty());
+        check_dial(reader, "call_back", dial, settings.allow.is_empty());
     }
     if from.is_empty() || from.len() > 32 || !from.chars().all(|c| c.is_ascii_digit()) {
         let what = Bilingual::fixed(
@@ -61,36 +64,38 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
         );
         reader.report("call_back.from", what);
     }
-    (dial.map(|dial| CallBackLine { dial, from }), settings)
+    (dial.map(|dial| CallBackLine { dial, from, hours }), settings)
 }
 
-fn check(reader: &mut Reader, dial: &str, allows_none: bool) {
+/// Checks a line of a table: the URI that is dialled, and that there are numbers which may be.
+pub(super) fn check_dial(reader: &mut Reader, table: &str, dial: &str, allows_none: bool) {
     let is_sip = ["sip:", "sips:"].iter().any(|scheme| dial.starts_with(scheme));
     if !is_sip || dial.matches(NUMBER).count() != 1 || !dial.contains('@') {
         let what = Bilingual::fixed(
             "must be a SIP URI at a trunk with {number} where the number stands, as in sip:{number}@192.0.2.1",
             "应为中继上的 SIP URI，号码处写 {number}，如 sip:{number}@192.0.2.1",
         );
-        reader.report("call_back.dial", what);
+        reader.report(&format!("{table}.dial"), what);
     }
     if allows_none {
         let what = Bilingual::fixed(
             "must name the numbers that may be called, as in [\"1[3-9]XXXXXXXXX\", \"020XXXXXXXX\"]: X is any digit",
-            "应写明允许回拨的号码，如 [\"1[3-9]XXXXXXXXX\", \"020XXXXXXXX\"]，X 表示任一数字",
+            "应写明允许呼叫的号码，如 [\"1[3-9]XXXXXXXXX\", \"020XXXXXXXX\"]，X 表示任一数字",
         );
-        reader.report("call_back.allow", what);
+        reader.report(&format!("{table}.allow"), what);
     }
 }
 
 /// The line is one of a trunk: other addresses are not called.
-pub(super) fn check_trunk(reader: &mut Reader, line: Option<&CallBackLine>, trunks: &[Arc<Trunk>]) {
-    let Some(line) = line.filter(|line| line.dial.contains('@')) else { return };
-    if let Err(wrong) = in_a_trunk(&line.dial, trunks) {
-        reader.report("call_back.dial", wrong);
+pub(super) fn check_trunk(reader: &mut Reader, key: &str, dial: Option<&String>, trunks: &[Arc<Trunk>]) {
+    let Some(dial) = dial.filter(|dial| dial.contains('@')) else { return };
+    if let Err(wrong) = in_a_trunk(dial, trunks) {
+        reader.report(key, wrong);
     }
 }
 
-fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
+/// Reads patterns of numbers.
+pub(super) fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
     let mut patterns = Vec::new();
     for text in reader.strings(key, &[]) {
         match text.parse() {
@@ -105,8 +110,8 @@ fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
     patterns
 }
 
-/// Where the number stands in `call_back.dial`.
-const NUMBER: &str = "{number}";
+/// Where the number stands in the URI of a line.
+pub(super) const NUMBER: &str = "{number}";
 
 #[cfg(test)]
 mod tests {
@@ -137,6 +142,7 @@ mod tests {
         let text = "[call_back]\ndial = \"sip:0{number}@127.0.0.1\"\nallow = [\"1[3-9]XXXXXXXXX\"]\ndeny = [\"139XXXXXXXX\"]\n";
         let settings = reads(text).expect("good settings");
         let line = settings.phone.call_back.expect("a line");
+        assert_eq!(line.hours.as_deref(), Some("desk"));
         assert_eq!(line.uri("13800000000"), "sip:013800000000@127.0.0.1");
         let rules = settings.phone.queues.call_backs;
         assert_eq!(rules.allowed("138-0000 0000").as_deref(), Some("13800000000"));

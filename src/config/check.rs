@@ -179,6 +179,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         queues,
         queue_addresses,
         call_back,
+        transfer: super::transfer::transfer(reader),
         registrar: super::registrar::phone_registrar(reader),
         listen,
         public_address,
@@ -218,7 +219,10 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         hep: super::hep::hep(reader, base),
     };
     phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
-    super::call_back::check_trunk(reader, phone.call_back.as_ref(), &phone.trunks);
+    let call_back = phone.call_back.as_ref().map(|line| &line.dial);
+    super::call_back::check_trunk(reader, "call_back.dial", call_back, &phone.trunks);
+    let transfer = phone.transfer.as_ref().map(|line| &line.dial);
+    super::call_back::check_trunk(reader, "transfer.dial", transfer, &phone.trunks);
     super::queues::check_addresses(reader, &phone.queue_addresses, &phone.trunks);
     phone
 }

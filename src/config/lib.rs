@@ -18,6 +18,7 @@ mod table_reader;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfer;
 mod trunk;
 mod trunk_check;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use registrar::PhoneRegistrar;
 pub use settings::*;
 pub use table_reader::{Diagnostic, Place};
 pub use tls::PhoneTls;
+pub use transfer::TransferLine;
 pub use trunk::Trunk;
 pub use web_shares::WebShares;
 pub use webrtc::Webrtc;

@@ -18,6 +18,7 @@ use super::network::{Network, Transport};
 use super::queues::QueueAddresses;
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
+use super::transfer::TransferLine;
 use super::trunk::Trunk;
 use super::web_shares::WebShares;
 use super::webrtc::Webrtc;
@@ -84,6 +85,8 @@ pub struct Phone {
     pub queue_addresses: QueueAddresses,
     /// By which line people are called back; none: no call-backs.
     pub call_back: Option<CallBackLine>,
+    /// By which line agents call numbers outside, and which; none: no number.
+    pub transfer: Option<TransferLine>,
     /// The registrar of the desk's telephones; none: nothing may register.
     pub registrar: Option<PhoneRegistrar>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.

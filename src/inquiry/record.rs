@@ -113,6 +113,41 @@ impl QueueOutcome {
     }
 }
 
+/// One step of what agents did with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandlingStep {
+    /// An agent talked to the caller: the account's name.
+    Agent(Arc<str>),
+    /// Another agent was asked, and answered: the account's name.
+    AskedAgent(Arc<str>),
+    /// A number was asked, and answered: its last four digits.
+    AskedNumber(Arc<str>),
+    /// The caller was given to an agent: the account's name.
+    ToAgent(Arc<str>),
+    /// The caller was given to a number: its last four digits.
+    ToNumber(Arc<str>),
+    /// The caller was given to a queue: its name.
+    ToQueue(Arc<str>),
+    /// The number did not answer, and the caller came back.
+    Returned,
+}
+
+impl HandlingStep {
+    /// The step in the journal: a word, and whom it is about after a colon.
+    pub fn journal_text(&self) -> String {
+        let (word, about) = match self {
+            HandlingStep::Agent(name) => ("agent", name),
+            HandlingStep::AskedAgent(name) => ("asked_agent", name),
+            HandlingStep::AskedNumber(number) => ("asked_number", number),
+            HandlingStep::ToAgent(name) => ("to_agent", name),
+            HandlingStep::ToNumber(number) => ("to_number", number),
+            HandlingStep::ToQueue(name) => ("to_queue", name),
+            HandlingStep::Returned => return "returned".into(),
+        };
+        format!("{word}:{}", about.replace([',', ':'], "_"))
+    }
+}
+
 /// A call's last wait in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueVisit {
@@ -171,6 +206,8 @@ pub struct CallRecord {
     /// How its media was protected: the suite of SRTP, `none`, or `partly` if that changed; absent where no media was
     /// agreed on.
     pub srtp: Option<&'static str>,
-    /// Its last wait for an agent.
+    /// Its last wait for an agent; the agent is the last one who talked to the caller.
     pub queue: Option<QueueVisit>,
+    /// What agents did with it, in order.
+    pub handling: Vec<HandlingStep>,
 }

@@ -42,6 +42,11 @@ pub(crate) enum State {
         until: Moment,
     },
     Reserved(CallerId),
+    /// The phone is called, or was answered, for an agent who asks about a caller.
+    Consulted {
+        offer: OfferId,
+        answered: bool,
+    },
     Talking(CallerId),
     WrapUp {
         until: Moment,
@@ -93,6 +98,7 @@ impl Agent {
                 | State::Offered(_)
                 | State::Withdrawing { .. }
                 | State::Reserved(_)
+                | State::Consulted { .. }
                 | State::Talking(_)
                 | State::WrapUp { .. } => true,
             }
@@ -103,9 +109,11 @@ impl Agent {
             State::SignedOut => AgentState::SignedOut,
             State::Ready => AgentState::Ready,
             State::NotReady(reason) => AgentState::NotReady(reason.clone()),
-            State::Offered(_) | State::Withdrawing { .. } => AgentState::Offered,
+            State::Offered(_) | State::Withdrawing { .. } | State::Consulted { answered: false, .. } => {
+                AgentState::Offered
+            }
             State::Reserved(_) => AgentState::Reserved,
-            State::Talking(_) => AgentState::Talking,
+            State::Talking(_) | State::Consulted { answered: true, .. } => AgentState::Talking,
             State::WrapUp { .. } => AgentState::WrapUp,
         }
     }

@@ -69,7 +69,9 @@ impl Queues {
     /// Takes an agent off: at once, or after the conversation. A ringing phone is told to stop, the caller keeps the place.
     fn want(&mut self, at: usize, wanted: Wanted) {
         match self.agents[at].state.clone() {
-            State::Talking(_) | State::Withdrawing { .. } => self.agents[at].wanted = Some(wanted),
+            State::Talking(_) | State::Withdrawing { .. } | State::Consulted { .. } => {
+                self.agents[at].wanted = Some(wanted);
+            }
             State::Offered(offer) => {
                 self.agents[at].wanted = Some(wanted);
                 self.withdraw(offer);

@@ -16,9 +16,10 @@ struct Position {
 }
 
 impl Entry {
-    /// When something is announced next; while a phone rings, nothing is.
+    /// When something is announced next; while a phone rings, or the caller waits for one agent, nothing is.
     pub(crate) fn announced_at(&self) -> Option<Moment> {
-        self.announcing.filter(|_| self.has_line() && self.offers.is_empty()).map(|announcing| announcing.next)
+        let waits = self.has_line() && self.offers.is_empty() && self.only.is_none();
+        self.announcing.filter(|_| waits).map(|announcing| announcing.next)
     }
 }
 

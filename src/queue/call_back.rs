@@ -72,6 +72,13 @@ impl Queues {
         }
     }
 
+    /// Lets numbers be called, or none: the hours of call-backs are judged by the shell. Calls in progress go on, and wishes wait in
+    /// their order.
+    pub fn set_call_backs_open(&mut self, now: Instant, open: bool) {
+        self.at(now);
+        self.may_call = open;
+    }
+
     /// Withdraws a wish; whether there was one.
     pub fn cancel_call_back(&mut self, now: Instant, call_back: CallBackId) -> bool {
         self.at(now);
@@ -167,6 +174,8 @@ impl Queues {
             id: CallerId(self.ids),
             queue,
             priority: record.priority,
+            first: false,
+            only: None,
             arrived: record.arrived_ms,
             order: order.unwrap_or(self.ids),
             entered: self.now,
@@ -195,6 +204,9 @@ impl Queues {
 
     /// How many more may be dialled.
     pub(crate) fn call_backs_at_once(&self) -> usize {
+        if !self.may_call {
+            return 0;
+        }
         let dialling = self.waiting.iter().filter(|entry| matches!(entry.line, Line::Dialling { .. })).count();
         self.rules.at_once_max.saturating_sub(dialling)
     }

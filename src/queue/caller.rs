@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::io::{CallBackId, CallerId, OfferId};
 use crate::moment::Moment;
+use crate::transfer::Only;
 
-/// The order: higher priority first, then by arrival; of one millisecond, who came first.
-pub(crate) type Place = (Reverse<u8>, Moment, u64);
+/// The order: who was in conversation first, then higher priority, then by arrival; of one millisecond, who came first.
+pub(crate) type Place = (Reverse<bool>, Reverse<u8>, Moment, u64);
 
 /// One who waits: a caller, or a call-back without a line.
 #[derive(Clone, Debug)]
@@ -15,6 +16,10 @@ pub(crate) struct Entry {
     pub id: CallerId,
     pub queue: usize,
     pub priority: u8,
+    /// The caller was in conversation, and comes before all who were not.
+    pub first: bool,
+    /// The one agent whom the caller waits for.
+    pub only: Option<Only>,
     pub arrived: Moment,
     /// Unique; a caller who takes an old place again has the old one.
     pub order: u64,
@@ -57,7 +62,7 @@ pub(crate) struct Announcing {
 
 impl Entry {
     pub(crate) fn place(&self) -> Place {
-        (Reverse(self.priority), self.arrived, self.order)
+        (Reverse(self.first), Reverse(self.priority), self.arrived, self.order)
     }
 
     pub(crate) fn has_line(&self) -> bool {

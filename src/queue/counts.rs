@@ -15,6 +15,7 @@ pub(crate) struct Counts {
     pub answered_in_time: u64,
     pub abandoned: u64,
     pub abandoned_early: u64,
+    pub ratings: [u64; 3],
 }
 
 impl Counts {
@@ -39,6 +40,11 @@ impl Counts {
     }
 }
 
+/// Counts a score: 1 is the best, 3 and more the worst.
+pub(crate) fn rated(ratings: &mut [u64; 3], score: u8) {
+    ratings[usize::from(score.clamp(1, 3)) - 1] += 1;
+}
+
 /// The counts of one agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentDay {
@@ -49,6 +55,7 @@ pub(crate) struct AgentDay {
     pub wrap_up: Moment,
     pub ready: Moment,
     pub not_ready: Moment,
+    pub ratings: [u64; 3],
 }
 
 impl AgentDay {

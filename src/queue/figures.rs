@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::call_back_record::{CallBackOutcome, CallBackState};
 use crate::caller::Entry;
-use crate::counts::{AgentDay, Counts};
+use crate::counts::{AgentDay, Counts, rated};
 use crate::io::AgentState;
 use crate::lines::LineFigures;
 use crate::moment::between;
@@ -49,6 +49,8 @@ pub struct QueueFigures {
     pub call_backs: u64,
     /// Call-backs that wait.
     pub call_backs_waiting: usize,
+    /// Scores of callers whom its agents served: satisfied, fair, not satisfied.
+    pub ratings: [u64; 3],
 }
 
 /// One agent's day. Counts begin with [`Queues::new_day`].
@@ -76,6 +78,8 @@ pub struct AgentFigures {
     pub ready: Duration,
     /// Time not ready.
     pub not_ready: Duration,
+    /// Scores of callers who talked to the agent last: satisfied, fair, not satisfied.
+    pub ratings: [u64; 3],
 }
 
 /// The call-backs of the last 24 hours and those that wait.
@@ -122,6 +126,7 @@ impl Queues {
             lines: self.line_figures(at),
             call_backs: queue.counts.call_backs,
             call_backs_waiting: of_queue().filter(|entry: &&Entry| !entry.has_line()).count(),
+            ratings: queue.counts.ratings,
         }
     }
 
@@ -143,9 +148,21 @@ impl Queues {
                 wrap_up: between(0, day.wrap_up),
                 ready: between(0, day.ready),
                 not_ready: between(0, day.not_ready),
+                ratings: day.ratings,
             }
         };
         self.agents.iter().filter(|agent| agent.line_of.is_none()).map(figures).collect()
+    }
+
+    /// A caller gave a score from 1, the best, to 3, after a conversation with an agent of a queue. Unknown names are not counted.
+    pub fn rated(&mut self, now: Instant, queue: &str, agent: &str, score: u8) {
+        self.at(now);
+        if let Some(at) = self.queue_at(queue) {
+            rated(&mut self.queues[at].counts.ratings, score);
+        }
+        if let Ok(at) = self.agent_at(agent) {
+            rated(&mut self.agents[at].day.ratings, score);
+        }
     }
 
     /// The figures of call-backs.

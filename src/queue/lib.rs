@@ -19,6 +19,9 @@
 //! Every method takes the monotonic time. What a method causes is returned by [`Queues::poll`], in order: the shell calls it after
 //! every other method, and when [`Queues::deadline`] has come. Opening hours are judged by the shell, which opens and closes queues.
 //!
+//! An agent may give the caller of a conversation to another agent or to a number outside, and ask another agent before: see
+//! `transfer`.
+//!
 //! A call-back is an entry that waits without a line. When its turn comes an agent is reserved, and the shell is asked to call the
 //! number. The person who agrees becomes a caller and gets the reserved agent. Its record is given to the shell to store, so that
 //! it survives the end of the program.
@@ -44,6 +47,7 @@ mod queues;
 mod settings;
 mod staff;
 mod supervisor;
+mod transfer;
 
 pub use call_back_record::{CallBackOutcome, CallBackRecord, CallBackState, RecordError};
 pub use figures::{AgentFigures, CallBackFigures, QueueFigures};
@@ -53,8 +57,10 @@ pub use io::{
 };
 pub use lines::LineFigures;
 pub use number_pattern::{NumberPattern, PatternError};
+pub use number_policy::allowed_number;
 pub use queues::Queues;
 pub use settings::{AgentSettings, CallBackSettings, QueueSettings, Ring, Settings, SettingsError};
+pub use transfer::TransferError;
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,8 @@ impl Queues {
 
     /// Whether nobody waits or talks, and no phone rings.
     pub fn is_idle(&self) -> bool {
-        self.connected.is_empty() && self.offers.is_empty() && !self.waiting.iter().any(Entry::is_under_way)
+        let talks = !self.connected.is_empty() || !self.outside.is_empty() || !self.consultations.is_empty();
+        !talks && self.offers.is_empty() && !self.waiting.iter().any(Entry::is_under_way)
     }
 
     pub(crate) fn expire_waits(&mut self) {
@@ -43,7 +44,7 @@ impl Queues {
         self.coverage_changed = false;
         for caller in self.waiting.which(Entry::has_line) {
             let Some(entry) = self.waiting.entry(caller) else { continue };
-            let covered = self.is_covered(entry.queue, entry.skills);
+            let covered = entry.only.is_some() || self.is_covered(entry.queue, entry.skills);
             let now = self.now;
             let Some(entry) = self.waiting.entry_mut(caller) else { continue };
             entry.without_agents = if covered { None } else { entry.without_agents.or(Some(now)) };
@@ -55,11 +56,14 @@ impl Queues {
         if !entry.has_line() || !entry.offers.is_empty() {
             return None;
         }
+        let drained = self.draining.map(|at| (at, LeaveReason::Draining));
+        if entry.only.is_some() {
+            return drained;
+        }
         let settings = &self.queues[entry.queue].settings;
         let own = entry.wait_max.map_or(Moment::MAX, |most| entry.arrived.saturating_add(most));
         let waited = Some((own.min(entry.entered + ms(settings.wait_max)), LeaveReason::WaitedTooLong));
         let without = entry.without_agents.map(|since| (since + ms(settings.without_agents), LeaveReason::NoAgents));
-        let drained = self.draining.map(|at| (at, LeaveReason::Draining));
         [drained, without, waited].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -93,6 +97,7 @@ impl Queues {
         entry.entered = self.now;
         entry.visited |= on_the_way | 1 << queue;
         entry.without_agents = None;
+        entry.only = None;
         // Positions in another queue begin again.
         if let Some(announcing) = &mut entry.announcing {
             announcing.lowest = None;

@@ -55,7 +55,11 @@ impl Queues {
             match line.state {
                 State::Ready => {}
                 State::WrapUp { .. } | State::SignedOut | State::NotReady(_) => figures.resting += 1,
-                State::Offered(_) | State::Withdrawing { .. } | State::Reserved(_) | State::Talking(_) => {
+                State::Offered(_)
+                | State::Withdrawing { .. }
+                | State::Reserved(_)
+                | State::Consulted { .. }
+                | State::Talking(_) => {
                     figures.busy += 1;
                 }
             }

@@ -1,4 +1,4 @@
-//! Which numbers may be called back.
+//! Which numbers may be called.
 
 use crate::number_pattern::NumberPattern;
 use crate::settings::CallBackSettings;
@@ -6,13 +6,18 @@ use crate::settings::CallBackSettings;
 impl CallBackSettings {
     /// The number as it is dialled, if it may be called: without spaces, hyphens and parentheses.
     pub fn allowed(&self, number: &str) -> Option<String> {
-        if number.len() > WRITTEN_MAX {
-            return None;
-        }
-        let dialled: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-        let fits = |patterns: &[NumberPattern]| patterns.iter().any(|pattern| pattern.fits(&dialled));
-        (fits(&self.allow) && !fits(&self.deny)).then_some(dialled)
+        allowed_number(number, &self.allow, &self.deny)
     }
+}
+
+/// The number without spaces, hyphens and parentheses, if a pattern allows it and none denies it.
+pub fn allowed_number(number: &str, allow: &[NumberPattern], deny: &[NumberPattern]) -> Option<String> {
+    if number.len() > WRITTEN_MAX {
+        return None;
+    }
+    let dialled: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let fits = |patterns: &[NumberPattern]| patterns.iter().any(|pattern| pattern.fits(&dialled));
+    (fits(allow) && !fits(deny)).then_some(dialled)
 }
 
 /// Longer texts are no numbers.

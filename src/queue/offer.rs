@@ -45,7 +45,10 @@ impl Queues {
                 continue;
             }
             let wanted = if entry.has_line() { self.queues[entry.queue].rings_at_once() } else { 1 };
-            let agents = take(&mut idle, wanted, |at| self.agents[at].serves(entry.queue, entry.skills));
+            let agents = take(&mut idle, wanted, |at| match entry.only {
+                Some(only) => only.agent == at,
+                None => self.agents[at].serves(entry.queue, entry.skills),
+            });
             match agents.first() {
                 None => {}
                 Some(_) if entry.has_line() => decisions.push(Decision::Offer { caller: entry.id, agents }),
@@ -91,6 +94,9 @@ impl Queues {
     }
 
     pub(crate) fn take_result(&mut self, offer: OfferId, result: OfferResult) {
+        if self.consultation_result(offer, result) {
+            return;
+        }
         let Some(ringing) = self.offers.get(&offer).copied() else { return self.late_result(offer, result) };
         if result == OfferResult::Accepted {
             return self.accepted(offer, ringing);
@@ -121,6 +127,9 @@ impl Queues {
             self.agents[at].wanted = Some(Wanted::NotReady(reason));
         }
         self.free(at);
+        if self.waiting.entry(ringing.caller).is_some_and(|entry| entry.offers.is_empty()) {
+            self.next_target(ringing.caller);
+        }
     }
 
     /// The caller keeps the place, and is offered again a little later.
@@ -148,6 +157,7 @@ impl Queues {
             | State::NotReady(_)
             | State::Offered(_)
             | State::Reserved(_)
+            | State::Consulted { .. }
             | State::Talking(_)
             | State::WrapUp { ends: None, .. } => false,
         };
@@ -254,6 +264,7 @@ impl Queues {
                 | State::Offered(_)
                 | State::Withdrawing { .. }
                 | State::Reserved(_)
+                | State::Consulted { .. }
                 | State::Talking(_)
                 | State::WrapUp { .. } => {}
             }

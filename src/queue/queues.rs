@@ -14,6 +14,7 @@ use crate::estimate::Rates;
 use crate::io::{Action, AgentChange, AgentError, CallBackId, CallerId, Join, Left, OfferId, OfferResult, Refusal};
 use crate::moment::{Epoch, Moment, ms};
 use crate::settings::{CallBackSettings, QueueSettings, SKILLS_MAX, Settings, SettingsError};
+use crate::transfer::Consultation;
 
 /// The queues, agents and call-backs of a node. See the crate's documentation for how it is driven.
 pub struct Queues {
@@ -29,8 +30,14 @@ pub struct Queues {
     pub(crate) waiting: Waiting,
     pub(crate) offers: BTreeMap<OfferId, Offer>,
     pub(crate) connected: BTreeMap<CallerId, Connected>,
+    /// Callers who were given to a number outside, and who gave them there.
+    pub(crate) outside: BTreeMap<CallerId, (Entry, Option<usize>)>,
+    /// Agents who are asked about callers.
+    pub(crate) consultations: BTreeMap<OfferId, Consultation>,
     /// Callers who left by a key, until when their places are kept.
     pub(crate) left: BTreeMap<CallerId, (Entry, Moment)>,
+    /// Whether numbers may be called now.
+    pub(crate) may_call: bool,
     pub(crate) records: BTreeMap<CallBackId, CallBackRecord>,
     /// When the node ends its service of waiting callers.
     pub(crate) draining: Option<Moment>,
@@ -89,7 +96,10 @@ impl Queues {
             waiting: Waiting::default(),
             offers: BTreeMap::new(),
             connected: BTreeMap::new(),
+            outside: BTreeMap::new(),
+            consultations: BTreeMap::new(),
             left: BTreeMap::new(),
+            may_call: true,
             records: BTreeMap::new(),
             draining: None,
             ids: 0,
@@ -149,6 +159,8 @@ impl Queues {
             id,
             queue,
             priority: join.priority,
+            first: left.as_ref().is_some_and(|left| left.first),
+            only: None,
             arrived: left.as_ref().map_or(self.now, |left| left.arrived),
             order: left.as_ref().map_or(id.0, |left| left.order),
             entered: left.as_ref().filter(|left| left.queue == queue).map_or(self.now, |left| left.entered),
@@ -171,7 +183,7 @@ impl Queues {
     /// A caller waits or talks no longer. An unknown caller is ignored: it left before.
     pub fn leave(&mut self, now: Instant, caller: CallerId, how: Left) {
         self.at(now);
-        if self.end_conversation(caller, false) {
+        if self.outside.remove(&caller).is_some() || self.end_conversation(caller, false) {
             return;
         }
         if how == Left::HungUp {
@@ -244,6 +256,7 @@ impl Queues {
     pub fn poll(&mut self, now: Instant) -> Vec<Action> {
         self.at(now);
         self.expire_offers();
+        self.expire_transfers();
         self.expire_call_backs();
         self.expire_waits();
         self.match_up();
@@ -262,6 +275,7 @@ impl Queues {
             | State::NotReady(_)
             | State::Offered(_)
             | State::Reserved(_)
+            | State::Consulted { .. }
             | State::Talking(_) => None,
         });
         let announcements = self.waiting.iter().filter_map(Entry::announced_at).min();
@@ -273,6 +287,7 @@ impl Queues {
             deadline(agents.min(), "agent"),
             deadline(announcements, "announcement"),
             deadline(self.next_limit(), "longest wait"),
+            deadline(self.next_transfer(), "transfer"),
             deadline(left, "place kept"),
             deadline(again, "another offer"),
             deadline(self.next_call_back(), "call-back"),

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::agent::State;
 use crate::caller::Entry;
-use crate::io::{AgentError, CallerId, LeaveReason};
+use crate::io::{Action, AgentError, CallerId, LeaveReason};
+use crate::offer::REPORT;
 use crate::queues::Queues;
 
 impl Queues {
@@ -70,6 +71,11 @@ impl Queues {
                 self.end_conversation(caller, true);
             }
             State::Offered(offer) => self.withdraw(offer),
+            State::Consulted { offer, .. } => {
+                self.consultations.remove(&offer);
+                self.actions.push(Action::Withdraw { offer });
+                self.enter(at, State::Withdrawing { offer, until: self.now + REPORT });
+            }
             State::Reserved(caller) => {
                 self.forget_reservation(caller);
                 self.free(at);

@@ -6,3 +6,4 @@ mod office;
 mod properties;
 mod scenarios;
 mod simulation;
+mod transfers;

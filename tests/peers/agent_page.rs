@@ -150,6 +150,49 @@ fn an_agent_answers_at_the_page_with_the_browser_as_telephone() {
 }
 
 #[test]
+fn an_agent_asks_a_colleague_and_connects_both_with_keys_alone() {
+    let gateway = Gateway::start(&SETTINGS);
+    let (mut desk, mut second) = (telephone_of(&gateway, "agent1"), telephone_of(&gateway, "agent2"));
+    let mut browser = Browser::start(1366, 768);
+    signs_in(&mut browser, &gateway, "agent1", "zh");
+    eventually(LONG, "the agent is ready", || {
+        browser.press("r");
+        std::thread::sleep(Duration::from_millis(500));
+        browser.value("document.querySelector('.state.is-ready') !== null") == true
+    });
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    browser.press("m");
+    browser.until("document.querySelector('#do-mute').getAttribute('aria-pressed') === 'true'");
+    keep(&mut browser, "muted");
+    browser.press("m");
+    browser.until("document.querySelector('#do-mute').getAttribute('aria-pressed') === 'false'");
+    let colleague = Person::at_desk(&gateway, "agent2", &first_password(&gateway, "agent2"));
+    eventually(LONG, "the colleague is ready", || colleague.post("ready", &json!({})).status == 200);
+    browser.until("document.querySelector('#transfer-to')?.value === 'agent:agent2'");
+    browser.press("c");
+    assert!(second.rings(LONG), "{}", gateway.log());
+    browser.until("document.querySelector('#do-back') !== null");
+    second.answers(8);
+    browser.until("document.querySelector('#do-complete') !== null");
+    keep(&mut browser, "consulting");
+    fits(&mut browser);
+    browser.press("s");
+    browser.until("document.querySelector('.banner h2').textContent.includes('与来电人通话')");
+    browser.press("f");
+    assert!(desk.is_hung_up(LONG));
+    browser.until("document.querySelector('.banner.is-over') !== null");
+    let shown = colleague.get("state").json();
+    assert_eq!((shown["call"]["stage"].as_str(), shown["call"]["asked_by"].as_str()), (Some("talking"), None));
+    assert_eq!(browser.errors, Vec::<String>::new());
+    caller.hang_up();
+    assert!(second.is_hung_up(LONG));
+}
+
+#[test]
 fn a_supervisor_listens_and_takes_over_in_the_browser_by_keys() {
     let gateway = Gateway::start(&SETTINGS);
     let mut desk = telephone_of(&gateway, "agent1");

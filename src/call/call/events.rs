@@ -131,6 +131,15 @@ pub enum Effect {
     CallBackEnded(CallBackEnd),
     /// Press a key towards the agent.
     PassKey(Key),
+    /// The caller gave a score after a conversation with an agent.
+    Rated {
+        /// The queue's name.
+        queue: Arc<str>,
+        /// The account of the agent who talked to the caller last.
+        agent: Arc<str>,
+        /// As keyed in: 1 is the best.
+        score: u8,
+    },
     /// Ask the studio on behalf of an operator's call.
     Studio(StudioRequest),
     /// The call has ended: free its line and write its record.

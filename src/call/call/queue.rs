@@ -19,7 +19,7 @@ use crate::caller_context::CallerContext;
 use crate::media_control::{KeySource, MediaCommand};
 use base::Key;
 use flow::{PlayId, QueueEvent, TransferOutcome};
-use inquiry::{QueueOutcome, QueueVisit};
+use inquiry::{HandlingStep, QueueOutcome, QueueVisit};
 use speech::Piece;
 
 /// Where a caller wants to wait, and how.
@@ -67,11 +67,15 @@ pub enum QueueNotice {
         /// The supervisor's name.
         by: Arc<str>,
     },
-    /// The agent gives the caller to a queue: the caller waits again.
+    /// The agent gives the caller away, or the one who got the caller is not to be had: the caller waits again.
     Transferred {
         /// The queue's name.
         queue: Arc<str>,
+        /// What the agent did.
+        step: HandlingStep,
     },
+    /// Something was done with the conversation, which goes on.
+    Handled(HandlingStep),
 }
 
 /// Whether the caller waits for an agent, or talks to one.
@@ -140,7 +144,8 @@ impl Call {
         match (std::mem::take(&mut self.queued), notice) {
             (Queued::Waiting { queue, since, by }, QueueNotice::Connected { agent }) => {
                 self.queued = Queued::Talking { since: now, by };
-                self.visited(&queue, since, now, QueueOutcome::Answered, Some(agent));
+                self.visited(&queue, since, now, QueueOutcome::Answered, None);
+                self.cdr.handled(HandlingStep::Agent(agent));
                 self.cdr.transferred();
                 self.stop(out);
                 match by {
@@ -175,7 +180,12 @@ impl Call {
                 self.queued = talking;
                 self.cdr.taken_over(by);
             }
-            (Queued::Talking { since, by }, QueueNotice::Transferred { queue }) => {
+            (talking @ Queued::Talking { .. }, QueueNotice::Handled(step)) => {
+                self.queued = talking;
+                self.cdr.handled(step);
+            }
+            (Queued::Talking { since, by }, QueueNotice::Transferred { queue, step }) => {
+                self.cdr.handled(step);
                 self.limit_at += now.saturating_duration_since(since);
                 self.queued = Queued::Waiting { queue, since: now, by };
                 match by {

@@ -168,3 +168,19 @@ fn octets_that_are_no_record_are_an_error() {
     assert!(matches!(CallBackRecord::from_json("{}"), Err(RecordError::Unreadable(_))));
     assert!(matches!(CallBackRecord::from_json(&" ".repeat(100_000)), Err(RecordError::TooLong)));
 }
+
+#[test]
+fn outside_the_hours_no_number_is_called_and_then_all_are_in_order() {
+    let mut office = Office::ready(&["amy"]);
+    office.queues.set_call_backs_open(office.now, false);
+    let first = office.book("13800000000", None).expect("booked");
+    office.pass(seconds(60));
+    let second = office.book("13800000001", None).expect("booked");
+    office.pass(seconds(12 * 3600));
+    assert_eq!((office.dialled(), office.state("amy")), (Vec::new(), AgentState::Ready));
+    office.queues.set_call_backs_open(office.now, true);
+    office.poll();
+    assert_eq!(office.dialled().iter().map(|(wish, ..)| *wish).collect::<Vec<_>>(), [first]);
+    office.call_back(first, CallBackResult::Cancelled);
+    assert_eq!(office.dialled().last().map(|(wish, ..)| *wish), Some(second));
+}

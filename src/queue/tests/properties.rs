@@ -21,6 +21,9 @@ enum Act {
     Cancel(usize),
     Open(bool),
     Move(usize),
+    Give { which: usize, agent: usize },
+    Outside { which: usize, back: bool },
+    Ask { which: usize, agent: usize, result: u8, complete: bool },
     Free(usize),
     Pass(u64),
 }
@@ -39,6 +42,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..8usize).prop_map(Act::Cancel),
         1 => any::<bool>().prop_map(Act::Open),
         1 => (0..8usize).prop_map(Act::Move),
+        2 => (0..8usize, 0..3usize).prop_map(|(which, agent)| Act::Give { which, agent }),
+        1 => (0..8usize, any::<bool>()).prop_map(|(which, back)| Act::Outside { which, back }),
+        2 => (0..8usize, 0..3usize, 0..8u8, any::<bool>())
+            .prop_map(|(which, agent, result, complete)| Act::Ask { which, agent, result, complete }),
         1 => (0..3usize).prop_map(Act::Free),
         4 => prop_oneof![0..30u64, 0..1_300u64].prop_map(Act::Pass),
     ]
@@ -147,6 +154,7 @@ impl World {
                 }
                 office.poll();
             }
+            Act::Give { .. } | Act::Outside { .. } | Act::Ask { .. } => self.transfers(office, act),
             Act::Free(agent) => {
                 office.talking.retain(|_, name| &**name != AGENTS[*agent]);
                 office.queues.free_agent(office.now, AGENTS[*agent]).expect("an agent");
@@ -161,6 +169,43 @@ impl World {
             office.queues.connection_failed(office.now, caller);
             office.poll();
         }
+    }
+
+    /// Agents give callers away, and ask each other.
+    fn transfers(&mut self, office: &mut Office, act: &Act) {
+        let talks = |office: &Office, which: usize| self.any(which).filter(|one| office.talking.contains_key(one));
+        match act {
+            Act::Give { which, agent } => {
+                let Some(caller) = talks(office, *which) else { return };
+                if office.queues.give_to_agent(office.now, caller, AGENTS[*agent]).is_ok() {
+                    office.talking.remove(&caller);
+                }
+            }
+            Act::Outside { which, back } => {
+                let Some(caller) = talks(office, *which) else { return };
+                assert!(office.queues.give_outside(office.now, caller, true));
+                office.talking.remove(&caller);
+                if *back {
+                    assert!(office.queues.take_back(office.now, caller));
+                } else {
+                    self.left.insert(caller);
+                    office.queues.leave(office.now, caller, Left::HungUp);
+                }
+            }
+            Act::Ask { which, agent, result: code, complete } => {
+                let Some(caller) = talks(office, *which) else { return };
+                let Ok((asked, _)) = office.queues.consult(office.now, caller, AGENTS[*agent]) else { return };
+                office.result(asked, result(*code));
+                let completed = *complete && office.queues.complete_consultation(office.now, caller, asked, true);
+                if completed {
+                    office.talking.insert(caller, AGENTS[*agent].into());
+                } else {
+                    office.result(asked, OfferResult::Withdrawn);
+                }
+            }
+            _ => {}
+        }
+        office.poll();
     }
 
     fn call_backs(&mut self, office: &mut Office, act: &Act) {
@@ -207,7 +252,10 @@ impl World {
         if idle.contains(&"bob") || idle.contains(&"carl") {
             // After a fault of the node there is a pause.
             let queues = &office.queues;
-            let due = |caller| queues.waiting.entry(caller).is_some_and(|entry| entry.offer_from <= queues.now);
+            let due = |caller| {
+                let entry = queues.waiting.entry(caller);
+                entry.is_some_and(|entry| entry.offer_from <= queues.now && entry.only.is_none())
+            };
             let mut unserved = queues
                 .callers()
                 .filter(|(caller, queue)| &***queue == "desk" && !ringing.contains(caller) && due(*caller));
@@ -266,7 +314,7 @@ impl Office {
         let mut lowest = std::collections::BTreeMap::new();
         for action in &self.actions {
             match action {
-                Action::Moved { caller, .. } => drop(lowest.remove(caller)),
+                Action::Moved { caller, .. } | Action::Connect { caller, .. } => drop(lowest.remove(caller)),
                 Action::Announce { caller, position, .. } => {
                     let before = lowest.insert(*caller, *position);
                     assert!(before.is_none_or(|before| *position <= before), "{caller:?}: {before:?}, then {position}");

@@ -49,7 +49,11 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
     Ok(())
 }
 
-fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, Bilingual> {
+/// Asks the serving node.
+///
+/// # Errors
+/// None serves, or it refuses.
+pub(crate) fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, Bilingual> {
     ask_agents(data, request)?.ok_or_else(|| {
         let data = data.display();
         bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹")
@@ -147,6 +151,7 @@ fn table(status: &AgentsStatus) -> String {
             agent.offered.to_string(),
             agent.answered.to_string(),
             agent.missed.to_string(),
+            scores(agent.ratings),
         ];
         cells.extend(duty_cells(agent.duty.as_ref(), lang));
         cells
@@ -159,31 +164,37 @@ fn table(status: &AgentsStatus) -> String {
             queue.answered.to_string(),
             queue.answered_in_time.to_string(),
             queue.abandoned.to_string(),
+            scores(queue.ratings),
         ]
     });
-    let heads =
-        lang.choose(
-            [
-                &[
-                    "agent",
-                    "state",
-                    "reason",
-                    "for s",
-                    "offered",
-                    "answered",
-                    "missed",
-                    "queues",
-                    "skills",
-                    "telephone",
-                ][..],
-                &["queue", "waiting", "longest s", "answered", "in time", "abandoned"],
-            ],
-            [
-                &["坐席", "状态", "原因", "持续（秒）", "分配", "接听", "未接", "队列", "技能", "话机"][..],
-                &["队列", "等候", "最长（秒）", "接听", "及时接听", "放弃"],
-            ],
-        );
+    let heads = lang.choose(
+        [
+            &[
+                "agent",
+                "state",
+                "reason",
+                "for s",
+                "offered",
+                "answered",
+                "missed",
+                "ratings",
+                "queues",
+                "skills",
+                "telephone",
+            ][..],
+            &["queue", "waiting", "longest s", "answered", "in time", "abandoned", "ratings"],
+        ],
+        [
+            &["坐席", "状态", "原因", "持续（秒）", "分配", "接听", "未接", "评价", "队列", "技能", "话机"][..],
+            &["队列", "等候", "最长（秒）", "接听", "及时接听", "放弃", "评价"],
+        ],
+    );
     format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
+}
+
+/// Scores: satisfied, fair, not satisfied.
+pub(crate) fn scores([satisfied, fair, not_satisfied]: [u64; 3]) -> String {
+    format!("{satisfied}/{fair}/{not_satisfied}")
 }
 
 /// A state in the language of the command line.
@@ -201,7 +212,8 @@ fn state(name: &str, lang: OfficeLang) -> String {
     lang.choose(name, zh).to_owned()
 }
 
-fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table of these rows.
+pub(crate) fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let head = head.iter().map(|name| (*name).to_owned()).collect();
     let line = |cells: Vec<String>| {
         let cells: Vec<String> =

@@ -13,6 +13,7 @@ pub(crate) mod feed;
 pub(crate) mod kiosk;
 pub(crate) mod messages;
 pub(crate) mod prompts;
+pub(crate) mod queue;
 pub(crate) mod replica;
 pub(crate) mod trace;
 
@@ -168,6 +169,9 @@ pub(crate) enum Command {
     /// List agents and queues, set what an agent serves, or change what an agent does
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// List the queues, open or close one
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     /// List or cancel call-backs
     #[command(subcommand)]
     CallBack(call_back::CallBackCommand),

@@ -91,6 +91,7 @@ fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
         "queue_outcome": call.queue_outcome,
         "agent": call.agent,
         "taken_over_by": call.taken_over_by,
+        "handling": call.handling,
     })
 }
 
@@ -150,6 +151,10 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
     if let Some(queue) = queue(call) {
         lines.line(&fixed("queue", "队列"), &queue);
     }
+    if call.handling.len() > 1 {
+        let steps: Vec<Bilingual> = call.handling.iter().map(|step| handling(step)).collect();
+        lines.line(&fixed("agents", "坐席"), &Bilingual::list(&steps, ", ", "，"));
+    }
     lines.line(&fixed("sound", "音质"), &sound(call));
     let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
         let cause = code(cause);
@@ -188,6 +193,21 @@ fn queue(call: &PastCall) -> Option<Bilingual> {
         "{queue}: {outcome}{agent} after {wait:.1} s{taken_over}",
         "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒{taken_over:#}"
     ))
+}
+
+/// A step of what agents did, in words.
+fn handling(step: &str) -> Bilingual {
+    let (word, about) = step.split_once(':').unwrap_or((step, ""));
+    match word {
+        "agent" => bilingual!("talked to {about}", "与坐席 {about} 通话"),
+        "asked_agent" => bilingual!("{about} was asked", "咨询坐席 {about}"),
+        "asked_number" => bilingual!("the number …{about} was asked", "咨询号码…{about}"),
+        "to_agent" => bilingual!("given to {about}", "转给坐席 {about}"),
+        "to_number" => bilingual!("given to the number …{about}", "转至号码…{about}"),
+        "to_queue" => bilingual!("given to the queue {about}", "转至队列 {about}"),
+        "returned" => Bilingual::fixed("came back: no answer", "无人接听，转回"),
+        other => other.to_owned().into(),
+    }
 }
 
 fn sound(call: &PastCall) -> Bilingual {

@@ -30,6 +30,7 @@ use crate::look_up::{look_up, tail};
 use crate::messages;
 use crate::prompts;
 use crate::publish;
+use crate::queue;
 use crate::replica_commands;
 use crate::replica_status;
 use crate::seal;
@@ -158,6 +159,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
         Command::Trunk(args::Trunk::Trace(arguments)) => done(trace(settings, *arguments)),
         Command::Agent(command) => done(agent::run(settings, &command)),
+        Command::Queue(command) => done(queue::run(settings, &command)),
         Command::CallBack(command) => done(call_back::run(settings, command)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {

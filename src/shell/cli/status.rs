@@ -205,7 +205,15 @@ fn of_queue(queue: &QueueLine) -> Bilingual {
             bilingual!("agents: {counted}", "坐席：{counted:#}")
         }
     };
-    bilingual!("{name}: {waits}; {agents}", "{name}：{waits:#}；{agents:#}")
+    let rated = match queue.ratings {
+        [0, 0, 0] => Bilingual::default(),
+        [satisfied, fair, not] => bilingual!(
+            "; rated today: {satisfied} satisfied, {fair} fair, {not} not satisfied",
+            "；今日评价：满意 {satisfied}、一般 {fair}、不满意 {not}"
+        ),
+    };
+    let closed = if queue.open { Bilingual::default() } else { Bilingual::fixed("closed; ", "已关闭；") };
+    bilingual!("{name}: {closed}{waits}; {agents}{rated}", "{name}：{closed:#}{waits:#}；{agents:#}{rated:#}")
 }
 
 /// The lines of a queue that a call centre elsewhere serves.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use inquiry::{CallRecord, ScanRecord, Stage};
+use inquiry::{CallRecord, HandlingStep, ScanRecord, Stage};
 
 use crate::entry::{AgentNote, CallBack, Message};
 use crate::error::JournalError;
@@ -57,6 +57,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "queue_outcome", "TEXT"),
         ("calls", "agent", "TEXT"),
         ("calls", "taken_over_by", "TEXT"),
+        ("calls", "handling", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
@@ -75,9 +76,10 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
 pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
+    let handling = record.handling.iter().map(HandlingStep::journal_text).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
         look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
-        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
         ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
     let visit = record.queue.as_ref();
     let values = params![
@@ -105,6 +107,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         visit.map(|visit| visit.outcome.name()),
         visit.and_then(|visit| visit.agent.as_deref()),
         visit.and_then(|visit| visit.taken_over_by.as_deref()),
+        Some(handling).filter(|handling| !handling.is_empty()),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

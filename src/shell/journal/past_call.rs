@@ -53,10 +53,12 @@ pub struct PastCall {
     pub queue_wait: Option<Duration>,
     /// `answered`, `abandoned`, `full` or `unavailable`.
     pub queue_outcome: Option<String>,
-    /// The account of the agent who answered.
+    /// The account of the agent who talked to the caller last.
     pub agent: Option<String>,
     /// The account of the supervisor who took the conversation over.
     pub taken_over_by: Option<String>,
+    /// What agents did with the call, in order: [`inquiry::HandlingStep::journal_text`].
+    pub handling: Vec<String>,
 }
 
 /// Which row.
@@ -93,6 +95,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "queue_outcome",
         "agent",
         "taken_over_by",
+        "handling",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -114,6 +117,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
 
 fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
     let list: String = row.get(10)?;
+    let split = |list: &str| list.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect();
     let micros = |at: Option<i64>| at.map(|at| Duration::from_micros(at.max(0).unsigned_abs()));
     let millis = |at: i64| Duration::from_millis(at.max(0).unsigned_abs());
     Ok(PastCall {
@@ -127,7 +131,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         release: row.get(7)?,
         path: row.get(8)?,
         keys: row.get(9)?,
-        look_ups: list.split(',').filter(|result| !result.is_empty()).map(str::to_owned).collect(),
+        look_ups: split(&list),
         trunk: row.get(11)?,
         rating: row.get(12)?,
         tag: row.get(13)?,
@@ -140,5 +144,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         queue_outcome: row.get(20)?,
         agent: row.get(21)?,
         taken_over_by: row.get(22)?,
+        handling: split(&row.get::<_, Option<String>>(23)?.unwrap_or_default()),
     })
 }

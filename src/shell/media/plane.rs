@@ -152,6 +152,7 @@ impl MediaPlane {
             | MediaCommand::Record { .. }
             | MediaCommand::StopRecord
             | MediaCommand::SendKey(_)
+            | MediaCommand::Mute(_)
             | MediaCommand::PeerAlive
             | MediaCommand::LoadNext(_)
             | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),

@@ -11,7 +11,7 @@ use browser_phone::BrowserTelephones;
 use call::SrtpDrop;
 use journal::{JournalMetrics, MessagesWatch};
 use media::{LATENESS_BOUNDS_MS, MediaIoInUse, MediaMetrics};
-use metrics::{Collect, Counters, Label, Page};
+use metrics::{Collect, Counters, Label, Page, Score};
 use os::clock;
 use os::folder;
 use phone::{HepExporter, LiveRelease, PeerState, QueueHandle, Registry, Traces, TrunkState, Trunks, agent_state_name};
@@ -145,6 +145,14 @@ impl Collect for QueueCollector {
                 let idle = lines.all.saturating_sub(lines.busy + lines.resting);
                 [("idle", idle), ("busy", lines.busy), ("resting", lines.resting)]
                     .map(|(state, count)| (vec![("queue", &*queue.queue), ("state", state)], count as u64))
+            }),
+        );
+        page.samples(
+            "jindu_queue_ratings_total",
+            "Scores of callers whom agents served, by queue.",
+            status.queues.iter().flat_map(|queue| {
+                let scores = Score::ALL.map(Score::name).into_iter().zip(queue.ratings);
+                scores.map(move |(score, count)| (vec![("queue", &*queue.queue), ("score", score)], count))
             }),
         );
         let mut agents: BTreeMap<&str, u64> = BTreeMap::new();

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::queue_handle::{QueueHandle, name_of, reason_of};
+use super::supervision::{SupervisorCommand, SupervisorError};
 use base::{Bilingual, bilingual};
 use os::control::{self, ControlListener};
 use queue::{AgentChange, AgentError, AgentFigures, AgentState, QueueFigures};
@@ -27,6 +28,13 @@ pub enum AgentRequest {
         agent: String,
         /// One of the settings' reasons.
         reason: Option<String>,
+    },
+    /// A queue is opened or closed.
+    SetQueue {
+        /// Its name.
+        queue: String,
+        /// Whether callers may join.
+        open: bool,
     },
     /// The agent ends work.
     SignOut {
@@ -68,6 +76,9 @@ pub struct AgentLine {
     pub answered: u64,
     /// Not answered, or declined.
     pub missed: u64,
+    /// Scores of the day of callers who talked to the agent last: satisfied, fair, not satisfied.
+    #[serde(default)]
+    pub ratings: [u64; 3],
     /// What the agent serves, and where the telephone is; the command adds it from the accounts.
     #[serde(default)]
     pub duty: Option<AgentDutyLine>,
@@ -125,6 +136,12 @@ pub struct QueueLine {
     /// Those that rest, since the call centre took no caller.
     #[serde(default)]
     pub lines_resting: usize,
+    /// Scores of the day: satisfied, fair, not satisfied.
+    #[serde(default)]
+    pub ratings: [u64; 3],
+    /// Whether callers may join.
+    #[serde(default)]
+    pub open: bool,
 }
 
 /// Answers commands until the listener is dropped. The caller holds the lock of the data folder.
@@ -145,6 +162,12 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
             AgentRequest::Ready { agent } => change(agent, AgentChange::Ready),
             AgentRequest::Pause { agent, reason } => {
                 change(agent, AgentChange::Pause(reason.unwrap_or_default().into()))
+            }
+            AgentRequest::SetQueue { queue: name, open } => {
+                let name = name.as_str().into();
+                let command =
+                    if open { SupervisorCommand::OpenQueue(name) } else { SupervisorCommand::CloseQueue(name) };
+                queue.supervise_blocking(BY.into(), command).map_err(refused)
             }
             AgentRequest::SignOut { agent } => change(agent, AgentChange::SignOut),
         });
@@ -188,6 +211,7 @@ impl AgentLine {
             offered: figures.offered,
             answered: figures.answered,
             missed: figures.missed,
+            ratings: figures.ratings,
             duty: None,
         }
     }
@@ -213,10 +237,25 @@ impl QueueLine {
             lines: figures.lines.all,
             lines_busy: figures.lines.busy,
             lines_resting: figures.lines.resting,
+            ratings: figures.ratings,
+            open: figures.open,
         }
     }
 }
 
+fn refused(error: SupervisorError) -> Bilingual {
+    match error {
+        SupervisorError::UnknownQueue => Bilingual::fixed(
+            "there is no such queue: jindu queue list shows all",
+            "没有这个队列：jindu queue list 列出全部队列",
+        ),
+        SupervisorError::NotServed => NO_QUEUE,
+        other => other.to_string().into(),
+    }
+}
+
+/// Who changed a queue, on the pages of agents.
+const BY: &str = "command line";
 const NO_QUEUE: Bilingual = Bilingual::fixed(
     "this node has no queue: the settings need a table [[queue]], and agents a studio folder that can be read (see the log)",
     "本节点没有队列：设置中须有 [[queue]] 表，且账号库可读（见日志）",

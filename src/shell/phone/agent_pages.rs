@@ -44,6 +44,12 @@ pub struct PageCall {
     pub held: bool,
     /// The supervisor at this conversation.
     pub monitor: Option<PageMonitor>,
+    /// The other side does not hear the agent.
+    pub muted: bool,
+    /// Whom the agent asks about the caller, and what came of it.
+    pub consultation: Option<PageConsultation>,
+    /// The agent is asked about the caller by this agent, who talks to the caller.
+    pub asked_by: Option<Arc<str>>,
     /// What the caller did.
     pub card: Arc<CallerCard>,
 }
@@ -55,6 +61,60 @@ pub struct PageMonitor {
     pub by: Arc<str>,
     /// What the supervisor does there.
     pub mode: MonitorMode,
+}
+
+/// Somebody whom an agent asks about a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageConsultation {
+    /// An agent's account, or the last four digits of a number.
+    pub with: Arc<str>,
+    /// How far it is.
+    pub stage: ConsultationStage,
+}
+
+/// How far a consultation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsultationStage {
+    /// The other telephone rings.
+    Ringing,
+    /// The agent talks to the one who is asked.
+    Talking,
+    /// The one who is asked hears music, and the agent talks to the caller.
+    OnHold,
+    /// The other side was busy, or declined.
+    Busy,
+    /// The other side did not answer.
+    NoAnswer,
+    /// The other side hung up.
+    Ended,
+    /// The other side could not be reached, or is lost.
+    Failed,
+}
+
+impl ConsultationStage {
+    /// The word on the page.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConsultationStage::Ringing => "ringing",
+            ConsultationStage::Talking => "talking",
+            ConsultationStage::OnHold => "on_hold",
+            ConsultationStage::Busy => "busy",
+            ConsultationStage::NoAnswer => "no_answer",
+            ConsultationStage::Ended => "ended",
+            ConsultationStage::Failed => "failed",
+        }
+    }
+
+    /// Whether the other side is there, or rings.
+    pub fn is_in_progress(self) -> bool {
+        match self {
+            ConsultationStage::Ringing | ConsultationStage::Talking | ConsultationStage::OnHold => true,
+            ConsultationStage::Busy
+            | ConsultationStage::NoAnswer
+            | ConsultationStage::Ended
+            | ConsultationStage::Failed => false,
+        }
+    }
 }
 
 /// How far a call is.
@@ -119,7 +179,10 @@ impl AgentPages {
         card: Arc<CallerCard>,
     ) {
         let (id, since) = (offer.0, clock::timestamp());
-        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, held: false, monitor: None, card };
+        let stage = CallStage::Ringing;
+        let (held, muted, consultation, asked_by) = (false, false, None, None);
+        let call =
+            PageCall { id, queue, stage, waited, since, held, muted, consultation, asked_by, monitor: None, card };
         self.calls.insert(Arc::clone(agent), call);
         self.touch(agent);
     }
@@ -127,7 +190,8 @@ impl AgentPages {
     /// The call of an offer has come to this stage.
     pub(super) fn comes_to(&mut self, agent: &Arc<str>, offer: OfferId, stage: CallStage) {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
-            (call.stage, call.since, call.held, call.monitor) = (stage, clock::timestamp(), false, None);
+            (call.stage, call.since, call.held, call.muted) = (stage, clock::timestamp(), false, false);
+            (call.consultation, call.monitor) = (None, None);
             self.touch(agent);
         }
     }
@@ -148,13 +212,48 @@ impl AgentPages {
         }
     }
 
+    /// The other side does not hear the agent, or does again.
+    pub(super) fn mutes(&mut self, agent: &str, offer: OfferId, muted: bool) {
+        if let Some((agent, call)) = self.calls.get_key_value(agent).map(|(agent, call)| (Arc::clone(agent), call.id))
+            && call == offer.0
+            && let Some(call) = self.calls.get_mut(&agent)
+        {
+            call.muted = muted;
+            self.touch(&agent);
+        }
+    }
+
+    /// Whom the agent asks, and how far that is; none: nobody.
+    pub(super) fn consults(&mut self, agent: &Arc<str>, offer: OfferId, consultation: Option<PageConsultation>) {
+        if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0) {
+            call.consultation = consultation;
+            self.touch(agent);
+        }
+    }
+
     /// A supervisor has the conversation: it is over for the agent, and the supervisor's page shows it.
     pub(super) fn taken_over(&mut self, (agent, offer): (&Arc<str>, OfferId), (by, new): (&Arc<str>, OfferId)) {
         let Some(call) = self.calls.get(agent).filter(|call| call.id == offer.0).cloned() else { return };
         let (stage, since) = (CallStage::Talking, clock::timestamp());
-        self.calls.insert(Arc::clone(by), PageCall { id: new.0, stage, since, held: false, monitor: None, ..call });
+        self.calls.insert(
+            Arc::clone(by),
+            PageCall { id: new.0, stage, since, held: false, muted: false, consultation: None, monitor: None, ..call },
+        );
         self.touch(by);
         self.comes_to(agent, offer, CallStage::Over);
+    }
+
+    /// The agent is asked about the caller; none: the caller is the agent's own.
+    pub(super) fn asked_by(&mut self, agent: &Arc<str>, offer: OfferId, by: Option<Arc<str>>) {
+        if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0) {
+            call.asked_by = by;
+            self.touch(agent);
+        }
+    }
+
+    /// The queue of a call.
+    pub(super) fn queue_of(&self, agent: &str, offer: OfferId) -> Option<Arc<str>> {
+        self.calls.get(agent).filter(|call| call.id == offer.0).map(|call| Arc::clone(&call.queue))
     }
 
     /// The telephone rings no longer, and the agent did not answer: the agent sees no more of the caller.

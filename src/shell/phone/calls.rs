@@ -502,6 +502,7 @@ impl Task {
                     self.shared.queue.key(id, key);
                 }
             }
+            Effect::Rated { queue, agent, score } => self.shared.queue.rated(queue, agent, score),
             Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => {
                 // A message that its caller did not finish is not kept.
@@ -526,6 +527,8 @@ impl Task {
             self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
         let origin = CardOrigin { tag: self.guard.tag.clone(), trunk, caller, number: self.number.clone() };
         let link = CallerLink {
+            priority,
+            announce_every,
             music: hold_music(&self.live),
             card: Arc::new(CallerCard::new(&self.live, origin, context)),
             inbox: self.inbox().clone(),

@@ -19,6 +19,9 @@ pub(super) struct KeptDesk {
     /// The queues that a supervisor closed.
     #[serde(default)]
     pub closed: BTreeSet<String>,
+    /// How many numbers each agent has called on this day.
+    #[serde(default)]
+    pub numbers: (String, BTreeMap<String, u32>),
 }
 
 /// An agent who is signed in.
@@ -107,6 +110,7 @@ mod tests {
         let desk = KeptDesk {
             agents: BTreeMap::from([("li".into(), agent(None)), ("wang".into(), agent(Some("break")))]),
             closed: BTreeSet::from(["second".into()]),
+            numbers: ("2026-11-30".into(), BTreeMap::from([("li".into(), 2)])),
         };
         write(&path, &desk).unwrap();
         assert_eq!(read(&path), desk);

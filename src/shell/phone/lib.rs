@@ -46,6 +46,7 @@ mod trace;
 mod trace_control;
 mod trace_request;
 mod traces;
+mod transfer;
 mod transport;
 mod trunk_hosts;
 mod trunk_status;
@@ -55,7 +56,7 @@ mod user_agent;
 pub use agent_control::{
     AgentDutyLine, AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents,
 };
-pub use agent_pages::{AgentPage, CallStage, PageCall, PageMonitor};
+pub use agent_pages::{AgentPage, CallStage, ConsultationStage, PageCall, PageConsultation, PageMonitor};
 pub use call::MonitorMode;
 pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
@@ -66,8 +67,8 @@ pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
 pub use queue_handle::{
-    MonitoredConversation, PageCommand, QueueHandle, QueueStatus, WaitingCaller, name_of as agent_state_name,
-    reason_of as agent_state_reason,
+    MonitoredConversation, PageCommand, QueueHandle, QueueStatus, WaitingCaller, WaitingWish,
+    name_of as agent_state_name, reason_of as agent_state_reason,
 };
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
@@ -80,6 +81,7 @@ pub use telephones::is_of_a_trunk;
 pub use trace_control::{TraceClient, listen as listen_traces};
 pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};
 pub use traces::Traces;
+pub use transfer::{TransferCommand, TransferRefusal, TransferTarget, last_four};
 pub use transport::{Backlog, Direction, Receiver, Screening, Sink, Tap, TransportLayer};
 pub use trunk_status::{
     PeerStatus, RegistrationReport, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status,

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agent_pages::{AgentPage, Published};
 use super::caller_card::CallerCard;
 use super::inbox::insist;
 use super::supervision::{SupervisorCommand, SupervisorError};
+use super::transfer::{TransferCommand, TransferRefusal};
 use base::{Codec, Key, Lang};
 use call::{Input, MonitorMode, OutgoingEnd};
 use media::SessionId;
@@ -37,6 +39,9 @@ pub(crate) struct CallerLink {
     pub card: Arc<CallerCard>,
     /// What the caller hears on hold.
     pub music: Vec<Piece>,
+    /// As the caller joined: a caller who is given to another queue waits there so, too.
+    pub priority: u8,
+    pub announce_every: Option<Duration>,
 }
 
 /// What the queue hears.
@@ -47,6 +52,8 @@ pub(crate) enum QueueMessage {
     Leave(WaitId, Left),
     /// A caller who talks to an agent has pressed a key.
     Key(WaitId, Key),
+    /// A caller gave a score after a conversation.
+    Rated { queue: Arc<str>, agent: Arc<str>, score: u8 },
     /// News of call-backs.
     CallBack(CallBackMessage),
     /// News of the call to an agent.
@@ -59,6 +66,8 @@ pub(crate) enum QueueMessage {
     Accounts { agents: Vec<AgentAccount>, supervisors: Vec<AgentAccount> },
     /// An agent's page wants something of the call that it shows.
     Page { agent: String, call: u64, command: PageCommand, reply: oneshot::Sender<bool> },
+    /// An agent's page wants to give the caller away, or to ask somebody.
+    Transfer { agent: String, call: u64, command: TransferCommand, reply: oneshot::Sender<Result<(), TransferRefusal>> },
     /// A supervisor wants something.
     Supervise { by: String, command: SupervisorCommand, reply: oneshot::Sender<Result<(), SupervisorError>> },
     /// The node shuts down within this time.
@@ -74,6 +83,8 @@ pub enum PageCommand {
     HangUp,
     /// Let the caller hear music and not the agent, or end that.
     Hold(bool),
+    /// Let the other side hear silence and not the agent, or end that.
+    Mute(bool),
     /// Give the caller to a queue, and be free.
     Transfer(Arc<str>),
 }
@@ -163,6 +174,8 @@ pub struct QueueStatus {
     pub call_backs: CallBackFigures,
     /// Callers who wait, in order.
     pub waiting: Vec<WaitingCaller>,
+    /// The wishes that wait or are being called, in order; the first of them where they are many.
+    pub wishes: Vec<WaitingWish>,
     /// Conversations with a supervisor.
     pub monitored: Vec<MonitoredConversation>,
 }
@@ -178,6 +191,27 @@ pub struct MonitoredConversation {
     pub mode: MonitorMode,
     /// The supervisor's telephone rings.
     pub rings: bool,
+}
+
+/// A wish to be called back, without what identifies the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingWish {
+    /// Its number.
+    pub id: u64,
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// The last four digits of the number.
+    pub number: String,
+    /// The language to call in.
+    pub lang: Option<Lang>,
+    /// Since when the person waits.
+    pub since: Timestamp,
+    /// Calls so far.
+    pub attempts: u8,
+    /// The next call is not before.
+    pub not_before: Timestamp,
+    /// The number is being called.
+    pub is_called: bool,
 }
 
 /// A caller who waits.
@@ -285,6 +319,11 @@ impl QueueHandle {
         answer.blocking_recv().ok().flatten()
     }
 
+    /// A caller gave a score, from 1 for the best, after a conversation with an agent of a queue.
+    pub(crate) fn rated(&self, queue: Arc<str>, agent: Arc<str>, score: u8) {
+        insist(&self.messages, QueueMessage::Rated { queue, agent, score });
+    }
+
     /// Gives a caller's key to the agent.
     pub(crate) fn key(&self, id: WaitId, key: Key) {
         let _ = self.messages.try_send(QueueMessage::Key(id, key));
@@ -341,6 +380,16 @@ impl QueueHandle {
         answer.await.unwrap_or(false)
     }
 
+    /// Gives the caller of the conversation on an agent's page away, or asks somebody about the caller.
+    ///
+    /// # Errors
+    /// Why not; the conversation goes on.
+    pub async fn transfer(&self, agent: String, call: u64, command: TransferCommand) -> Result<(), TransferRefusal> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.send(QueueMessage::Transfer { agent, call, command, reply }).await;
+        answer.await.unwrap_or(Err(TransferRefusal::NoCall))
+    }
+
     /// Does what a supervisor wants.
     ///
     /// # Errors
@@ -354,6 +403,19 @@ impl QueueHandle {
     /// Whether the node shuts down.
     pub(super) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// The same from a thread without a runtime.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn supervise_blocking(&self, by: String, command: SupervisorCommand) -> Result<(), SupervisorError> {
+        if !self.is_served() {
+            return Err(SupervisorError::NotServed);
+        }
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.blocking_send(QueueMessage::Supervise { by, command, reply });
+        answer.blocking_recv().unwrap_or(Err(SupervisorError::NotServed))
     }
 
     /// An agent's page.

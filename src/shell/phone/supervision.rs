@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::kept_desk::{KeptAgent, KeptDesk};
 use call::MonitorMode;
-use queue::{AgentChange, AgentError, AgentFigures, AgentState, CallerId, NotReadyReason, Queues};
+use queue::{AgentChange, AgentError, AgentFigures, AgentState, CallBackId, CallerId, NotReadyReason, Queues};
 
 /// What a supervisor wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum SupervisorCommand {
         /// The queue's name.
         queue: Arc<str>,
     },
+    /// Withdraw a wish to be called back: its number.
+    CancelCallBack(u64),
     /// Change what an agent does.
     Agent {
         /// The agent's account.
@@ -52,6 +54,9 @@ pub enum SupervisorError {
     /// The caller waits no longer.
     #[error("the caller waits no longer")]
     CallerGone,
+    /// The wish to be called back does not wait.
+    #[error("the wish does not wait")]
+    WishGone,
     /// The agent's change is refused.
     #[error(transparent)]
     Agent(#[from] AgentError),
@@ -61,6 +66,9 @@ pub enum SupervisorError {
     /// Another supervisor is at this conversation.
     #[error("another supervisor is at this conversation")]
     Monitored,
+    /// The agent asks somebody about the caller.
+    #[error("the agent asks somebody about the caller")]
+    Consulting,
     /// The supervisor's telephone has a call.
     #[error("the supervisor's telephone has a call")]
     Engaged,
@@ -96,6 +104,7 @@ impl SupervisorCommand {
             SupervisorCommand::CloseQueue(queue) => ("queue_closed", queue.to_string()),
             // The agent is told of a supervisor once the supervisor's telephone was answered.
             SupervisorCommand::MoveCaller { .. }
+            | SupervisorCommand::CancelCallBack(_)
             | SupervisorCommand::Monitor { .. }
             | SupervisorCommand::StopMonitoring { .. } => return None,
             SupervisorCommand::Agent { change: AgentChange::Pause(reason), .. } => ("agent_pause", reason.to_string()),
@@ -116,6 +125,10 @@ pub(super) fn supervise(queues: &mut Queues, now: Instant, command: &SupervisorC
             known(queues.is_open(queue).is_some())?;
             let moved = queues.move_caller(now, CallerId(*caller), queue);
             if moved { Ok(()) } else { Err(SupervisorError::CallerGone) }
+        }
+        SupervisorCommand::CancelCallBack(id) => {
+            let cancelled = queues.cancel_call_back(now, CallBackId(*id));
+            if cancelled { Ok(()) } else { Err(SupervisorError::WishGone) }
         }
         SupervisorCommand::Agent { .. }
         | SupervisorCommand::Monitor { .. }
@@ -158,7 +171,7 @@ pub(super) fn kept(agents: &[AgentFigures], closed: BTreeSet<String>) -> KeptDes
         | AgentState::WrapUp => None,
     };
     let agents = signed_in.map(|agent| (agent.agent.to_string(), KeptAgent { pause: pause(&agent.state) }));
-    KeptDesk { agents: agents.collect(), closed }
+    KeptDesk { agents: agents.collect(), closed, ..KeptDesk::default() }
 }
 
 #[cfg(test)]
@@ -206,7 +219,7 @@ mod tests {
     fn an_agent_who_left_is_not_signed_in_and_an_old_reason_is_the_first_one() {
         let desk = KeptDesk {
             agents: ["gone", "li"].map(|name| (name.into(), KeptAgent { pause: Some("tea".into()) })).into(),
-            closed: BTreeSet::new(),
+            ..KeptDesk::default()
         };
         let mut queues = office();
         restore(&mut queues, clock::now(), &desk, Some(&"break".into()));

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use audio::Bank;
-use base::Bilingual;
+use base::{Bilingual, bilingual};
 use config::Settings;
-use flow::{self, AnswerTime, Environment, Release, Sources};
+use flow::{self, AnswerTime, Calendar, Environment, Release, Sources};
 use inquiry::{FormatError, Formats, NumberError, Receipt, Rules, RulesError, ScanRuleError, ScanRules, WorkingDays};
 use os::clock;
 use replica::sample;
@@ -120,6 +121,7 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
             }
         }
     };
+    errors.extend(unknown_hours(settings));
     let diagnostics = match with_sources(settings, |sources| flow::draft(sources, environment)) {
         Ok((_, diagnostics)) => diagnostics,
         Err(more) => {
@@ -130,6 +132,20 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
     let (wrong, remarks): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics.iter().partition(|found| found.is_error());
     errors.extend(wrong.into_iter().map(Diagnostic::line));
     (errors, remarks.into_iter().map(Diagnostic::line).collect())
+}
+
+/// The hours of call-backs are those of a calendar that there is: else no number is ever called.
+fn unknown_hours(settings: &Settings) -> Option<Bilingual> {
+    let hours = settings.phone.call_back.as_ref()?.hours.as_ref()?;
+    let file = settings.hotline.calendar.display().to_string();
+    let (calendar, _) = Calendar::parse(&text(&settings.hotline.calendar).ok()?, &file);
+    let is_known = calendar.opening(hours, DateTime::MIN).is_some();
+    (!is_known).then(|| {
+        bilingual!(
+            "call_back.hours = \"{hours}\": {file} has no such calendar, so that no number would be called; name one of its tables",
+            "call_back.hours = \"{hours}\"：{file} 中没有此日历，将不会回拨任何号码；请写其中一个表名"
+        )
+    })
 }
 
 fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>) -> T) -> Result<T, Vec<Bilingual>> {

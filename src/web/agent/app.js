@@ -7,7 +7,8 @@ import { signIn } from "/studio/sign_in.js";
 import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
 import { supervisorView } from "./supervisor.js";
-import { clock, langName, monitorText, noticeText, reasonName, stateName } from "./words.js";
+import { chooseTarget, consultationTitle, transferKeys, transferPart } from "./transfer.js";
+import { callBackState, clock, hour, langName, monitorText, noticeText, ratings, reasonName, stateName } from "./words.js";
 
 session.base = "/agent/api/";
 session.away = {
@@ -16,7 +17,7 @@ session.away = {
 };
 
 const main = document.getElementById("main");
-let settings = { pauses: [], reasons: [] };
+let settings = { pauses: [], reasons: [], numbers: false };
 let state = null; // the last reply
 let received = 0; // when it came
 let following = 0;
@@ -25,7 +26,7 @@ let supervisor = null;
 let card = { call: null, card: null, problem: "" };
 let drawn = {}; // what each part of the page shows
 let note = null; // { call, reason, saved }
-const phone = { here: null, telephone: null, state: "off", why: "", muted: false };
+const phone = { here: null, telephone: null, state: "off", why: "" };
 
 // ---- the session ---------------------------------------------------------------------------------
 
@@ -141,6 +142,8 @@ function take(next) {
   } else {
     stop();
   }
+  const consultation = call && consultationTitle(call);
+  if (before && consultation && consultation !== (before.call && consultationTitle(before.call))) say(consultation);
   if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
   const told = next.notice && JSON.stringify(next.notice);
   if (told && before && told !== JSON.stringify(before.notice)) notice("supervisor", noticeText(next.notice));
@@ -179,7 +182,7 @@ function skeleton() {
   fill(main, h("div", { class: "desk" },
     h("section", { class: "side", "aria-label": w("我的状态", "My state") }, h("div", { class: "card", id: "status" }), h("div", { class: "card", id: "phone", hidden: true }), h("div", { class: "card", id: "day" })),
     h("section", { class: "middle", "aria-label": w("来电", "Call") }, h("div", { class: "card", id: "call" }), h("div", { class: "card", id: "caller" }), h("div", { class: "card", id: "note" })),
-    h("section", { class: "side", "aria-label": w("队列", "Queues") }, h("div", { class: "card", id: "queues" }), h("div", { class: "card", id: "keys" }))));
+    h("section", { class: "side", "aria-label": w("队列", "Queues") }, h("div", { class: "card", id: "queues" }), h("div", { class: "card", id: "call-backs" }), h("div", { class: "card", id: "keys" }))));
 }
 
 /** Draws a part again if it shows something else. */
@@ -200,14 +203,15 @@ function draw() {
   if (!state || !["agent", "supervisor"].includes(view)) return;
   top();
   const { call } = state;
-  part("phone", [phone.here !== null, phone.state, phone.why, phone.muted, call !== null], phonePart);
-  part("call", [call && [call.call, call.stage, call.queue, call.held, call.monitor], phone.state, phone.muted, state.queues.map((one) => [one.name, one.open])], view === "agent" || call ? callPart : () => null);
+  part("phone", [phone.here !== null, phone.state, phone.why, call !== null], phonePart);
+  part("call", [call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by, call.monitor], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], view === "agent" || call ? callPart : () => null);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
   if (view === "supervisor") return tick();
   part("status", [state.state, state.reason], status);
   part("day", state.day, dayPart);
   part("queues", state.queues, queuesPart);
+  part("call-backs", state.call_backs, callBacksPart);
   part("keys", [state.state, Boolean(call), phone.state], keysPart);
   tick();
 }
@@ -243,25 +247,22 @@ function status() {
 const pause = () => act("pause", { reason: document.getElementById("pause-reason")?.value || "" });
 const decline = () => (phone.state === "incoming" ? phone.telephone.decline() : act("decline", { call: state.call.call }));
 const hold = () => act("hold", { call: state.call.call, on: !state.call.held });
-const transfer = () => act("transfer", { call: state.call.call, queue: document.getElementById("transfer-to").value });
 const hangUp = () => act("hang-up", { call: state.call.call });
 
 function callPart() {
   const call = state.call;
   if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电人的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
-  const titles = { ringing: w("来电振铃，请接听话机", "Incoming call: answer your telephone"), talking: call.held ? w("保持中，来电人听音乐", "On hold: the caller hears music") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
+  const titles = { ringing: w("来电振铃，请接听话机", "Incoming call: answer your telephone"), talking: call.held ? w("保持中，来电人听音乐", "On hold: the caller hears music") : call.muted ? w("静音中，对方听不到您", "Muted: the other side does not hear you") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
   return h("div", { class: `banner is-${call.stage}` },
-    h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
+    h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
       call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
     h("p", { class: "big-time", id: "call-time" }),
     h("div", { class: "row" },
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
       call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
-      call.stage === "talking" && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
-      call.stage === "talking" && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Resume") : w("保持", "Hold"), "K")),
-      call.stage === "talking" && state.queues.length > 0 && [
-        h("select", { id: "transfer-to", "aria-label": w("转到队列", "Transfer to the queue") }, state.queues.filter((one) => one.open).map((one) => h("option", { value: one.name }, one.name))),
-        h("button", { type: "button", id: "do-transfer", onclick: transfer }, withKey(w("转接", "Transfer"), "T"))],
+      call.stage === "talking" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(call.muted), onclick: mute }, withKey(call.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
+      call.stage === "talking" && !call.asked_by && !call.consultation?.in_progress && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Resume") : w("保持", "Hold"), "K")),
+      call.stage === "talking" && transferPart({ state, settings, act }),
       call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H"))));
 }
 
@@ -303,7 +304,7 @@ function dayPart() {
   const day = state.day;
   if (!day) return null;
   const mean = day.answered ? clock(day.talking_s / day.answered) : "–";
-  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Average call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)]];
+  const rows = [[w("接听", "Answered"), day.answered], [w("未接", "Missed"), day.missed], [w("平均通话", "Average call"), mean], [w("通话", "Talking"), clock(day.talking_s)], [w("话后处理", "Wrap-up"), clock(day.wrap_up_s)], [w("就绪", "Ready"), clock(day.ready_s)], [w("暂停", "Not ready"), clock(day.not_ready_s)], [w("满意/一般/不满意", "Satisfied/fair/not"), ratings(day.ratings)]];
   return [h("h2", {}, w("今日统计", "My day")), h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
 }
 
@@ -314,12 +315,21 @@ function queuesPart() {
       h("p", { class: one.waiting ? "waiting some" : "waiting" }, h("b", {}, String(one.waiting)), w(" 人等候", " waiting"), one.waiting > 0 && ` · ${w("最长", "longest")} ${clock(one.longest_wait_s)}`),
       h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `${one.agents_signed_in} agents: ${one.agents_ready} ready, ${one.agents_talking} talking`)),
       h("p", { class: "soft" }, w(`接听 ${one.answered}，放弃 ${one.abandoned}`, `${one.answered} answered, ${one.abandoned} gave up`),
-        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`))))];
+        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`)),
+      h("p", { class: "soft" }, w(`评价（满意/一般/不满意）${ratings(one.ratings)}`, `rated ${ratings(one.ratings)} (satisfied/fair/not)`))))];
+}
+
+function callBacksPart() {
+  if (state.call_backs.length === 0) return null;
+  return [h("h2", {}, w("等待回电", "Call-backs")), h("ul", { class: "plain" }, state.call_backs.slice(0, 10).map((one) => h("li", {},
+    h("b", {}, `…${one.number}`), ` ${one.queue}`, one.lang && ` · ${langName(one.lang)}`, " ", h("span", { class: "chip" }, callBackState(one)),
+    h("span", { class: "soft" }, w(` 自 ${hour(one.since)}，已呼叫 ${one.attempts} 次`, ` since ${hour(one.since)}, called ${one.attempts} times`))))),
+  state.call_backs.length > 10 && h("p", { class: "soft" }, w(`共 ${state.call_backs.length} 个`, `${state.call_backs.length} in all`))];
 }
 
 function keysPart() {
-  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["T", w("转接到队列", "transfer to the queue")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason for the call")],
-    ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")], ["M", w("静音", "mute")]] : [])];
+  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["M", w("静音", "mute")], ...transferKeys(), ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason for the call")],
+    ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")]] : [])];
   return [h("h2", {}, w("快捷键", "Keys")), h("ul", { class: "plain keys" }, keys.map(([name, what]) => h("li", {}, key(name), " ", what)))];
 }
 
@@ -348,7 +358,7 @@ function heard(event) {
   const states = { registered: "registered", incoming: "incoming", connected: "connected", ended: "registered", failed: "failed" };
   phone.state = states[event.kind] || phone.state;
   phone.why = event.kind === "failed" ? String(event.why || "") : "";
-  if (event.kind !== "connected") phone.muted = false;
+  if (event.kind === "ended") phone.telephone?.mute(false);
   if (event.kind === "failed") phone.telephone = null;
   draw();
 }
@@ -368,14 +378,15 @@ async function switchPhone() {
 
 function closePhone() {
   phone.telephone?.close();
-  Object.assign(phone, { telephone: null, state: "off", why: "", muted: false });
+  Object.assign(phone, { telephone: null, state: "off", why: "" });
   draw();
 }
 
+/** The node keeps the sound back, for every telephone; a browser's microphone is switched off, too. */
 function mute() {
-  phone.muted = !phone.muted;
-  phone.telephone?.mute(phone.muted);
-  draw();
+  const on = !state.call.muted;
+  if (phone.state === "connected") phone.telephone?.mute(on);
+  act("mute", { call: state.call.call, on });
 }
 
 // ---- the head, keys ------------------------------------------------------------------------------
@@ -407,9 +418,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { document.activeElement?.blur(); return; }
   if (event.target.closest("input:not([type=radio]), textarea, select")) return;
   const ofSupervisor = { l: "do-listen", w: "do-whisper", i: "do-barge", o: "do-take_over", e: "do-leave" };
-  const ids = view === "supervisor" ? { ...ofSupervisor, h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" } : { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" };
+  const ids = view === "supervisor" ? { ...ofSupervisor, h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back" } : { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back" };
   const name = event.key.toLowerCase();
-  if (name === "n") {
+  if (name === "g") {
+    if (chooseTarget()) event.preventDefault();
+  } else if (name === "n") {
     const text = document.getElementById("note-text");
     if (text) { event.preventDefault(); text.focus(); }
   } else if (/^[1-9]$/.test(name)) {

@@ -21,7 +21,7 @@ pub struct CallBody {
     pub call: u64,
 }
 
-/// `POST hold`
+/// `POST hold`, `POST mute`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldBody {
@@ -31,14 +31,78 @@ pub struct HoldBody {
     pub on: bool,
 }
 
-/// `POST transfer`
+/// `POST transfer`: one of the three.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferBody {
     /// The call's number on the page.
     pub call: u64,
-    /// The queue's name.
-    pub queue: String,
+    /// A queue's name.
+    pub queue: Option<String>,
+    /// An agent's account.
+    pub agent: Option<String>,
+    /// A number outside, or an extension.
+    pub number: Option<String>,
+}
+
+/// `POST consult`: one of the two.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsultBody {
+    /// The call's number on the page.
+    pub call: u64,
+    /// An agent's account.
+    pub agent: Option<String>,
+    /// A number outside, or an extension.
+    pub number: Option<String>,
+}
+
+/// Where a caller goes, or who is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferTo {
+    /// A queue's name.
+    Queue(String),
+    /// An agent's account.
+    Agent(String),
+    /// A number.
+    Number(String),
+}
+
+impl TransferBody {
+    /// The call's number on the page, and the one target.
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub fn target(self) -> Result<(u64, TransferTo), RequestError> {
+        let TransferBody { call, queue, agent, number } = self;
+        Ok((call, one_target(queue, agent, number)?))
+    }
+}
+
+impl ConsultBody {
+    /// The call's number on the page, and the one target.
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub fn target(self) -> Result<(u64, TransferTo), RequestError> {
+        let ConsultBody { call, agent, number } = self;
+        Ok((call, one_target(None, agent, number)?))
+    }
+}
+
+fn one_target(
+    queue: Option<String>,
+    agent: Option<String>,
+    number: Option<String>,
+) -> Result<TransferTo, RequestError> {
+    match (queue, agent, number) {
+        (Some(queue), None, None) => Ok(TransferTo::Queue(queue)),
+        (None, Some(agent), None) => Ok(TransferTo::Agent(agent)),
+        (None, None, Some(number)) => Ok(TransferTo::Number(number)),
+        _ => {
+            Err(RequestError::Field { field: "agent", must: "must be the only target: a queue, an agent or a number" })
+        }
+    }
 }
 
 /// `POST note`
@@ -73,6 +137,14 @@ pub struct MoveBody {
     pub caller: u64,
     /// The queue's name.
     pub queue: String,
+}
+
+/// `POST call-back-cancel`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallBackBody {
+    /// The wish's number, from `GET desk`.
+    pub id: u64,
 }
 
 /// What a supervisor wants an agent to do.
@@ -191,8 +263,10 @@ read! {
     CallBody: r#"{"call": 7}"#,
     HoldBody: r#"{"call": 7, "on": true}"#,
     TransferBody: r#"{"call": 7, "queue": "desk"}"#,
+    ConsultBody: r#"{"call": 7, "agent": "li"}"#,
     AgentNoteBody: r#"{"call": 7, "reason": "progress", "text": "..."}"#,
     QueueBody: r#"{"queue": "desk", "open": true}"#,
+    CallBackBody: r#"{"id": 1764457200000000}"#,
     MoveBody: r#"{"caller": 7, "queue": "desk"}"#,
     AgentBody: r#"{"agent": "li", "do": "pause", "reason": "break"}"#,
     MonitorBody: r#"{"agent": "li", "mode": "listen"}"#,
@@ -256,6 +330,12 @@ mod tests {
             assert_eq!(MonitorBody::read(body.as_bytes()).unwrap().mode, mode);
         }
         assert!(MonitorBody::read(br#"{"agent":"li","mode":"record"}"#).is_err());
+        let target = |body: &[u8]| TransferBody::read(body).unwrap().target();
+        assert_eq!(target(br#"{"call":7,"agent":"li"}"#), Ok((7, TransferTo::Agent("li".into()))));
+        for body in [r#"{"call":7}"#, r#"{"call":7,"agent":"li","number":"801"}"#] {
+            assert!(matches!(target(body.as_bytes()), Err(RequestError::Field { .. })), "{body}");
+        }
+        assert!(ConsultBody::read(br#"{"call":7,"queue":"desk"}"#).is_err(), "a queue is not asked");
         let problem = AgentNoteBody::read(br#"{"call":7,"text":["442026112400018"]}"#).unwrap_err();
         assert!(!format!("{problem} {problem:?}").contains("4420"), "{problem}");
     }

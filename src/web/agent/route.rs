@@ -32,8 +32,18 @@ pub enum AgentApi {
     HangUp,
     /// Lets the caller hear music, or ends that.
     Hold,
-    /// Gives the caller to a queue.
+    /// Lets the other side hear silence and not the agent, or ends that.
+    Mute,
+    /// Gives the caller to a queue, an agent or a number.
     Transfer,
+    /// Asks an agent or a number about the caller, who hears music.
+    Consult,
+    /// Connects the caller with the one who was asked.
+    Complete,
+    /// Talks to the other one of both.
+    Swap,
+    /// Hangs up on the one who was asked, and talks to the caller.
+    Back,
     /// Notes what the conversation was about.
     Note,
     /// Queues, agents and callers who wait; for supervisors, as are the next ones.
@@ -50,6 +60,8 @@ pub enum AgentApi {
     MonitorEnd,
     /// Changes the queues and skills of an agent.
     Duty,
+    /// Withdraws a wish to be called back.
+    CallBackCancel,
 }
 
 /// Finds the route of a request; `name` is the path after `/agent/api/`.
@@ -92,6 +104,7 @@ impl AgentApi {
                 | AgentApi::Monitor
                 | AgentApi::MonitorEnd
                 | AgentApi::Duty
+                | AgentApi::CallBackCancel
         )
     }
 
@@ -115,7 +128,12 @@ impl AgentApi {
             AgentApi::Decline => ("decline", true),
             AgentApi::HangUp => ("hang-up", true),
             AgentApi::Hold => ("hold", true),
+            AgentApi::Mute => ("mute", true),
             AgentApi::Transfer => ("transfer", true),
+            AgentApi::Consult => ("consult", true),
+            AgentApi::Complete => ("complete", true),
+            AgentApi::Swap => ("swap", true),
+            AgentApi::Back => ("back", true),
             AgentApi::Note => ("note", true),
             AgentApi::Desk => ("desk", false),
             AgentApi::Queue => ("queue", true),
@@ -124,11 +142,12 @@ impl AgentApi {
             AgentApi::Monitor => ("monitor", true),
             AgentApi::MonitorEnd => ("monitor-end", true),
             AgentApi::Duty => ("duty", true),
+            AgentApi::CallBackCancel => ("call-back-cancel", true),
         }
     }
 }
 
-const ALL: [AgentApi; 22] = [
+const ALL: [AgentApi; 28] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -142,7 +161,12 @@ const ALL: [AgentApi; 22] = [
     AgentApi::Decline,
     AgentApi::HangUp,
     AgentApi::Hold,
+    AgentApi::Mute,
     AgentApi::Transfer,
+    AgentApi::Consult,
+    AgentApi::Complete,
+    AgentApi::Swap,
+    AgentApi::Back,
     AgentApi::Note,
     AgentApi::Desk,
     AgentApi::Queue,
@@ -151,6 +175,7 @@ const ALL: [AgentApi; 22] = [
     AgentApi::Monitor,
     AgentApi::MonitorEnd,
     AgentApi::Duty,
+    AgentApi::CallBackCancel,
 ];
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 import { Refused, get, post, session, words } from "/studio/api.js";
 import { ask, button, fill, h, key, notice, w } from "/studio/dom.js";
-import { clock, langName, modeName, reasonName, stateName } from "./words.js";
+import { callBackState, clock, hour, langName, modeName, ratings, reasonName, stateName } from "./words.js";
 
 export function supervisorView({ main, settings }) {
   let alive = true;
@@ -62,7 +62,7 @@ export function supervisorView({ main, settings }) {
   async function monitor(agent, mode) {
     if (mode === "take_over") {
       const sure = await ask(w(`接管 ${agent} 的通话？`, `Take over the conversation of ${agent}?`),
-        h("p", {}, w("您接替坐席与来电者通话，坐席的通话结束。", "You talk to the caller in the agent's place; the agent's call ends.")), w("接管", "Take over"), true);
+        h("p", {}, w("您接替坐席与来电人通话，坐席的通话结束。", "You talk to the caller in the agent's place; the agent's call ends.")), w("接管", "Take over"), true);
       if (!sure) return;
     }
     await act("monitor", { agent, mode });
@@ -76,9 +76,9 @@ export function supervisorView({ main, settings }) {
     const { mode, rings } = one.monitor;
     const effects = {
       listen: w("您听到双方，双方听不到您。", "You hear both; neither hears you."),
-      whisper: w("坐席听到您，来电者听不到。", "The agent hears you, the caller does not."),
+      whisper: w("坐席听到您，来电人听不到。", "The agent hears you, the caller does not."),
       barge: w("三方互相听到。", "All three hear each other."),
-      take_over: w("接听后您接替坐席与来电者通话。", "Once you answer you talk to the caller in the agent's place."),
+      take_over: w("接听后您接替坐席与来电人通话。", "Once you answer you talk to the caller in the agent's place."),
     };
     return [h("p", { role: "status" }, h("b", {}, one.name), " · ", h("span", { class: "chip warn-chip" }, modeName(mode)), " ", rings ? w("正在呼叫您的话机，请接听。", "Your telephone rings: answer it.") : effects[mode]),
       h("div", { class: "row" }, Object.keys(KEYS).map((name) => h("button", { type: "button", id: `do-${name}`, class: name === "take_over" ? "danger" : "", "aria-pressed": String(name === mode), onclick: () => monitor(one.name, name) }, modeName(name), " ", key(KEYS[name]))),
@@ -98,6 +98,7 @@ export function supervisorView({ main, settings }) {
       h("td", { class: one.waiting ? "num some" : "num" }, String(one.waiting)), h("td", { class: "num" }, one.waiting ? clock(one.longest_wait_s) : "–"),
       h("td", { class: "num" }, String(one.answered)), h("td", { class: "num" }, String(one.abandoned)),
       h("td", { class: "num" }, one.service_level === null ? "–" : `${Math.round(one.service_level * 100)} %`),
+      h("td", { class: "num" }, ratings(one.ratings)),
       h("td", { class: "num" }, `${one.agents_ready} / ${one.agents_talking} / ${one.agents_signed_in}`),
       h("td", {}, one.open ? button(w("关闭", "Close"), () => closeQueue(one.name), { class: "small", "aria-label": w(`关闭队列 ${one.name}`, `Close the queue ${one.name}`) })
         : button(w("开放", "Open"), () => act("queue", { queue: one.name, open: true }), { class: "small first", "aria-label": w(`开放队列 ${one.name}`, `Open the queue ${one.name}`) })));
@@ -110,6 +111,18 @@ export function supervisorView({ main, settings }) {
       h("td", {}, others.length > 0 && h("div", { class: "row tight" }, to, button(w("移动", "Move"), () => act("move", { caller: one.caller, queue: to.value }), { class: "small" }))));
   }
 
+  async function cancelCallBack(one) {
+    const sure = await ask(w(`取消 …${one.number} 的回电？`, `Withdraw the call-back to …${one.number}?`),
+      h("p", {}, w("不再呼叫此号码。", "The number is not called any more.")), w("取消回电", "Withdraw it"), true);
+    if (sure) act("call-back-cancel", { id: one.id });
+  }
+
+  function callBackRow(one) {
+    return h("tr", {}, h("th", { scope: "row" }, `…${one.number}`), h("td", {}, one.queue), h("td", {}, langName(one.lang) || "–"), h("td", { class: "num" }, hour(one.since)),
+      h("td", { class: "num" }, String(one.attempts)), h("td", {}, callBackState(one)),
+      h("td", {}, button(w("取消", "Withdraw"), () => cancelCallBack(one), { class: "small", "aria-label": w(`取消 …${one.number} 的回电`, `Withdraw the call-back to …${one.number}`) })));
+  }
+
   function agentRow(one) {
     const may = { ready: ["not_ready", "wrap_up", "signed_out"], pause: ["ready", "ringing", "talking", "wrap_up"], sign_out: ["ready", "not_ready", "talking", "wrap_up"] };
     const deed = (name, title) => button(title, () => act("agent", { agent: one.name, do: name }), { class: "small", disabled: !may[name].includes(one.state), "aria-label": `${title}：${one.name}` });
@@ -117,7 +130,7 @@ export function supervisorView({ main, settings }) {
       h("td", {}, h("span", { class: `chip state-chip is-${one.state}` }, stateName(one.state)), one.reason && ` ${reasonName(one.reason)}`),
       h("td", { class: "num" }, one.state === "signed_out" ? "–" : clock(one.for_s)), h("td", {}, monitorCell(one)),
       h("td", { class: "num" }, String(one.day.answered)), h("td", { class: "num" }, String(one.day.missed)),
-      h("td", { class: "num" }, one.day.answered ? clock(one.day.talking_s / one.day.answered) : "–"), h("td", {}, one.skills.join(" ") || "–"),
+      h("td", { class: "num" }, one.day.answered ? clock(one.day.talking_s / one.day.answered) : "–"), h("td", { class: "num" }, ratings(one.day.ratings)), h("td", {}, one.skills.join(" ") || "–"),
       h("td", {}, h("div", { class: "row tight" }, deed("ready", w("就绪", "Ready")), deed("pause", w("暂停", "Pause")), deed("sign_out", w("签退", "Sign out")),
         button(w("队列和技能", "Queues, skills"), () => changeDuty(one), { class: "small" }))));
   }
@@ -132,12 +145,14 @@ export function supervisorView({ main, settings }) {
     const id = document.activeElement?.id;
     fill(document.getElementById("monitoring"), h("h2", {}, w("监听与介入", "Conversations")), monitorPart());
     fill(document.getElementById("desk"), h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
-        head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
+        head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("满意/一般/不满意", "satisfied/fair/not"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
         h("tbody", {}, desk.queues.map(queueRow))))),
       h("section", { class: "card" }, h("h2", {}, w("等候的来电人", "Waiting callers")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "No callers waiting."))
         : h("div", { class: "scroll" }, h("table", { id: "desk-waiting" }, head(w("来电", "caller"), w("队列", "queue"), w("已等候", "waited"), w("语言", "language"), w("移到", "move to")), h("tbody", {}, desk.waiting.map(waitingRow))))),
+      desk.call_backs.length > 0 && h("section", { class: "card" }, h("h2", {}, w("等待回电", "Call-backs")), h("div", { class: "scroll" }, h("table", { id: "desk-call-backs" },
+        head(w("号码", "number"), w("队列", "queue"), w("语言", "language"), w("等候自", "since"), w("已呼叫", "calls"), w("状态", "state"), ""), h("tbody", {}, desk.call_backs.map(callBackRow))))),
       h("section", { class: "card" }, h("h2", {}, w("坐席", "Agents")), h("div", { class: "scroll" }, h("table", { id: "desk-agents" },
-        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("通话", "conversation"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "average call"), w("技能", "skills"), ""),
+        head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("通话", "conversation"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "average call"), w("满意/一般/不满意", "satisfied/fair/not"), w("技能", "skills"), ""),
         h("tbody", {}, desk.agents.map(agentRow))))),
       h("p", { class: "soft" }, w("在此所做的更改都记入审计日志，并显示在有关坐席的页面上。", "Changes made here are in the audit log, and shown to the agents concerned.")));
     if (focused) [...main.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();

@@ -69,10 +69,17 @@ export const modeName = named(MODES);
 /** What a supervisor does at the agent's conversation, for as long as it lasts. */
 export function monitorText({ by, mode }) {
   switch (mode) {
-    case "whisper": return w(`班长 ${by} 正在监听，您能听到，来电者听不到。`, `${by} listens, and can speak to you; the caller does not hear it.`);
+    case "whisper": return w(`班长 ${by} 正在监听，您能听到，来电人听不到。`, `${by} listens, and can speak to you; the caller does not hear it.`);
     case "barge": return w(`班长 ${by} 已加入通话，三方互相听到。`, `${by} has joined: all three hear each other.`);
-    default: return w(`班长 ${by} 正在监听，您和来电者听不到班长。`, `${by} listens; you and the caller do not hear it.`);
+    default: return w(`班长 ${by} 正在监听，您和来电人听不到班长。`, `${by} listens; you and the caller do not hear it.`);
   }
+}
+
+/** How far a call-back is: being called, waiting, or waiting until a time. */
+export function callBackState(one) {
+  if (one.state === "calling") return w("呼叫中", "calling");
+  const later = new Date(one.not_before) > new Date();
+  return later ? w(`${hour(one.not_before)} 后再呼叫`, `again after ${hour(one.not_before)}`) : w("等待", "waiting");
 }
 
 /** What a supervisor did, in a sentence. */
@@ -90,6 +97,9 @@ export function noticeText({ what, about, by }) {
     default: return w(`班长 ${by} 已将您设为就绪。`, `${by} has set you to ready.`);
   }
 }
+
+/** Scores: satisfied, fair, not satisfied. */
+export const ratings = (of) => `${of.satisfied}/${of.fair}/${of.not_satisfied}`;
 
 /** Seconds as 3:07 or 1:02:03. */
 export function clock(seconds) {

@@ -4,8 +4,12 @@ use std::net::UdpSocket;
 
 use super::*;
 
+use serde_json::json;
 use support::gateway::temporary_folder;
 use support::sound::clip;
+use support::studio::Person as AtDesk;
+
+use super::page::FIRST;
 
 /// The person's own telephone, at the other end of the line for call-backs.
 struct Person {
@@ -14,6 +18,11 @@ struct Person {
 }
 
 impl Person {
+    fn with(mut self, setting: &str) -> Person {
+        self.settings.push(setting.into());
+        self
+    }
+
     fn new() -> Person {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let dial = format!("call_back.dial=sip:{{number}}@{}", socket.local_addr().expect("bound"));
@@ -159,4 +168,41 @@ fn a_number_that_may_not_be_called_is_not_booked() {
     assert!(caller.hears(&alaw("prompt.call_not"), LONG), "{}", gateway.log());
     eventually(LONG, "the caller waits again", || gateway.metric("jindu_queue_waiting{queue=\"desk\"}") == 1.0);
     caller.hang_up();
+}
+
+#[test]
+fn wishes_wait_for_the_hours_are_seen_on_the_page_and_withdrawn_by_a_supervisor() {
+    // This calendar is never open.
+    let person = Person::new().with("call_back.hours=peak");
+    let gateway = person.gateway(temporary_folder("call-backs"));
+    agent(&gateway, "li", "801");
+    let _desk = telephone(&gateway, "801");
+    let added = command(&gateway, &["studio", "account", "add", "chen", "--role", "supervisor"], &format!("{FIRST}\n"));
+    assert!(added.0, "{}", added.1);
+    pausing(&gateway);
+    books(&gateway);
+    let (li, chen) = (AtDesk::at_desk(&gateway, "li", FIRST), AtDesk::at_desk(&gateway, "chen", FIRST));
+    let wish = eventually(SOON, "the page has the wish", || match li.get("state").json()["call_backs"][0].clone() {
+        wish if wish["state"] == "waiting" => Ok(wish),
+        other => Err(other.to_string()),
+    });
+    assert_eq!(
+        (wish["number"].as_str(), wish["queue"].as_str(), wish["lang"].as_str()),
+        (Some("8000"), Some("desk"), Some("zh"))
+    );
+    assert_eq!(wish["attempts"], 0);
+    assert!(command(&gateway, &["agent", "ready", "li"], "").0);
+    await_agents(&gateway, "ready", 1);
+    // An agent who is ready is reserved at once within the hours.
+    let id = json!({ "id": wish["id"] });
+    assert_eq!(chen.get("desk").json()["call_backs"][0]["attempts"], 0);
+    assert_eq!(li.post("call-back-cancel", &id).status, 403);
+    chen.does("call-back-cancel", &id);
+    let again = chen.post("call-back-cancel", &id);
+    assert_eq!((again.status, again.json()["error"].as_str()), (409, Some("no_call_back")));
+    eventually(SOON, "the page has no wish", || li.get("state").json()["call_backs"] == json!([]));
+    await_call_backs(&gateway, "cancelled");
+    let audit = AtDesk::of(&gateway, "approver").get("audit").json();
+    let noted = audit["rows"].as_array().expect("rows").iter().filter(|row| row["what"] == "call_back_cancelled");
+    assert_eq!(noted.count(), 2, "{audit}");
 }

@@ -11,7 +11,7 @@ use support::wait::{SOON, eventually};
 
 use super::{LONG, OFFICE, agent, await_agents, command, telephone};
 
-const FIRST: &str = "荔枝湾的船慢慢划过桥";
+pub(super) const FIRST: &str = "荔枝湾的船慢慢划过桥";
 
 /// The same office with two queues and time for notes.
 pub(super) const TWO_QUEUES: [&str; 5] = [

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::media_control::KeySource;
-use inquiry::{QueueOutcome, QueueVisit};
+use inquiry::{HandlingStep, QueueOutcome, QueueVisit};
 
 impl Peer {
     /// The application transfers the caller to a queue.
@@ -86,7 +86,10 @@ fn a_caller_whom_no_agent_serves_goes_on_in_the_flow() {
 #[test]
 fn a_caller_whom_the_agent_gives_to_a_queue_waits_again_and_is_connected_again() {
     let mut peer = Peer::is_connected();
-    peer.gives(Input::Queue(QueueNotice::Transferred { queue: "second".into() }));
+    peer.gives(Input::Queue(QueueNotice::Transferred {
+        queue: "second".into(),
+        step: HandlingStep::ToQueue("second".into()),
+    }));
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::Media(MediaCommand::Play { .. }))), 1, "it rings");
     peer.gives(Input::Media(KEY));
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "there is no agent");
@@ -97,6 +100,10 @@ fn a_caller_whom_the_agent_gives_to_a_queue_waits_again_and_is_connected_again()
     peer.asks("BYE", "", "");
     let visit = peer.visit().expect("a visit");
     assert_eq!((&*visit.queue, visit.waited, visit.agent.as_deref()), ("second", Duration::from_secs(4), Some("wang")));
+    let steps = ["li", "second", "wang"].map(Arc::<str>::from);
+    let [li, second, wang] = steps;
+    let handling = [HandlingStep::Agent(li), HandlingStep::ToQueue(second), HandlingStep::Agent(wang)];
+    assert_eq!(peer.record().map(|record| record.handling).unwrap_or_default(), handling);
 }
 
 #[test]

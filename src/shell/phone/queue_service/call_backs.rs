@@ -1,14 +1,18 @@
 //! People who are called back: their wishes, and the calls to them.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Service;
 use crate::call_back::{self, CallBackStart};
 use crate::inbox::insist;
-use crate::queue_handle::CallBackMessage;
+use crate::queue_handle::{CallBackMessage, WaitingWish};
+use crate::transfer::last_four;
 use call::{Input, QueueNotice};
-use flow::QueueOutcome;
-use queue::{CallBackResult, CallBackWish};
+use flow::{Opening, QueueOutcome};
+use jiff::Timestamp;
+use os::clock;
+use queue::{CallBackRecord, CallBackResult, CallBackState, CallBackWish};
 
 impl Service {
     pub(super) fn on_call_back(&mut self, now: Instant, message: CallBackMessage) {
@@ -44,6 +48,39 @@ impl Service {
         }
     }
 
+    /// The wishes that wait, in the order of their places, for pages.
+    pub(super) fn wishes(&self) -> Vec<WaitingWish> {
+        let is_open = |record: &&CallBackRecord| !matches!(record.state, CallBackState::Done(_));
+        let mut records: Vec<&CallBackRecord> = self.queues.call_backs().filter(is_open).collect();
+        records.sort_by_key(|record| (record.arrived_ms, record.id.0));
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
+        let wish = |record: &CallBackRecord| WaitingWish {
+            id: record.id.0,
+            queue: Arc::clone(&record.queue),
+            number: last_four(record.number.expose()),
+            lang: record.lang,
+            since: at(record.arrived_ms),
+            attempts: record.attempts,
+            not_before: at(record.not_before_ms),
+            is_called: record.state == CallBackState::Calling,
+        };
+        records.into_iter().take(WISHES_SHOWN).map(wish).collect()
+    }
+
+    /// Numbers are called within the hours of the settings alone; a calendar that the release does not have is never open.
+    pub(super) fn look_at_the_hours(&mut self, now: Instant) {
+        let hours = self.shared.settings.call_back.as_ref().and_then(|line| line.hours.as_deref());
+        let live = self.shared.services.live.load();
+        let opening = |name| live.release.calendar.opening(name, clock::local(&live.zone));
+        let open = hours.is_none_or(|name| opening(name) == Some(Opening::Open));
+        self.queues.set_call_backs_open(now, open);
+    }
+
+    /// Pages show the wishes.
+    pub(super) fn wishes_changed(&mut self) {
+        self.agents.keys().for_each(|agent| self.pages.touch(agent));
+    }
+
     pub(super) fn dial(&mut self, now: Instant, start: CallBackStart) {
         let id = start.id;
         match call_back::begin(&self.shared, &self.registry, start) {
@@ -55,3 +92,6 @@ impl Service {
         }
     }
 }
+
+/// Wishes that a page shows.
+const WISHES_SHOWN: usize = 200;

@@ -10,10 +10,12 @@
 //! by its closed inbox.
 
 mod call_backs;
+mod consultation;
 mod conversations;
 mod monitoring;
 mod offers;
 mod staff;
+mod transfers;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use crate::kept_desk::{DeskKeeper, KeptDesk};
 use crate::queue_handle::{CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of};
 use crate::registry::Registry;
 use crate::services::Shared;
+use crate::transfer::CalledNumbers;
 use call::{Input, QueueNotice};
 use flow::QueueOutcome;
 use jiff::civil::Date;
@@ -82,6 +85,8 @@ pub(crate) async fn serve(
         offers: HashMap::new(),
         conversations: HashMap::new(),
         monitors,
+        targets: HashMap::new(),
+        called_numbers: CalledNumbers::default(),
         call_backs,
     };
     let mut ticks = interval(TICK);
@@ -148,6 +153,9 @@ struct Service {
     conversations: HashMap<CallerId, OfferId>,
     /// The supervisors at conversations.
     monitors: Monitors,
+    /// Calls to those who are asked about callers, or get them outside the queues.
+    targets: HashMap<OfferId, transfers::Target>,
+    called_numbers: CalledNumbers,
     call_backs: CallBacks,
 }
 
@@ -199,7 +207,13 @@ impl Service {
                 let offer = self.ids.get(&id).and_then(|caller| self.conversations.get(caller));
                 if let Some(offer) = offer.and_then(|offer| self.offers.get(offer)) {
                     self.press(offer.call.session, key);
+                } else if let Some(caller) = self.ids.get(&id) {
+                    self.press_at_target(*caller, key);
                 }
+            }
+            QueueMessage::Rated { queue, agent, score } => {
+                self.queues.rated(now, &queue, &agent, score);
+                self.pages.touch(&agent);
             }
             QueueMessage::CallBack(message) => self.on_call_back(now, message),
             QueueMessage::Agent(offer, report) => self.on_report(now, offer, report),
@@ -226,6 +240,9 @@ impl Service {
             QueueMessage::Page { agent, call, command, reply } => {
                 let _ = reply.send(self.command(now, &agent, OfferId(call), &command));
             }
+            QueueMessage::Transfer { agent, call, command, reply } => {
+                let _ = reply.send(self.transfer_command(now, &agent, OfferId(call), command));
+            }
             QueueMessage::Supervise { by, command, reply } => {
                 let done = self.supervise(now, &by, &command);
                 self.publish(now);
@@ -251,6 +268,7 @@ impl Service {
     fn leave(&mut self, now: Instant, id: WaitId, how: Left) {
         let Some(caller) = self.ids.remove(&id) else { return };
         self.callers.remove(&caller);
+        self.end_targets_of(caller);
         if how == Left::Key {
             self.left.push_back((now, id, caller));
         }
@@ -293,13 +311,14 @@ impl Service {
                     Err(result) => self.queues.offer_result(now, offer, result),
                 }
             }
-            Action::Withdraw { offer } => match self.offers.get_mut(&offer) {
-                Some(offer) => {
+            Action::Withdraw { offer } => {
+                if let Some(offer) = self.offers.get_mut(&offer) {
                     offer.stage = Stage::Withdrawn;
                     offer.call.hang_up();
+                } else if !self.end_target_call(offer) {
+                    self.queues.offer_result(now, offer, OfferResult::Withdrawn);
                 }
-                None => self.queues.offer_result(now, offer, OfferResult::Withdrawn),
-            },
+            }
             Action::Connect { caller, agent, offer } => self.connect(now, caller, agent, offer),
             Action::Announce { caller, position, minutes } => {
                 self.announce(caller, QueueNotice::Announce { position, minutes });
@@ -325,7 +344,10 @@ impl Service {
                 }
             }
             Action::HangUpCallBack { call_back } => self.call_backs.hang_up(call_back),
-            Action::StoreCallBack(record) => self.call_backs.store(&self.shared, &self.handle, &record),
+            Action::StoreCallBack(record) => {
+                self.call_backs.store(&self.shared, &self.handle, &record);
+                self.wishes_changed();
+            }
             Action::ForgetCallBack { call_back } => self.call_backs.forget(&self.shared, call_back),
             Action::AgentState { agent, state } => {
                 tracing::info!(%agent, state = name_of(&state), "agent");
@@ -363,6 +385,7 @@ impl Service {
         self.pages.forget_old();
         self.look_at_telephones(now);
         self.look_at_the_day(now);
+        self.look_at_the_hours(now);
         self.publish(now);
     }
 
@@ -378,7 +401,7 @@ impl Service {
         let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
         let call_backs = self.queues.call_back_figures();
         let monitored = self.monitors.shown();
-        let status = QueueStatus { queues, agents, waiting, call_backs, monitored };
+        let status = QueueStatus { queues, agents, waiting, call_backs, monitored, wishes: self.wishes() };
         self.handle.status.store(Arc::new(status));
     }
 }
@@ -396,6 +419,7 @@ impl Drop for Service {
         self.callers.values().for_each(|(_, link)| insist(&link.inbox, lost()));
         self.offers.values().for_each(|offer| offer.call.hang_up());
         self.monitors.hang_up();
+        self.targets.values().for_each(|target| target.call.hang_up());
     }
 }
 

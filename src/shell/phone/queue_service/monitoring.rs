@@ -110,6 +110,9 @@ impl Service {
     ) -> Result<(), SupervisorError> {
         let talks = |(_, offer): &(&OfferId, &Offer)| offer.stage == Stage::Talking && *offer.agent == *agent;
         let offer = self.offers.iter().find(talks).map(|(id, _)| *id).ok_or(SupervisorError::NoConversation)?;
+        if self.asked_in(offer).is_some() {
+            return Err(SupervisorError::Consulting);
+        }
         if let Some((id, monitor)) = self.monitors.at(offer) {
             if *monitor.watched.by != *by {
                 return Err(SupervisorError::Monitored);
@@ -241,6 +244,13 @@ impl Service {
         }
         self.end_monitor(id);
         self.monitors.calls.remove(&id);
+    }
+
+    /// Ends the call of a supervisor at this conversation, whose agent asks somebody: that is not the supervisor's to hear.
+    pub(super) fn leave_monitoring(&mut self, offer: OfferId) {
+        if let Some(id) = self.monitors.at(offer).map(|(id, _)| id) {
+            self.end_monitor(id);
+        }
     }
 
     /// Ends a supervisor's call; caller and agent go on as before it.

@@ -83,6 +83,10 @@ impl Service {
         if self.on_monitor_report(now, id, &report) {
             return;
         }
+        if !self.offers.contains_key(&id) {
+            return self.target_reports(now, id, report);
+        }
+        let other = self.asked_session(id);
         let Some(offer) = self.offers.get_mut(&id) else { return };
         match report {
             AgentReport::Ringing => tracing::debug!(offer = id.0, "an agent's telephone rings"),
@@ -93,7 +97,9 @@ impl Service {
             AgentReport::Answered => {}
             AgentReport::Key(key) => {
                 let caller = offer.caller;
-                if offer.stage == Stage::Talking
+                if let Some(other) = other {
+                    self.press(other, key);
+                } else if offer.stage == Stage::Talking
                     && let Some((_, link)) = self.callers.get(&caller)
                 {
                     self.press(link.session, key);
@@ -112,6 +118,7 @@ impl Service {
         self.pages.withdrawn(&offer.agent, id);
         self.pages.comes_to(&offer.agent, id, CallStage::Over);
         match offer.stage {
+            Stage::Talking if self.left_consultation(now, id, offer.caller) => {}
             Stage::Talking => {
                 self.conversations.remove(&offer.caller);
                 self.queues.ended(now, offer.caller);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Reach, Service, by_name};
+use crate::kept_desk::KeptDesk;
 use crate::supervision::{SupervisorCommand, SupervisorError, kept, restore, supervise};
+use crate::transfer::CalledNumbers;
 use os::clock;
 use queue::{AgentChange, AgentError, AgentSettings, AgentState, NotReadyReason};
 use studio_store::AgentAccount;
@@ -54,7 +56,7 @@ impl Service {
                 };
                 self.agents.iter().filter(|(_, agent)| serves(agent)).map(|(name, _)| Arc::clone(name)).collect()
             }
-            SupervisorCommand::MoveCaller { .. } => Vec::new(),
+            SupervisorCommand::MoveCaller { .. } | SupervisorCommand::CancelCallBack(_) => Vec::new(),
             SupervisorCommand::Monitor { agent, mode } => return self.monitor(now, by, agent, *mode),
             SupervisorCommand::StopMonitoring { agent } => return self.stop_monitoring(by, agent),
         };
@@ -73,7 +75,7 @@ impl Service {
         let names = self.shared.settings.queues.queues.iter().map(|queue| &queue.name);
         let closed = names.filter(|name| self.queues.is_open(name) == Some(false)).map(ToString::to_string).collect();
         let agents = self.queues.agent_figures(clock::now());
-        self.keeper.keep(kept(&agents, closed));
+        self.keeper.keep(KeptDesk { numbers: self.called_numbers.to_keep(), ..kept(&agents, closed) });
     }
 
     pub(super) fn take_accounts(&mut self, now: Instant, accounts: Vec<AgentAccount>) {
@@ -93,6 +95,8 @@ impl Service {
             errors.iter().for_each(|error| tracing::warn!(%error, "an agent's account"));
         }
         if let Some(kept) = self.left_behind.take() {
+            let (day, counts) = kept.numbers.clone();
+            self.called_numbers = CalledNumbers::kept(&day, counts);
             restore(&mut self.queues, now, &kept, self.shared.settings.queues.pauses.first());
         }
         self.agents = by_name(accounts);

@@ -12,6 +12,7 @@
 mod card;
 mod state;
 mod supervisor;
+mod transfer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,9 +35,7 @@ use os::clock;
 use phone::{AgentPage, PageCall, PageCommand, QueueHandle};
 use queue::{AgentChange, AgentError, AgentState};
 use web::RequestError;
-use web::agent::{
-    AgentApi, AgentNoteBody, CallBody, HoldBody, PauseBody, TransferBody, agent_api, page, without_numbers,
-};
+use web::agent::{AgentApi, AgentNoteBody, CallBody, HoldBody, PauseBody, agent_api, page, without_numbers};
 use web::studio::{Message, Query, RequiredAccess, StudioError};
 
 /// The agents' part of the HTTP service. One for all sockets.
@@ -46,6 +45,7 @@ pub struct AgentService {
     journal: Arc<Journal>,
     pauses: Vec<String>,
     reasons: Vec<String>,
+    numbers: bool,
 }
 
 #[derive(Serialize)]
@@ -62,7 +62,14 @@ impl AgentService {
         phone: &config::Phone,
     ) -> AgentService {
         let pauses = phone.queues.pauses.iter().map(ToString::to_string).collect();
-        AgentService { studio, queue, journal, pauses, reasons: phone.call_reasons.clone() }
+        AgentService {
+            studio,
+            queue,
+            journal,
+            pauses,
+            reasons: phone.call_reasons.clone(),
+            numbers: phone.transfer.is_some(),
+        }
     }
 
     /// Answers one request for a path below `/agent`.
@@ -134,12 +141,15 @@ impl AgentService {
             AgentApi::HangUp => self.command(agent, CallBody::read(body)?.call, PageCommand::HangUp).await,
             AgentApi::Hold => {
                 let HoldBody { call, on } = HoldBody::read(body)?;
+                self.is_asking_nobody(&agent, call)?;
                 self.command(agent, call, PageCommand::Hold(on)).await
             }
-            AgentApi::Transfer => {
-                let TransferBody { call, queue } = TransferBody::read(body)?;
-                self.transfer(agent, call, queue).await
+            AgentApi::Mute => {
+                let HoldBody { call, on } = HoldBody::read(body)?;
+                self.command(agent, call, PageCommand::Mute(on)).await
             }
+            AgentApi::Transfer | AgentApi::Consult => self.give_or_ask(api, asked, body).await,
+            AgentApi::Complete | AgentApi::Swap | AgentApi::Back => self.consulting(api, agent, body).await,
             AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
             AgentApi::Desk => Ok(self.desk()),
             AgentApi::Queue
@@ -147,7 +157,8 @@ impl AgentService {
             | AgentApi::Agent
             | AgentApi::Monitor
             | AgentApi::MonitorEnd
-            | AgentApi::Duty => self.supervise(api, agent, body).await,
+            | AgentApi::Duty
+            | AgentApi::CallBackCancel => self.supervise(api, agent, body).await,
         }
     }
 
@@ -156,8 +167,10 @@ impl AgentService {
         struct Settings<'a> {
             pauses: &'a [String],
             reasons: &'a [String],
+            /// Callers may be given to numbers.
+            numbers: bool,
         }
-        json(&Settings { pauses: &self.pauses, reasons: &self.reasons })
+        json(&Settings { pauses: &self.pauses, reasons: &self.reasons, numbers: self.numbers })
     }
 
     async fn state(&self, agent: &str, query: &Query) -> Result<Reply, StudioError> {
@@ -193,6 +206,7 @@ impl AgentService {
         if !is_served {
             return Err(queue_not_served());
         }
+        self.is_asking_nobody(&agent, call)?;
         self.command(agent, call, PageCommand::Transfer(queue.into())).await
     }
 
@@ -200,6 +214,14 @@ impl AgentService {
     fn call(&self, agent: &str, id: u64) -> Result<PageCall, StudioError> {
         let AgentPage { call, .. } = self.queue.page(agent);
         call.filter(|call| call.id == id).ok_or_else(no_such_call)
+    }
+
+    /// # Errors
+    /// The agent asks somebody about the caller.
+    fn is_asking_nobody(&self, agent: &str, id: u64) -> Result<(), StudioError> {
+        let consultation = self.call(agent, id)?.consultation;
+        let asks = consultation.is_some_and(|consultation| consultation.stage.is_in_progress());
+        if asks { Err(transfer::consulting()) } else { Ok(()) }
     }
 
     fn note(&self, agent: String, note: &AgentNoteBody) -> Result<Reply, StudioError> {

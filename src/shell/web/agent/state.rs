@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use phone::{
-    AgentPage, CallStage, DeskNotice, PageCall, PageMonitor, QueueStatus, agent_state_name, agent_state_reason,
+    AgentPage, CallStage, DeskNotice, PageCall, PageMonitor, QueueStatus, WaitingWish, agent_state_name,
+    agent_state_reason,
 };
 use queue::{AgentFigures, AgentState, QueueFigures};
 
@@ -18,6 +19,8 @@ pub(super) struct State {
     call: Option<Call>,
     day: Option<Day>,
     queues: Vec<Queue>,
+    colleagues: Vec<Colleague>,
+    call_backs: Vec<CallBack>,
     notice: Option<Notice>,
 }
 
@@ -34,12 +37,47 @@ struct Call {
     held: bool,
     /// The supervisor at this conversation; none: there is none.
     monitor: Option<Monitor>,
+    muted: bool,
+    consultation: Option<Consultation>,
+    /// The agent who asks this one about the caller.
+    asked_by: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Monitor {
     by: String,
     mode: &'static str,
+}
+
+/// Somebody whom the agent asks about the caller.
+#[derive(Serialize)]
+struct Consultation {
+    with: String,
+    stage: &'static str,
+    in_progress: bool,
+}
+
+/// A wish to be called back that waits.
+#[derive(Serialize)]
+pub(super) struct CallBack {
+    id: u64,
+    queue: String,
+    /// The last four digits.
+    number: String,
+    lang: Option<&'static str>,
+    since: String,
+    attempts: u8,
+    /// The next call is not before.
+    not_before: String,
+    /// `waiting`, `calling`.
+    state: &'static str,
+}
+
+/// Another agent who is signed in.
+#[derive(Serialize)]
+struct Colleague {
+    name: String,
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -59,6 +97,21 @@ pub(super) struct Day {
     wrap_up_s: u64,
     ready_s: u64,
     not_ready_s: u64,
+    ratings: Ratings,
+}
+
+/// Scores of the day.
+#[derive(Serialize)]
+struct Ratings {
+    satisfied: u64,
+    fair: u64,
+    not_satisfied: u64,
+}
+
+impl Ratings {
+    fn of([satisfied, fair, not_satisfied]: [u64; 3]) -> Ratings {
+        Ratings { satisfied, fair, not_satisfied }
+    }
 }
 
 /// A queue's figures of the day.
@@ -75,6 +128,7 @@ pub(super) struct Queue {
     agents_ready: usize,
     agents_talking: usize,
     agents_signed_in: usize,
+    ratings: Ratings,
 }
 
 impl State {
@@ -88,6 +142,8 @@ impl State {
             call: page.call.as_ref().map(Call::of),
             day: figures.map(Day::of),
             queues: status.queues.iter().map(Queue::of).collect(),
+            colleagues: colleagues(agent, status),
+            call_backs: status.wishes.iter().map(CallBack::of).collect(),
             notice: page.notice.as_ref().map(|DeskNotice { what, about, by }| Notice {
                 what,
                 about: about.clone(),
@@ -95,6 +151,16 @@ impl State {
             }),
         }
     }
+}
+
+/// The other agents who are signed in, those who are ready first.
+fn colleagues(agent: &str, status: &QueueStatus) -> Vec<Colleague> {
+    let others = status.agents.iter().filter(|other| *other.agent != *agent && other.state != AgentState::SignedOut);
+    let (ready, rest): (Vec<&AgentFigures>, Vec<&AgentFigures>) =
+        others.partition(|other| other.state == AgentState::Ready);
+    let colleague =
+        |other: &AgentFigures| Colleague { name: other.agent.to_string(), state: agent_state_name(&other.state) };
+    ready.into_iter().chain(rest).map(colleague).collect()
 }
 
 impl Call {
@@ -113,6 +179,28 @@ impl Call {
                 .monitor
                 .as_ref()
                 .map(|PageMonitor { by, mode }| Monitor { by: by.to_string(), mode: mode.name() }),
+            muted: call.muted,
+            consultation: call.consultation.as_ref().map(|consultation| Consultation {
+                with: consultation.with.to_string(),
+                stage: consultation.stage.name(),
+                in_progress: consultation.stage.is_in_progress(),
+            }),
+            asked_by: call.asked_by.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl CallBack {
+    pub(super) fn of(wish: &WaitingWish) -> CallBack {
+        CallBack {
+            id: wish.id,
+            queue: wish.queue.to_string(),
+            number: wish.number.clone(),
+            lang: wish.lang.map(base::Lang::code),
+            since: wish.since.to_string(),
+            attempts: wish.attempts,
+            not_before: wish.not_before.to_string(),
+            state: if wish.is_called { "calling" } else { "waiting" },
         }
     }
 }
@@ -127,6 +215,7 @@ impl Day {
             wrap_up_s: figures.wrap_up.as_secs(),
             ready_s: figures.ready.as_secs(),
             not_ready_s: figures.not_ready.as_secs(),
+            ratings: Ratings::of(figures.ratings),
         }
     }
 }
@@ -147,6 +236,7 @@ impl Queue {
             agents_ready: agents(&|state| *state == AgentState::Ready),
             agents_talking: agents(&|state| *state == AgentState::Talking),
             agents_signed_in: agents(&|state| *state != AgentState::SignedOut),
+            ratings: Ratings::of(figures.ratings),
         }
     }
 }

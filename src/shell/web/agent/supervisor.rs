@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::state::{Day, Queue};
+use super::state::{CallBack, Day, Queue};
 use super::{AgentService, Done, refused};
 use crate::reply::Reply;
 use crate::studio::account;
@@ -14,7 +14,8 @@ use queue::{AgentChange, AgentFigures};
 use studio_store::AgentDuty;
 use web::RequestError;
 use web::agent::{
-    AgentApi, AgentBody, AgentWish, DutyBody, MonitorBody, MonitorEndBody, MonitorWish, MoveBody, QueueBody,
+    AgentApi, AgentBody, AgentWish, CallBackBody, DutyBody, MonitorBody, MonitorEndBody, MonitorWish, MoveBody,
+    QueueBody,
 };
 use web::studio::{Message, StudioError};
 
@@ -23,6 +24,7 @@ struct Desk {
     agents: Vec<Agent>,
     queues: Vec<Queue>,
     waiting: Vec<Waiting>,
+    call_backs: Vec<CallBack>,
 }
 
 #[derive(Serialize)]
@@ -66,6 +68,7 @@ impl AgentService {
             agents: status.agents.iter().map(|agent| Agent::of(agent, &status.monitored)).collect(),
             queues: status.queues.iter().map(Queue::of).collect(),
             waiting: waiting.collect(),
+            call_backs: status.wishes.iter().map(CallBack::of).collect(),
         })
     }
 
@@ -83,6 +86,10 @@ impl AgentService {
                 let MoveBody { caller, queue } = MoveBody::read(body)?;
                 let command = SupervisorCommand::MoveCaller { caller, queue: queue.as_str().into() };
                 ("caller_moved", by.clone(), queue, command)
+            }
+            AgentApi::CallBackCancel => {
+                let CallBackBody { id } = CallBackBody::read(body)?;
+                ("call_back_cancelled", by.clone(), id.to_string(), SupervisorCommand::CancelCallBack(id))
             }
             AgentApi::Agent => {
                 let AgentBody { agent, wish, reason } = AgentBody::read(body)?;
@@ -165,6 +172,11 @@ fn not_done(error: SupervisorError) -> StudioError {
         SupervisorError::Monitored => {
             ("monitored", "已有其他班长介入这一通话。", "Another supervisor is at this conversation.")
         }
+        SupervisorError::Consulting => (
+            "consulting",
+            "该坐席正在咨询他人，请稍后再试。",
+            "The agent is asking somebody about the caller: try again when that is over.",
+        ),
         SupervisorError::Engaged => {
             ("engaged", "您的话机已在通话：请先结束。", "Your telephone has a call: end that first.")
         }
@@ -180,6 +192,7 @@ fn not_done(error: SupervisorError) -> StudioError {
         ),
         SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
         SupervisorError::CallerGone => ("no_caller", "该来电人已不在等候。", "This caller waits no longer."),
+        SupervisorError::WishGone => ("no_call_back", "该回电已不在等待。", "This call-back does not wait any more."),
         SupervisorError::NotServed => {
             ("away", "本节点未启用队列；请联系系统管理员。", "This node serves no queues; ask the administrator.")
         }
