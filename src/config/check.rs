@@ -150,6 +150,15 @@ fn drain(reader: &mut Reader) -> (Duration, Duration) {
     (drain_limit, drain_least)
 }
 
+/// People are called by lines of trunks alone.
+fn outgoing_lines(reader: &mut Reader, phone: &Phone) {
+    let call_back = phone.call_back.as_ref().map(|line| &line.dial);
+    super::call_back::check_trunk(reader, "call_back.dial", call_back, &phone.trunks);
+    let transfer = phone.transfer.as_ref().map(|line| &line.dial);
+    super::call_back::check_trunk(reader, "transfer.dial", transfer, &phone.trunks);
+    super::queues::check_addresses(reader, &phone.queue_addresses, &phone.trunks);
+}
+
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let (call_back, call_backs) = super::call_back::call_back(reader);
     let (queues, queue_addresses) = super::queues::queues(reader, call_backs);
@@ -219,11 +228,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         hep: super::hep::hep(reader, base),
     };
     phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
-    let call_back = phone.call_back.as_ref().map(|line| &line.dial);
-    super::call_back::check_trunk(reader, "call_back.dial", call_back, &phone.trunks);
-    let transfer = phone.transfer.as_ref().map(|line| &line.dial);
-    super::call_back::check_trunk(reader, "transfer.dial", transfer, &phone.trunks);
-    super::queues::check_addresses(reader, &phone.queue_addresses, &phone.trunks);
+    outgoing_lines(reader, &phone);
     phone
 }
 
