@@ -52,6 +52,7 @@ impl CdrBuilder {
             srtp: None,
             mos_hundredths: None,
             queue: None,
+            recordings: Vec::new(),
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -150,6 +151,13 @@ impl CdrBuilder {
 
     pub(super) fn queued(&mut self, visit: QueueVisit) {
         self.record.queue = Some(visit);
+    }
+
+    /// A conversation with an agent is recorded under this name.
+    pub(super) fn recorded(&mut self, id: Arc<str>) {
+        if self.record.recordings.len() < STEPS_MAX {
+            self.record.recordings.push(id);
+        }
     }
 
     pub(super) fn transferred(&mut self) {

@@ -28,7 +28,10 @@ pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode};
-pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SrtpDrop, SrtpDrops};
+pub use media_session::{
+    MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SrtpDrop, SrtpDrops, TAP_BLOCK_MAX,
+    TapBlock,
+};
 pub use outgoing_call::{OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup};
 pub use overload::Overload;
 pub use recording_session::{

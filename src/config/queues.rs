@@ -1,5 +1,7 @@
 //! `[[queue]]`: where callers wait for an agent.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -22,6 +24,7 @@ struct Written {
     without_agents_s: Option<u64>,
     service_level_s: Option<u64>,
     overflow: Option<String>,
+    record: Option<bool>,
 }
 
 impl Written {
@@ -43,8 +46,8 @@ impl Written {
     }
 }
 
-/// Reads the queues and the reasons of pauses. Agents are accounts: they are read from the store.
-pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> Settings {
+/// Reads the queues, the reasons of pauses, and which queues record. Agents are accounts: they are read from the store.
+pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> (Settings, BTreeSet<Arc<str>>) {
     let queues: Vec<Written> = reader.tables("queue");
     let pauses = reader.strings("phone.pause_reasons", &["break"]);
     if pauses.is_empty() {
@@ -53,6 +56,8 @@ pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> Setti
             "must name at least one reason for a pause, as in [\"break\", \"training\"]",
         );
     }
+    let records = |queue: &&Written| queue.record == Some(true);
+    let recorded = queues.iter().filter(records).map(|queue| Arc::from(&*queue.name)).collect();
     let settings = Settings {
         queues: queues.into_iter().map(Written::settings).collect(),
         agents: Vec::new(),
@@ -62,5 +67,5 @@ pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> Setti
     for error in settings.errors() {
         reader.report_as("queue", "queue", error.to_string());
     }
-    settings
+    (settings, recorded)
 }

@@ -15,6 +15,7 @@ use super::call_shares::CallShares;
 use super::hep::Hep;
 use super::messages::Messages;
 use super::network::{Network, Transport};
+use super::recording::Recording;
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
 use super::trunk::Trunk;
@@ -79,6 +80,8 @@ pub struct Phone {
     pub tls: PhoneTls,
     /// Where callers wait for an agent, and the reasons that agents give for pauses; the agents are accounts.
     pub queues: queue::Settings,
+    /// Which conversations are recorded, and the limits of that.
+    pub recording: Recording,
     /// By which line people are called back; none: no call-backs.
     pub call_back: Option<CallBackLine>,
     /// The registrar of the desk's telephones; none: nothing may register.

@@ -171,4 +171,6 @@ pub struct CallRecord {
     pub srtp: Option<&'static str>,
     /// Its last wait for an agent.
     pub queue: Option<QueueVisit>,
+    /// The names of the recordings of its conversations with agents, in order.
+    pub recordings: Vec<Arc<str>>,
 }

@@ -2,6 +2,7 @@
 
 mod call_backs;
 mod page;
+mod recording;
 mod telephone;
 
 use std::io::Write;

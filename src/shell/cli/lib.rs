@@ -19,6 +19,7 @@ mod look_up;
 mod messages;
 mod prompts;
 mod publish;
+mod recording;
 mod replica_commands;
 mod replica_status;
 pub mod run;

@@ -10,6 +10,7 @@ use inquiry::{CallRecord, ScanRecord, Stage};
 
 use crate::entry::{AgentNote, CallBack, Message};
 use crate::error::JournalError;
+use crate::recordings;
 use crate::repeats::Repeated;
 use os::clock;
 
@@ -44,6 +45,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TRANSFERS_TABLE)?;
     connection.execute_batch(CALL_BACKS_TABLE)?;
     connection.execute_batch(NOTES_TABLE)?;
+    connection.execute_batch(recordings::TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -56,6 +58,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "queue_wait_ms", "INTEGER"),
         ("calls", "queue_outcome", "TEXT"),
         ("calls", "agent", "TEXT"),
+        ("calls", "recordings", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
@@ -76,8 +79,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
         look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
-        tag, queue, queue_wait_ms, queue_outcome, agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+        tag, queue, queue_wait_ms, queue_outcome, agent, recordings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
     let visit = record.queue.as_ref();
     let values = params![
         record.started.as_microsecond(),
@@ -103,6 +106,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         visit.map(|visit| millis(visit.waited)),
         visit.map(|visit| visit.outcome.name()),
         visit.and_then(|visit| visit.agent.as_deref()),
+        (!record.recordings.is_empty()).then(|| record.recordings.join(",")),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -55,6 +55,8 @@ pub struct PastCall {
     pub queue_outcome: Option<String>,
     /// The account of the agent who answered.
     pub agent: Option<String>,
+    /// The names of the recordings of its conversations with agents.
+    pub recordings: Vec<String>,
 }
 
 /// Which row.
@@ -90,6 +92,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "queue_wait_ms",
         "queue_outcome",
         "agent",
+        "recordings",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -136,5 +139,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         queue_wait: row.get::<_, Option<i64>>(19)?.map(millis),
         queue_outcome: row.get(20)?,
         agent: row.get(21)?,
+        recordings: row
+            .get::<_, Option<String>>(22)?
+            .map_or_else(Vec::new, |names| names.split(',').map(str::to_owned).collect()),
     })
 }

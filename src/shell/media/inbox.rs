@@ -11,6 +11,7 @@ use super::error::MediaBusy;
 use super::id::SessionId;
 use super::ports::Pair;
 use super::sys::Waker;
+use super::tap::TapSender;
 use audio::Bank;
 use call::{MediaCommand, MediaEvent, MediaSetup};
 
@@ -21,6 +22,9 @@ pub(super) enum Order {
     Command { id: SessionId, command: Box<MediaCommand> },
     Bridge { one: SessionId, other: SessionId },
     Unbridge { id: SessionId },
+    Tap { caller: SessionId, agent: SessionId, sender: TapSender },
+    PauseTap { id: SessionId, paused: bool },
+    EndTap { id: SessionId },
     Close { id: SessionId },
     Quit,
 }

@@ -235,6 +235,7 @@ mod tests {
             round_trip: Some(Duration::from_millis(30)),
             mos_hundredths: Some(395),
             queue: None,
+            recordings: Vec::new(),
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -243,6 +244,7 @@ mod tests {
             round_trip: None,
             mos_hundredths: None,
             queue: None,
+            recordings: Vec::new(),
             rating: None,
             srtp: None,
             ..record

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::caller_card::CallerCard;
+use super::conversation_recording::RecordingState;
 use super::supervision::DeskNotice;
 use os::clock;
 use queue::OfferId;
@@ -41,6 +42,8 @@ pub struct PageCall {
     pub since: Timestamp,
     /// The caller hears music.
     pub held: bool,
+    /// Whether the conversation is recorded.
+    pub recording: RecordingState,
     /// What the caller did.
     pub card: Arc<CallerCard>,
 }
@@ -107,7 +110,8 @@ impl AgentPages {
         card: Arc<CallerCard>,
     ) {
         let (id, since) = (offer.0, clock::timestamp());
-        let call = PageCall { id, queue, stage: CallStage::Ringing, waited, since, held: false, card };
+        let (stage, recording) = (CallStage::Ringing, RecordingState::Off);
+        let call = PageCall { id, queue, stage, waited, since, held: false, recording, card };
         self.calls.insert(Arc::clone(agent), call);
         self.touch(agent);
     }
@@ -116,6 +120,7 @@ impl AgentPages {
     pub(super) fn comes_to(&mut self, agent: &Arc<str>, offer: OfferId, stage: CallStage) {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
             (call.stage, call.since, call.held) = (stage, clock::timestamp(), false);
+            call.recording = RecordingState::Off;
             self.touch(agent);
         }
     }
@@ -126,6 +131,20 @@ impl AgentPages {
             call.held = held;
             self.touch(agent);
         }
+    }
+
+    /// Whether the conversation is recorded.
+    pub(super) fn records(&mut self, agent: &Arc<str>, offer: OfferId, recording: RecordingState) {
+        let shown = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.recording != recording);
+        if let Some(call) = shown {
+            call.recording = recording;
+            self.touch(agent);
+        }
+    }
+
+    /// The queue of the call of an offer.
+    pub(super) fn queue_of(&self, agent: &Arc<str>, offer: OfferId) -> Option<Arc<str>> {
+        self.calls.get(agent).filter(|call| call.id == offer.0).map(|call| Arc::clone(&call.queue))
     }
 
     /// The telephone rings no longer, and the agent did not answer: the agent sees no more of the caller.

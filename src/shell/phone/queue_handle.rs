@@ -37,6 +37,8 @@ pub(crate) struct CallerLink {
     pub card: Arc<CallerCard>,
     /// What the caller hears on hold.
     pub music: Vec<Piece>,
+    /// The caller was told that the conversation will be recorded.
+    pub recording_announced: bool,
 }
 
 /// What the queue hears.
@@ -74,6 +76,8 @@ pub enum PageCommand {
     HangUp,
     /// Let the caller hear music and not the agent, or end that.
     Hold(bool),
+    /// Record silence in place of what is said, or record again.
+    PauseRecording(bool),
     /// Give the caller to a queue, and be free.
     Transfer(Arc<str>),
 }

@@ -200,7 +200,7 @@ function draw() {
   const { call } = state;
   part("status", [state.state, state.reason], status);
   part("phone", [phone.here !== null, phone.state, phone.why, phone.muted], phonePart);
-  part("call", [call && [call.call, call.stage, call.queue, call.held], phone.state, phone.muted, state.queues.map((one) => [one.name, one.open])], callPart);
+  part("call", [call && [call.call, call.stage, call.queue, call.held, call.recording], phone.state, phone.muted, state.queues.map((one) => [one.name, one.open])], callPart);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
   part("day", state.day, dayPart);
@@ -240,6 +240,7 @@ function status() {
 const pause = () => act("pause", { reason: document.getElementById("pause-reason")?.value || "" });
 const decline = () => (phone.state === "incoming" ? phone.telephone.decline() : act("decline", { call: state.call.call }));
 const hold = () => act("hold", { call: state.call.call, on: !state.call.held });
+const pauseRecording = () => act("pause-recording", { call: state.call.call, on: state.call.recording === "on" });
 const transfer = () => act("transfer", { call: state.call.call, queue: document.getElementById("transfer-to").value });
 const hangUp = () => act("hang-up", { call: state.call.call });
 
@@ -250,15 +251,23 @@ function callPart() {
   return h("div", { class: `banner is-${call.stage}` },
     h("div", {}, h("h2", {}, titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`)),
     h("p", { class: "big-time", id: "call-time" }),
+    call.stage === "talking" && recordingMark(call.recording),
     h("div", { class: "row" },
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
       call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
       call.stage === "talking" && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
       call.stage === "talking" && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Take back") : w("保持", "Hold"), "K")),
+      call.stage === "talking" && call.recording !== "off" && h("button", { type: "button", id: "do-pause-recording", "aria-pressed": String(call.recording === "paused"), onclick: pauseRecording }, withKey(call.recording === "paused" ? w("继续录音", "Record again") : w("暂停录音", "Pause recording"), "S")),
       call.stage === "talking" && state.queues.length > 0 && [
         h("select", { id: "transfer-to", "aria-label": w("转到队列", "Transfer to the queue") }, state.queues.filter((one) => one.open).map((one) => h("option", { value: one.name }, one.name))),
         h("button", { type: "button", id: "do-transfer", onclick: transfer }, withKey(w("转接", "Transfer"), "T"))],
       call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H"))));
+}
+
+/** Whether the conversation is recorded: a word and a sign, never the colour alone. */
+function recordingMark(recording) {
+  const marks = { on: w("● 正在录音", "● Recording"), paused: w("‖ 录音已暂停", "‖ Recording paused"), off: w("○ 不录音", "○ Not recorded") };
+  return h("p", { class: `chip record-chip is-${recording}`, id: "recording-mark", role: "status" }, marks[recording]);
 }
 
 function callerPart() {
@@ -314,7 +323,7 @@ function queuesPart() {
 }
 
 function keysPart() {
-  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["T", w("转接到队列", "transfer to the queue")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason of the call")],
+  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["S", w("暂停、继续录音", "pause the recording, record again")], ["T", w("转接到队列", "transfer to the queue")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason of the call")],
     ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")], ["M", w("静音", "mute")]] : [])];
   return [h("h2", {}, w("快捷键", "Keys")), h("ul", { class: "plain keys" }, keys.map(([name, what]) => h("li", {}, key(name), " ", what)))];
 }
@@ -398,7 +407,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape") { document.activeElement?.blur(); return; }
   if (event.target.closest("input:not([type=radio]), textarea, select")) return;
-  const ids = { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer" };
+  const ids = { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", s: "do-pause-recording", t: "do-transfer" };
   const name = event.key.toLowerCase();
   if (name === "n") {
     const text = document.getElementById("note-text");

@@ -21,7 +21,8 @@ macro_rules! scripts {
     };
 }
 
-static SCRIPTS: [(&str, &[u8]); 5] = scripts!["app.js", "caller.js", "ring.js", "supervisor.js", "words.js"];
+static SCRIPTS: [(&str, &[u8]); 6] =
+    scripts!["app.js", "caller.js", "recordings.js", "ring.js", "supervisor.js", "words.js"];
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";

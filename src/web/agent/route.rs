@@ -32,6 +32,8 @@ pub enum AgentApi {
     HangUp,
     /// Lets the caller hear music, or ends that.
     Hold,
+    /// Pauses the recording of the conversation, or goes on with it.
+    PauseRecording,
     /// Gives the caller to a queue.
     Transfer,
     /// Notes what the conversation was about.
@@ -46,6 +48,10 @@ pub enum AgentApi {
     Agent,
     /// Changes the queues and skills of an agent.
     Duty,
+    /// The recorded conversations.
+    Recordings,
+    /// The sound of one; each listening is in the audit log.
+    Recording,
 }
 
 /// Finds the route of a request; `name` is the path after `/agent/api/`.
@@ -79,7 +85,16 @@ impl AgentApi {
 
     /// Whether only supervisors may use it.
     pub fn is_for_supervisors(self) -> bool {
-        matches!(self, AgentApi::Desk | AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty)
+        matches!(
+            self,
+            AgentApi::Desk
+                | AgentApi::Queue
+                | AgentApi::Move
+                | AgentApi::Agent
+                | AgentApi::Duty
+                | AgentApi::Recordings
+                | AgentApi::Recording
+        )
     }
 
     /// Whether a session whose password must be changed may use it.
@@ -102,6 +117,7 @@ impl AgentApi {
             AgentApi::Decline => ("decline", true),
             AgentApi::HangUp => ("hang-up", true),
             AgentApi::Hold => ("hold", true),
+            AgentApi::PauseRecording => ("pause-recording", true),
             AgentApi::Transfer => ("transfer", true),
             AgentApi::Note => ("note", true),
             AgentApi::Desk => ("desk", false),
@@ -109,11 +125,13 @@ impl AgentApi {
             AgentApi::Move => ("move", true),
             AgentApi::Agent => ("agent", true),
             AgentApi::Duty => ("duty", true),
+            AgentApi::Recordings => ("recordings", false),
+            AgentApi::Recording => ("recording", false),
         }
     }
 }
 
-const ALL: [AgentApi; 20] = [
+const ALL: [AgentApi; 23] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -127,6 +145,7 @@ const ALL: [AgentApi; 20] = [
     AgentApi::Decline,
     AgentApi::HangUp,
     AgentApi::Hold,
+    AgentApi::PauseRecording,
     AgentApi::Transfer,
     AgentApi::Note,
     AgentApi::Desk,
@@ -134,6 +153,8 @@ const ALL: [AgentApi; 20] = [
     AgentApi::Move,
     AgentApi::Agent,
     AgentApi::Duty,
+    AgentApi::Recordings,
+    AgentApi::Recording,
 ];
 
 #[cfg(test)]

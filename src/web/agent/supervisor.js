@@ -2,12 +2,16 @@
 
 import { Refused, get, post, words } from "/studio/api.js";
 import { ask, button, fill, h, notice, w } from "/studio/dom.js";
+import { recordingsView } from "./recordings.js";
 import { clock, langName, reasonName, stateName } from "./words.js";
 
 export function supervisorView({ main, settings }) {
   let alive = true;
   let desk = null;
   let shown = "";
+  // The desk is drawn again and again; a recording that plays must not be.
+  const place = h("div", { class: "stack" });
+  const recordings = recordingsView(() => ({ queues: (desk?.queues || []).map((one) => one.name), agents: (desk?.agents || []).map((one) => one.name) }));
 
   async function follow() {
     while (alive) {
@@ -91,7 +95,7 @@ export function supervisorView({ main, settings }) {
     if (signature === shown) return;
     shown = signature;
     const focused = document.activeElement?.getAttribute("aria-label");
-    fill(main, h("h1", { tabindex: -1 }, w("班长席", "Supervisor's desk")),
+    fill(place, h("h1", { tabindex: -1 }, w("班长席", "Supervisor's desk")),
       h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
         head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
         h("tbody", {}, desk.queues.map(queueRow))))),
@@ -101,11 +105,18 @@ export function supervisorView({ main, settings }) {
         head(w("姓名", "name"), w("状态", "state"), w("持续", "for"), w("接听", "answered"), w("未接", "missed"), w("平均通话", "mean call"), w("技能", "skills"), ""),
         h("tbody", {}, desk.agents.map(agentRow))))),
       h("p", { class: "soft" }, w("在此所做的更改都记入审计日志，并显示在有关坐席的页面上。", "What you change here is in the audit log, and shown to the agents whom it concerns.")));
-    if (focused) [...main.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();
+    if (focused) [...place.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();
   }
 
   return {
-    enter() { shown = ""; fill(main, h("p", { class: "soft" }, w("正在读取…", "Loading…"))); if (desk) draw(); follow(); },
+    enter() {
+      shown = "";
+      fill(place, h("p", { class: "soft" }, w("正在读取…", "Loading…")));
+      fill(main, place, recordings.place);
+      if (desk) draw();
+      recordings.enter();
+      follow();
+    },
     leave() { alive = false; },
     settings,
   };

@@ -11,7 +11,7 @@ use support::wait::{SOON, eventually};
 use super::telephone::AgentPhone;
 use super::{LONG, OFFICE, agent, await_agents, command, telephone};
 
-const FIRST: &str = "荔枝湾的船慢慢划过桥";
+pub(super) const FIRST: &str = "荔枝湾的船慢慢划过桥";
 
 /// The same office with two queues and time for notes.
 const TWO_QUEUES: [&str; 5] = [
@@ -22,7 +22,7 @@ const TWO_QUEUES: [&str; 5] = [
     "phone.pause_reasons=break,training",
 ];
 
-fn state(person: &Person) -> Value {
+pub(super) fn state(person: &Person) -> Value {
     person.get("state").json()
 }
 
@@ -35,7 +35,7 @@ fn await_state(person: &Person, wanted: &str) -> Value {
 }
 
 /// Waits until the page shows a call of this stage; its number.
-fn await_call(person: &Person, stage: &str) -> u64 {
+pub(super) fn await_call(person: &Person, stage: &str) -> u64 {
     let shown = eventually(LONG, format!("a call is {stage}"), || match state(person) {
         shown if shown["call"]["stage"] == stage => Ok(shown),
         other => Err(other.to_string()),
@@ -44,7 +44,7 @@ fn await_call(person: &Person, stage: &str) -> u64 {
 }
 
 /// An agent at the page, whose telephone is registered, and who takes callers.
-fn takes_callers(gateway: &Gateway, name: &str, number: &str) -> (Person, AgentPhone) {
+pub(super) fn takes_callers(gateway: &Gateway, name: &str, number: &str) -> (Person, AgentPhone) {
     agent(gateway, name, number);
     let desk = telephone(gateway, number);
     let person = Person::at_desk(gateway, name, FIRST);

@@ -21,9 +21,14 @@ impl Service {
             (PageCommand::Decline, Stage::Ringing) => offer.stage = Stage::Declined,
             (PageCommand::HangUp, Stage::Talking) => {}
             (PageCommand::Hold(held), Stage::Talking) => return self.hold(id, *held),
+            (PageCommand::PauseRecording(paused), Stage::Talking) => return self.pause_recording(id, *paused),
             (PageCommand::Transfer(queue), Stage::Talking) => return self.transfer(now, id, queue),
             (
-                PageCommand::Decline | PageCommand::HangUp | PageCommand::Hold(_) | PageCommand::Transfer(_),
+                PageCommand::Decline
+                | PageCommand::HangUp
+                | PageCommand::Hold(_)
+                | PageCommand::PauseRecording(_)
+                | PageCommand::Transfer(_),
                 Stage::Ringing | Stage::Answered | Stage::Talking | Stage::Withdrawn | Stage::Declined,
             ) => return false,
         }

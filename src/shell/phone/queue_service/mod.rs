@@ -12,6 +12,7 @@
 mod call_backs;
 mod conversations;
 mod offers;
+mod recording;
 mod staff;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,6 +27,7 @@ use crate::agent_pages::{AgentPages, CallStage};
 use crate::call_back::CallBackStart;
 use crate::call_backs::CallBacks;
 use crate::calls::far;
+use crate::conversation_recording::Recorder;
 use crate::inbox::insist;
 use crate::kept_desk::{DeskKeeper, KeptDesk};
 use crate::queue_handle::{CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of};
@@ -76,6 +78,7 @@ pub(crate) async fn serve(
         offers: HashMap::new(),
         conversations: HashMap::new(),
         call_backs,
+        recorder: Recorder::default(),
     };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,6 +93,7 @@ pub(crate) async fn serve(
             _ = ticks.tick() => service.look_after(clock::now()),
         }
         service.act();
+        service.end_recordings();
     }
 }
 
@@ -134,6 +138,7 @@ struct Service {
     /// The offers whose agents talk, by their callers.
     conversations: HashMap<CallerId, OfferId>,
     call_backs: CallBacks,
+    recorder: Recorder,
 }
 
 /// Whether an agent has a telephone.
@@ -338,6 +343,7 @@ impl Service {
         for call_back in self.call_backs.lost() {
             self.queues.call_back_result(now, call_back, CallBackResult::Failed);
         }
+        self.show_failed_recordings();
         self.pages.forget_old();
         self.look_at_telephones(now);
         self.look_at_the_day(now);

@@ -10,6 +10,7 @@
 //! The page asks for its state again and again; a request waits until it changes, for some seconds at most.
 
 mod card;
+mod recordings;
 mod state;
 mod supervisor;
 
@@ -46,6 +47,7 @@ pub struct AgentService {
     journal: Arc<Journal>,
     pauses: Vec<String>,
     reasons: Vec<String>,
+    listenings: recordings::Listenings,
 }
 
 #[derive(Serialize)]
@@ -62,7 +64,14 @@ impl AgentService {
         phone: &config::Phone,
     ) -> AgentService {
         let pauses = phone.queues.pauses.iter().map(ToString::to_string).collect();
-        AgentService { studio, queue, journal, pauses, reasons: phone.call_reasons.clone() }
+        AgentService {
+            studio,
+            queue,
+            journal,
+            pauses,
+            reasons: phone.call_reasons.clone(),
+            listenings: recordings::Listenings::default(),
+        }
     }
 
     /// Answers one request for a path below `/agent`.
@@ -107,10 +116,17 @@ impl AgentService {
         let query = Query::read(head.uri.query().unwrap_or(""))?;
         let asked = Asked { session, origin: access::origin(&AGENT, peer, &head.headers), query };
         let body = if api.changes() { self.studio.json(head, body).await? } else { Bytes::new() };
-        self.dispatch(api, peer, asked, &body).await
+        self.dispatch(api, peer, asked, head, &body).await
     }
 
-    async fn dispatch(&self, api: AgentApi, peer: &Peer, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
+    async fn dispatch(
+        &self,
+        api: AgentApi,
+        peer: &Peer,
+        asked: Asked,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<Reply, StudioError> {
         let agent = asked.session.operator.name.clone();
         match api {
             AgentApi::SignIn => Err(RequestError::NotFound.into()),
@@ -136,12 +152,18 @@ impl AgentService {
                 let HoldBody { call, on } = HoldBody::read(body)?;
                 self.command(agent, call, PageCommand::Hold(on)).await
             }
+            AgentApi::PauseRecording => {
+                let HoldBody { call, on } = HoldBody::read(body)?;
+                self.command(agent, call, PageCommand::PauseRecording(on)).await
+            }
             AgentApi::Transfer => {
                 let TransferBody { call, queue } = TransferBody::read(body)?;
                 self.transfer(agent, call, queue).await
             }
             AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
             AgentApi::Desk => Ok(self.desk()),
+            AgentApi::Recordings => self.recordings(&asked.query).await,
+            AgentApi::Recording => self.recording(asked, head).await,
             AgentApi::Queue | AgentApi::Move | AgentApi::Agent | AgentApi::Duty => {
                 self.supervise(api, agent, body).await
             }

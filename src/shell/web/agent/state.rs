@@ -30,6 +30,8 @@ struct Call {
     lang: Option<&'static str>,
     can_note: bool,
     held: bool,
+    /// `on`, `paused` or `off`.
+    recording: &'static str,
 }
 
 #[derive(Serialize)]
@@ -99,6 +101,7 @@ impl Call {
             lang: call.card.lang.map(base::Lang::code),
             can_note: call.stage != CallStage::Ringing,
             held: call.held,
+            recording: call.recording.name(),
         }
     }
 }
