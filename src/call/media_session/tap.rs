@@ -134,7 +134,7 @@ mod tests {
         let mut tap = Tap::new(Codec::Alaw, 40);
         let blocks = taken(&mut tap, 100, |_| true);
         let mut next = 40;
-        let mut sound = Vec::new();
+        let mut sound: Vec<u8> = Vec::new();
         for (at, octets) in &blocks {
             let octets = octets.as_ref().expect("it is open");
             assert!(*at == next && octets.len() <= TAP_BLOCK_MAX, "{at} {next}");

@@ -123,7 +123,7 @@ fn a_conversation_is_announced_recorded_in_two_channels_paused_sealed_and_heard_
     assert_eq!(state(&li)["call"]["recording"], "on");
     talk(&mut caller, &mut desk, (CALLER, AGENT));
     assert_eq!(gateway.metric("jindu_recordings_in_progress"), 1.0);
-    // On hold nothing is recorded, as nobody hears it.
+    // On hold the two do not hear each other, and silence is recorded.
     li.does("hold", &json!({"call": call, "on": true}));
     caller.say(&tone(SECRET, 500));
     assert!(caller.hears(&clip("zh", "music.hold.a", Codec::Alaw), LONG), "music");
@@ -136,15 +136,22 @@ fn a_conversation_is_announced_recorded_in_two_channels_paused_sealed_and_heard_
         (one["queue"].as_str(), one["agent"].as_str(), one["whole"].as_bool()),
         (Some("desk"), Some("li"), Some(true))
     );
+    let out = scratch.join("out.wav");
+    exported_sound_is_of_two_sides_and_silent_in_the_pause(&gateway, &set, &one, &out);
+    supervisors_hear_it_in_parts_and_agents_do_not(&gateway, (&chen, &li), &one, &out);
+    the_record_and_the_audit_log_name_it(&gateway, &set, &id);
+}
+
+fn exported_sound_is_of_two_sides_and_silent_in_the_pause(gateway: &Gateway, set: &[String], one: &Value, out: &Path) {
+    let id = one["id"].as_str().expect("a name");
     let file = gateway.folder.join("recordings").join(format!("{id}.wav"));
     let stored = fs::read(&file).expect("the file");
     assert!(stored.starts_with(b"jinduSF") && !stored.windows(4).any(|octets| octets == b"RIFF"), "it is sealed");
-    let out = scratch.join("out.wav");
-    let export = words(&["recording", "export", &id, "--out", out.to_str().expect("UTF-8"), "--who", "chen"], &set);
+    let export = words(&["recording", "export", id, "--out", out.to_str().expect("UTF-8"), "--who", "chen"], set);
     done(&gateway.folder, &export);
-    assert_eq!(fs::metadata(&out).expect("a file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(out).expect("a file").permissions().mode() & 0o777, 0o600);
     assert!(!run(&gateway.folder, &export).status.success(), "it is never written over");
-    let [left, right] = channels(&out);
+    let [left, right] = channels(out);
     assert_eq!(left.len() as u64 / 8, (one["length_s"].as_f64().expect("a length") * 1000.0).round() as u64);
     for (channel, own, other) in [(&left, CALLER, AGENT), (&right, AGENT, CALLER)] {
         assert!(loudest(channel, own) > -20.0, "{own}: {}", loudest(channel, own));
@@ -162,13 +169,20 @@ fn a_conversation_is_announced_recorded_in_two_channels_paused_sealed_and_heard_
     let silent = pause[0] + 800..pause[1] - 800;
     assert!([&left, &right].iter().all(|channel| channel[silent.clone()].iter().all(|sample| *sample == 0)), "silence");
     assert!(loudest(&left[pause[1]..], CALLER) > -20.0, "it goes on after the pause");
+}
 
-    // Supervisors hear it in the browser, in parts; agents do not.
+fn supervisors_hear_it_in_parts_and_agents_do_not(
+    gateway: &Gateway,
+    (chen, li): (&Person, &Person),
+    one: &Value,
+    out: &Path,
+) {
+    let id = one["id"].as_str().expect("a name");
     let from = "2020-01-01T00:00:00Z";
     let list = chen.get(&format!("recordings?from={from}&queue=desk&agent=li")).json();
     assert_eq!(
         (list["recordings"][0]["id"].as_str(), list["recordings"][0]["length_s"].as_f64()),
-        (Some(id.as_str()), one["length_s"].as_f64())
+        (Some(id), one["length_s"].as_f64())
     );
     assert_eq!(chen.get(&format!("recordings?from={from}&agent=wang")).json()["recordings"], json!([]));
     assert_eq!(chen.get("recordings?until=2020-01-01T00:00:00Z").json()["recordings"], json!([]));
@@ -176,29 +190,31 @@ fn a_conversation_is_announced_recorded_in_two_channels_paused_sealed_and_heard_
         assert_eq!(li.get(&name).status, 403, "{name}");
     }
     assert_eq!(gateway.http("GET", &format!("/agent/api/recording?id={id}"), "").0, 401);
-    let (first, rest) = (sound(&chen, &gateway, &id, "0-99"), sound(&chen, &gateway, &id, "100-"));
+    let (first, rest) = (sound(chen, gateway, id, "0-99"), sound(chen, gateway, id, "100-"));
     assert_eq!((first.status, rest.status), (206, 206));
-    let whole = fs::read(&out).expect("the file");
+    let whole = fs::read(out).expect("the file");
     assert_eq!(first.header("content-range"), Some(format!("bytes 0-99/{}", whole.len()).as_str()));
     assert_eq!([first.body, rest.body].concat(), whole, "the same sound");
-    assert_eq!(sound(&chen, &gateway, &id, &format!("{}-", whole.len())).status, 416);
+    assert_eq!(sound(chen, gateway, id, &format!("{}-", whole.len())).status, 416);
     assert_eq!(chen.get("recording?id=0123456789abcdef").status, 404);
     assert_eq!(chen.get("recording?id=..%2Fsecret.key").status, 400);
+}
 
-    // The call's record names it; who listened, exported and deleted is in the audit log.
-    let shown = done_json(&gateway.folder, &words(&["call", "#1", "--json"], &set));
+fn the_record_and_the_audit_log_name_it(gateway: &Gateway, set: &[String], id: &str) {
+    let file = gateway.folder.join("recordings").join(format!("{id}.wav"));
+    let shown = done_json(&gateway.folder, &words(&["call", "#1", "--json"], set));
     assert_eq!(shown["recordings"][0]["id"], json!(id), "{shown}");
     let pauses = shown["recordings"][0]["pauses"].as_array().map(Vec::len);
     assert_eq!(pauses, Some(1), "{shown}");
-    let delete = words(&["recording", "delete", &id, "--who", "chen"], &set);
+    let delete = words(&["recording", "delete", id, "--who", "chen"], set);
     done(&gateway.folder, &delete);
     assert!(!file.exists());
     assert!(!run(&gateway.folder, &delete).status.success(), "it is gone");
-    let audit = Person::of(&gateway, "approver").get("audit").json();
+    let audit = Person::of(gateway, "approver").get("audit").json();
     let rows = audit["rows"].as_array().expect("rows");
     let heard: Vec<&Value> = rows.iter().filter(|row| row["what"] == "recording_heard").collect();
     assert!(heard.len() == 1 && heard[0]["who"] == "chen", "one listening: {audit}");
-    assert!(heard[0]["why"].as_str().is_some_and(|why| why.contains(&id)), "{audit}");
+    assert!(heard[0]["why"].as_str().is_some_and(|why| why.contains(id)), "{audit}");
     let log = fs::read_to_string(gateway.folder.join("releases/audit.jsonl")).expect("the log of commands");
     for what in ["recording export", "recording delete"] {
         assert!(
