@@ -16,6 +16,7 @@ pub mod measure;
 mod playlist;
 mod resample;
 mod speech_activity;
+mod stereo;
 mod tone;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
@@ -23,6 +24,7 @@ pub use clip_match::{ClipMatch, ClipSequence};
 pub use dtmf::{DtmfDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
 pub use speech_activity::SpeechMeter;
+pub use stereo::Interleaver;
 pub use tone::{dtmf_tone, sine};
 
 /// Samples a second on the telephone side.

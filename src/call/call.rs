@@ -115,6 +115,8 @@ pub struct Call {
     transfer_accepted: bool,
     message: Option<MessageSound>,
     queued: Queued,
+    /// The caller has heard that conversations with agents are recorded.
+    recording_announced: bool,
     inquiries: Inquiries,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
@@ -186,6 +188,7 @@ impl Call {
             transfer_accepted: false,
             message: None,
             queued: Queued::default(),
+            recording_announced: false,
             inquiries: Inquiries::default(),
             presses: Presses::default(),
             early_keys: Vec::new(),
@@ -475,7 +478,16 @@ impl Call {
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
             flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, pass, called_back } => {
                 let (wait_max, context) = (Some(max_wait), CallerContext { passed: pass, ..CallerContext::default() });
-                let wish = QueueWish { queue, priority, skills, announce_every, wait_max, called_back, context };
+                let wish = QueueWish {
+                    queue,
+                    priority,
+                    skills,
+                    announce_every,
+                    wait_max,
+                    called_back,
+                    context,
+                    recording_announced: self.recording_announced,
+                };
                 self.enter_queue(now, wish, out);
             }
             flow::Output::BookCallBack { queue, number, priority, skills, pass } => {
@@ -484,6 +496,7 @@ impl Call {
             }
             flow::Output::LeaveQueue => self.leave_by_key(now, out),
             flow::Output::DeclineCallBack => self.call_back_declined(),
+            flow::Output::RecordingAnnounced => self.recording_announced = true,
             flow::Output::Record { max } => self.begin_message(max, out),
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
             flow::Output::SaveRecording { notify, keep, number } => self.keep_message(notify, keep, number, out),

@@ -53,6 +53,7 @@ impl CdrBuilder {
             mos_hundredths: None,
             queue: None,
             handling: Vec::new(),
+            recordings: Vec::new(),
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -174,6 +175,13 @@ impl CdrBuilder {
         }
         if self.record.handling.len() < HANDLING_MAX {
             self.record.handling.push(step);
+        }
+    }
+
+    /// A conversation with an agent is recorded under this name.
+    pub(super) fn recorded(&mut self, id: Arc<str>) {
+        if self.record.recordings.len() < STEPS_MAX {
+            self.record.recordings.push(id);
         }
     }
 

@@ -31,7 +31,7 @@ pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode};
 pub use media_session::{
     LISTENERS_MAX, MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SOURCES_MAX, SrtpDrop,
-    SrtpDrops,
+    SrtpDrops, TAP_BLOCK_MAX, TapBlock,
 };
 pub use monitoring::{MonitorMode, Party, hears};
 pub use outgoing_call::{OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup};

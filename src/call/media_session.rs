@@ -28,6 +28,7 @@ mod relay;
 mod remote;
 mod reports;
 mod sent_keys;
+mod tap;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ use recording::Recording;
 pub use relay::Relay;
 use remote::{Remote, Verdict};
 use reports::Reports;
+use tap::Tap;
+pub use tap::{TAP_BLOCK_MAX, TapBlock};
 
 use super::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use audio::{Bank, Playlist, Span, Take, samples_in};
@@ -78,6 +81,8 @@ pub struct MediaSession {
     relays: [Option<Box<Relay>>; LISTENERS_MAX],
     /// Nothing of the peer's sound is given to another session.
     muted: bool,
+    /// The sound for the recording of the conversation.
+    tap: Option<Box<Tap>>,
     take: Arc<Take>,
     /// What goes on playing where the take ends.
     next_take: Option<Arc<Take>>,
@@ -109,6 +114,7 @@ impl MediaSession {
             recording: None,
             relays: Default::default(),
             muted: false,
+            tap: None,
             take: Arc::default(),
             next_take: None,
             remote: Remote::new(),
@@ -299,6 +305,27 @@ impl MediaSession {
         }
     }
 
+    /// Begins to take the peer's sound for the recording of a conversation, whose time begins now.
+    pub fn begin_tap(&mut self, now: Instant) {
+        let first = samples_in(self.due.saturating_duration_since(now)) as u64;
+        self.tap = Some(Box::new(Tap::new(self.setup.codec, first)));
+    }
+
+    /// Gives the blocks of the peer's sound that have become full, after a [`tick`](MediaSession::tick). `open`: whether what has come
+    /// since is recorded; else it is silence. Allocates nothing.
+    pub fn take_tapped(&mut self, open: bool, give: impl FnMut(TapBlock<'_>)) {
+        if let Some(tap) = &mut self.tap {
+            tap.take(open, give);
+        }
+    }
+
+    /// Ends the tap, and gives its last block.
+    pub fn end_tap(&mut self, mut give: impl FnMut(TapBlock<'_>)) {
+        if let Some(mut tap) = self.tap.take() {
+            tap.give(&mut give);
+        }
+    }
+
     /// Produces what is due; an empty frame if nothing is. `relays`: the sound of the sessions that this one hears.
     pub fn tick(
         &mut self,
@@ -318,6 +345,9 @@ impl MediaSession {
         relays.iter_mut().flatten().for_each(|relay| relay.begin(now, samples as u32));
         mixing::skip(relays, skipped.saturating_mul(samples as u32));
         self.due += ptime * skipped;
+        if let Some(tap) = &mut self.tap {
+            tap.pass((u64::from(skipped) + 1) * samples as u64);
+        }
         let reaches = self.reaches(now);
         if self.setup.sending && reaches {
             frame.skipped = skipped;
@@ -421,6 +451,9 @@ impl MediaSession {
         let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
         for relay in self.relays.iter_mut().flatten().filter(|_| !self.muted) {
             relay.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
+        }
+        if let Some(tap) = self.tap.as_mut().filter(|_| !self.muted) {
+            tap.push(timestamp, (codec, octets), new_source, arrival == SequencePlace::Late);
         }
         if let Some(recording) = &mut self.recording {
             recording.add(now, new_source, timestamp, (codec, octets), events);

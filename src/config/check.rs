@@ -50,6 +50,7 @@ pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec
         messages_wait: Duration::from_secs(reader.number("messages.wait_h", 1..=8760, 24).unsigned_abs() * 3600),
         log: log(&mut reader),
     };
+    super::recording::check_key(&mut reader, &settings.phone.recording, settings.data.sound_key.as_ref());
     // Below a heading that cannot be read, keys seem to belong elsewhere.
     if is_whole {
         reader.unknown_keys();
@@ -161,7 +162,7 @@ fn outgoing_lines(reader: &mut Reader, phone: &Phone) {
 
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let (call_back, call_backs) = super::call_back::call_back(reader);
-    let (queues, queue_addresses) = super::queues::queues(reader, call_backs);
+    let (queues, queue_addresses, recorded) = super::queues::queues(reader, call_backs);
     let (desk, desk_number) = desk(reader, &queues);
     let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
     let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
@@ -187,6 +188,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
         queues,
         queue_addresses,
+        recording: super::recording::recording(reader, recorded),
         call_back,
         transfer: super::transfer::transfer(reader),
         registrar: super::registrar::phone_registrar(reader),

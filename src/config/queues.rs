@@ -1,6 +1,6 @@
 //! `[[queue]]`: where callers wait for an agent, or for a line of a call centre elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ struct Written {
     overflow: Option<String>,
     address: Option<String>,
     lines: Option<u16>,
+    record: Option<bool>,
 }
 
 impl Written {
@@ -54,8 +55,11 @@ impl Written {
 /// The SIP addresses of queues that a call centre elsewhere serves, by the queues' names.
 pub type QueueAddresses = BTreeMap<Arc<str>, String>;
 
-/// Reads the queues and the reasons of pauses. Agents are accounts: they are read from the store.
-pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> (Settings, QueueAddresses) {
+/// Reads the queues, the reasons of pauses, and which queues record. Agents are accounts: they are read from the store.
+pub(super) fn queues(
+    reader: &mut Reader,
+    call_backs: CallBackSettings,
+) -> (Settings, QueueAddresses, BTreeSet<Arc<str>>) {
     let queues: Vec<Written> = reader.tables("queue");
     let addresses = addresses(reader, &queues);
     let pauses = reader.strings("phone.pause_reasons", &["break"]);
@@ -65,6 +69,8 @@ pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> (Sett
             "must name at least one reason for a pause, as in [\"break\", \"training\"]",
         );
     }
+    let records = |queue: &&Written| queue.record == Some(true);
+    let recorded = queues.iter().filter(records).map(|queue| Arc::from(&*queue.name)).collect();
     let settings = Settings {
         queues: queues.into_iter().map(Written::settings).collect(),
         agents: Vec::new(),
@@ -74,13 +80,20 @@ pub(super) fn queues(reader: &mut Reader, call_backs: CallBackSettings) -> (Sett
     for error in settings.errors() {
         reader.report_as("queue", "queue", error.to_string());
     }
-    (settings, addresses)
+    (settings, addresses, recorded)
 }
 
 fn addresses(reader: &mut Reader, queues: &[Written]) -> QueueAddresses {
     let mut addresses = QueueAddresses::new();
     for queue in queues {
         let name = &queue.name;
+        if queue.address.is_some() && queue.record == Some(true) {
+            let what = bilingual!(
+                "{name}: conversations of a call centre elsewhere (address) are not recorded here; take record away",
+                "{name}：由外部呼叫中心（address）接听的通话不在本节点录音，请去掉 record"
+            );
+            reader.report_as("queue", "queue", what);
+        }
         match (&queue.address, queue.lines) {
             (None, None) => {}
             (Some(address), None | Some(1..)) => {

@@ -16,6 +16,7 @@ use super::hep::Hep;
 use super::messages::Messages;
 use super::network::{Network, Transport};
 use super::queues::QueueAddresses;
+use super::recording::Recording;
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
 use super::transfer::TransferLine;
@@ -83,6 +84,8 @@ pub struct Phone {
     pub queues: queue::Settings,
     /// Where the queues are that a call centre elsewhere serves.
     pub queue_addresses: QueueAddresses,
+    /// Which conversations are recorded, and the limits of that.
+    pub recording: Recording,
     /// By which line people are called back; none: no call-backs.
     pub call_back: Option<CallBackLine>,
     /// By which line agents call numbers outside, and which; none: no number.

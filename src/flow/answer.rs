@@ -101,6 +101,7 @@ fn tells(release: &Release, output: &Output) -> bool {
         | Output::LeaveQueue
         | Output::BookCallBack { .. }
         | Output::DeclineCallBack
+        | Output::RecordingAnnounced
         | Output::Record { .. }
         | Output::StopRecording
         | Output::SaveRecording { .. }

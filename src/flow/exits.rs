@@ -52,6 +52,7 @@ impl Flow {
             "hours.now" => Some(Type::Enum(HOURS_NOW.into())),
             "desk.number" | "caller.number" => Some(Type::Digits),
             "desk.call_back" => Some(Type::Enum(queue_facts::CALL_BACK.into())),
+            "desk.recorded" => Some(Type::Enum(queue_facts::RECORDED.into())),
             "queue.place" | "queue.ahead" | "queue.minutes" => Some(Type::Count),
             "queue.standing" => Some(Type::Enum(queue_facts::STANDING.into())),
             "queue.wait" => Some(Type::Enum(queue_facts::WAIT.into())),

@@ -26,6 +26,8 @@ pub struct Caller {
     pub mobile: bool,
     /// The node can call the caller back.
     pub call_back: bool,
+    /// The node records conversations with its agents.
+    pub recorded: bool,
     /// The language of the caller's last call.
     pub last_lang: Option<Lang>,
 }
@@ -219,6 +221,9 @@ pub enum Output {
     },
     /// The person who was called back wants no conversation: the wish is over.
     DeclineCallBack,
+    /// The caller hears from here on that the conversation with an agent will be recorded, and cannot skip it: nothing else follows
+    /// before its end.
+    RecordingAnnounced,
     /// Record the caller until `stop`, [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`] follows.
     Record {
         /// The longest recording.

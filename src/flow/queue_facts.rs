@@ -12,8 +12,14 @@ use super::io::Facts;
 use speech::Value;
 
 /// The sets that the variables are of, and their values.
-pub(crate) const SETS: [(&str, &[&str]); 3] =
-    [(STANDING, &["next", "behind"]), (WAIT, &["minute", "minutes", "unsaid"]), (CALL_BACK, &[CAN, CANNOT])];
+pub(crate) const SETS: [(&str, &[&str]); 4] = [
+    (STANDING, &["next", "behind"]),
+    (WAIT, &["minute", "minutes", "unsaid"]),
+    (CALL_BACK, &[CAN, CANNOT]),
+    (RECORDED, &[CAN, CANNOT]),
+];
+/// The set of `desk.recorded`: whether this node records conversations.
+pub(crate) const RECORDED: &str = "is_recorded";
 /// The set of `desk.call_back`: whether this node can call the caller back.
 pub(crate) const CALL_BACK: &str = "can_call_back";
 /// It can.

@@ -210,4 +210,6 @@ pub struct CallRecord {
     pub queue: Option<QueueVisit>,
     /// What agents did with it, in order.
     pub handling: Vec<HandlingStep>,
+    /// The names of the recordings of its conversations with agents, in order.
+    pub recordings: Vec<Arc<str>>,
 }

@@ -8,7 +8,7 @@
 //!           no upstream was ever heard                ─► the wall clock at the start, and never later than the wall clock
 //! ```
 //!
-//! What goes by it: the deletion of calls, scans, ratings, messages and tickets (`shell/journal/writer.rs`), of kept feed
+//! What goes by it: the deletion of calls, scans, ratings, messages, tickets and recorded conversations (`shell/journal/writer.rs`), of kept feed
 //! files and their notes (`shell/replica/spool/archive.rs`), of discarded takes (`shell/studio/review.rs`), of old releases
 //! (`shell/release/retention.rs`) and of account events after 400 days; the length of sessions, and lock-outs (`shell/studio/accounts`).
 //!

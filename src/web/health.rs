@@ -43,6 +43,8 @@ pub enum Trouble {
     Calendar,
     /// A mass deletion by age waits for a person: see `jindu journal held`.
     Deletion,
+    /// A conversation of the last hour was to be recorded and was not, or not to its end.
+    Recording,
 }
 
 /// `GET /health`.

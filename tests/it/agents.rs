@@ -4,6 +4,7 @@ mod call_backs;
 mod call_centre;
 mod monitoring;
 mod page;
+mod recording;
 mod transfers;
 mod weather;
 

@@ -51,7 +51,7 @@ macro_rules! breaks {
 }
 
 breaks! {
-    a_line_that_is_no_toml: FLOW, "home  = true" => "home  = ", "E00", ["flow.toml:43"];
+    a_line_that_is_no_toml: FLOW, "home  = true" => "home  = ", "E00", ["flow.toml:48"];
     a_node_written_twice: FLOW, "[say.bye]" => "[say.low_score]", "E01", ["low_score"];
     a_name_of_two_kinds: FLOW, "[say.hall]" => "[say.halls]", "E01", ["halls"];
     an_unknown_kind_of_node: FLOW, "[menu.guide]" => "[meny.guide]", "E02", ["meny", "menu"];

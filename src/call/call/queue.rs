@@ -39,6 +39,8 @@ pub struct QueueWish {
     pub called_back: bool,
     /// What the caller did, for the agent's screen.
     pub context: CallerContext,
+    /// The caller was told in this call that the conversation will be recorded.
+    pub recording_announced: bool,
 }
 
 /// What the queue says to a caller.
@@ -59,6 +61,11 @@ pub enum QueueNotice {
     Connected {
         /// The agent's name.
         agent: Arc<str>,
+    },
+    /// The conversation with the agent is recorded.
+    Recorded {
+        /// The name of the recording.
+        id: Arc<str>,
     },
     /// The agent has hung up.
     Ended,
@@ -132,6 +139,7 @@ impl Call {
     }
 
     fn wait(&mut self, now: Instant, mut wish: QueueWish, by: By, out: &mut Vec<Output>) {
+        wish.recording_announced = self.recording_announced;
         wish.context.lang = self.application.as_ref().and_then(Application::lang);
         wish.context.path = self.cdr.path().to_vec();
         wish.context.inquiry = self.inquiries.last().cloned();
@@ -141,6 +149,9 @@ impl Call {
     }
 
     pub(super) fn on_queue(&mut self, now: Instant, notice: QueueNotice, out: &mut Vec<Output>) {
+        if let QueueNotice::Recorded { id } = notice {
+            return self.cdr.recorded(id);
+        }
         match (std::mem::take(&mut self.queued), notice) {
             (Queued::Waiting { queue, since, by }, QueueNotice::Connected { agent }) => {
                 self.queued = Queued::Talking { since: now, by };

@@ -14,6 +14,7 @@
 //! | E43 | a caller waits longer for the result than the limit (reported where recordings are read) |
 //! | E45, E46, E49 | make-up day without hours; no such calendar; a make-up day of another calendar without hours |
 //! | E47, E48, W08, W14 | a recording that is missing; a live take, or a recording, of other words (reported where recordings are read) |
+//! | E50 | a call comes to an agent without hearing that conversations are recorded (reported where the settings are read) |
 //! | W16 | a queue whose keys lead nowhere |
 //! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
 //! | W09–W13 | calendars at odds, or without days; no limit; a wordless beep; a source or address that no node has; languages read in one |
@@ -23,6 +24,7 @@ mod graph;
 mod keys;
 mod paths;
 mod person;
+mod recorded;
 mod refs;
 mod sense;
 mod subject;
@@ -31,6 +33,7 @@ mod words;
 use speech::Diagnostic;
 
 pub(crate) use person::reaches_a_person;
+pub use recorded::unannounced;
 pub(super) use subject::Subject;
 pub(crate) use words::expanded;
 pub(super) use words::{used, used_by};

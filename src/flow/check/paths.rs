@@ -87,7 +87,8 @@ fn is_known(var: &str, known: &Known, node: &Node) -> bool {
     let var = var.strip_suffix(TAIL).unwrap_or(var);
     let gives = |lookup: &Lookup| var.strip_prefix(&*lookup.gives).is_some_and(|rest| rest.starts_with('.'));
     let own = node.lookup().is_some_and(gives) || matches!(node.kind, Kind::Queue(_)) && var.starts_with("queue.");
-    let always = matches!(var, "lang" | "receipt.length" | "desk.number" | "desk.call_back" | "caller.number");
+    let always =
+        matches!(var, "lang" | "receipt.length" | "desk.number" | "desk.call_back" | "desk.recorded" | "caller.number");
     own || always || known.contains(var) || known.iter().any(|have| have.ends_with('.') && var.starts_with(&**have))
 }
 

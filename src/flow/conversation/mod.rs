@@ -435,6 +435,7 @@ impl Conversation {
             Some(When::Number) => self.caller.number.is_some(),
             Some(When::Emergency) => self.emergency,
             Some(When::CallBack) => self.caller.call_back,
+            Some(When::Recorded) => self.caller.recorded,
             Some(When::Calendar(name)) => self.release.calendar.holds(name, self.today(now)),
             Some(When::Open(name)) => self.release.calendar.opening(name, self.civil(now)) == Some(Opening::Open),
         }
@@ -462,6 +463,7 @@ impl Conversation {
             Some(Value::Word(member)) => Some(member.clone()),
             Some(_) => None,
             None if var == "desk.call_back" => Some(self.can_call_back().into()),
+            None if var == "desk.recorded" => Some(self.is_recorded().into()),
             None => (var == "lang").then(|| self.lang.code().into()),
         }
     }
@@ -469,6 +471,11 @@ impl Conversation {
     /// The value of `desk.call_back`.
     fn can_call_back(&self) -> &'static str {
         if self.caller.call_back { queue_facts::CAN } else { queue_facts::CANNOT }
+    }
+
+    /// The value of `desk.recorded`.
+    fn is_recorded(&self) -> &'static str {
+        if self.caller.recorded { queue_facts::CAN } else { queue_facts::CANNOT }
     }
 }
 

@@ -87,6 +87,10 @@ impl Conversation {
         let Some((at, notice)) = due else { return false };
         self.notices_heard.insert(at);
         self.say(now, std::slice::from_ref(&notice.say), &Target::Node(name.clone()), !notice.must_hear);
+        // A sentence that cannot be said leads to a fault, and announces nothing.
+        if notice.announces_recording() && matches!(self.state, State::Speaking { barge_in: false, .. }) {
+            self.out.push(Output::RecordingAnnounced);
+        }
         true
     }
 

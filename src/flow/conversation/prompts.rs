@@ -202,6 +202,7 @@ impl Conversation {
                 Some(Value::Digits { digits, groups })
             }
             "desk.call_back" => Some(Value::Word(self.can_call_back().into())),
+            "desk.recorded" => Some(Value::Word(self.is_recorded().into())),
             "desk.number" => {
                 let digits = self.release.environment.desk_number.chars().filter(char::is_ascii_digit).collect();
                 Some(Value::Digits { digits, groups: Vec::new() })

@@ -112,3 +112,11 @@ pub struct Notice {
     /// Where the notice stands.
     pub line: u32,
 }
+
+impl Notice {
+    /// Whether it announces to callers that conversations are recorded: it is said wherever they are, for as long as they are, and
+    /// no key skips it.
+    pub fn announces_recording(&self) -> bool {
+        self.when == Some(When::Recorded) && self.must_hear && self.until.is_none()
+    }
+}

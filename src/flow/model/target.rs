@@ -73,6 +73,8 @@ pub enum When {
     Emergency,
     /// `desk.call_back`: the node can call the caller back.
     CallBack,
+    /// `desk.recorded`: the node records conversations of its queues.
+    Recorded,
     /// Today is in the `days` of a calendar.
     Calendar(Arc<str>),
     /// `open.desk`: it is within the hours of a calendar.

@@ -15,6 +15,8 @@ pub(super) struct Office {
     /// The flow may offer a call-back: the sheet says so.
     pub(super) offers: bool,
     pub(super) calls_back: bool,
+    /// Conversations are recorded.
+    pub(super) records: bool,
     pub(super) caller: Caller,
 }
 
@@ -34,6 +36,7 @@ impl Default for Office {
             books: true,
             offers: false,
             calls_back: false,
+            records: false,
             caller: Caller::Elsewhere,
         }
     }

@@ -52,6 +52,8 @@ pub enum Act {
     Queue(QueueAct),
     /// Whether call-backs can be booked from here on.
     CallBacks(bool),
+    /// Whether conversations with agents are recorded.
+    Recorded(bool),
     /// The node makes the call, as the caller wished.
     CalledBack,
     /// The caller presses keys.
@@ -242,6 +244,11 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
             Some("off") => Ok(Act::CallBacks(false)),
             Some(_) | None => Err(write("`call_backs on|off`")),
         },
+        "recorded" => match first {
+            Some("on") => Ok(Act::Recorded(true)),
+            Some("off") => Ok(Act::Recorded(false)),
+            Some(_) | None => Err(write("`recorded on|off`")),
+        },
         "called_back" => Ok(Act::CalledBack),
         "press" => keys(&rest.concat())
             .filter(|keys| !keys.is_empty())
@@ -353,7 +360,7 @@ fn said(rest: &[String]) -> Result<Expected, Bilingual> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 22] = [
+const ACTS: [&str; 23] = [
     "test",
     "at",
     "db",
@@ -366,6 +373,7 @@ const ACTS: [&str; 22] = [
     "queue",
     "call_backs",
     "called_back",
+    "recorded",
     "press",
     "silence",
     "talk",

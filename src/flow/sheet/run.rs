@@ -150,6 +150,7 @@ impl Call {
                 (self.office.books, self.office.offers) = (*on, *on);
                 Ok(())
             }
+            Act::Recorded(on) => self.before_the_call("recorded").map(|()| self.office.records = *on),
             Act::CalledBack => self.before_the_call("called_back").map(|()| self.office.calls_back = true),
             Act::Lang(_)
             | Act::Press(_)
@@ -217,6 +218,7 @@ impl Call {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Recorded(_)
             | Act::CalledBack => Ok(()),
         }
     }
@@ -253,8 +255,8 @@ impl Call {
     pub(super) fn dial(&mut self) {
         if self.conversation.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
-            let (release, call_back) = (self.release.clone(), self.office.offers);
-            let caller = Caller { call_back, ..self.caller.clone() };
+            let (release, call_back, recorded) = (self.release.clone(), self.office.offers, self.office.records);
+            let caller = Caller { call_back, recorded, ..self.caller.clone() };
             self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
             self.answered = Some(self.now);
             self.feed(if self.office.calls_back { Input::StartCallBack } else { Input::Start });
@@ -312,7 +314,7 @@ impl Call {
             }
             Output::LeaveQueue => self.office.leave(),
             Output::BookCallBack { .. } => self.arriving.push((self.now, Input::CallBackBooked(self.office.books))),
-            Output::DeclineCallBack => {}
+            Output::DeclineCallBack | Output::RecordingAnnounced => {}
             Output::Record { max } => {
                 self.recording = Some(Take { ends: self.now + max, talked: Duration::ZERO });
             }

@@ -133,6 +133,7 @@ impl Session {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Recorded(_)
             | Act::CalledBack
             | Act::Silence(_)
             | Act::Talk(_)
@@ -289,6 +290,7 @@ fn is_callers(act: &Act) -> bool {
         | Act::Position(..)
         | Act::Queue(_)
         | Act::CallBacks(_)
+        | Act::Recorded(_)
         | Act::CalledBack
         | Act::Hear(_)
         | Act::Never(_)

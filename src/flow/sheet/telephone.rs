@@ -158,6 +158,7 @@ impl Writing {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Recorded(_)
             | Act::CalledBack
             | Act::Press(_)
             | Act::Talk(_)
@@ -198,6 +199,7 @@ impl Writing {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Recorded(_)
             | Act::CalledBack
             | Act::Silence(_)
             | Act::Hear(_)
@@ -276,7 +278,7 @@ fn need(act: &Act) -> Option<Requirement> {
         Act::Caller(_) => Some(Requirement::Caller),
         Act::Emergency(_) => Some(Requirement::Switch),
         Act::Lang(_) => Some(Requirement::Language),
-        Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
+        Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::Recorded(_) | Act::CalledBack => {
             Some(Requirement::ActedOut)
         }
         Act::Talk(_) => Some(Requirement::Message),
@@ -297,9 +299,11 @@ fn need(act: &Act) -> Option<Requirement> {
 fn is_in_call(act: &Act) -> bool {
     match act {
         Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => false,
-        Act::Agent(_, AgentAct::Ready | AgentAct::Leaves) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
-            false
-        }
+        Act::Agent(_, AgentAct::Ready | AgentAct::Leaves)
+        | Act::Queue(_)
+        | Act::CallBacks(_)
+        | Act::Recorded(_)
+        | Act::CalledBack => false,
         Act::Agent(_, AgentAct::Answers | AgentAct::Fails | AgentAct::HangsUp)
         | Act::Position(..)
         | Act::Lang(_)

@@ -14,6 +14,7 @@ pub(crate) mod kiosk;
 pub(crate) mod messages;
 pub(crate) mod prompts;
 pub(crate) mod queue;
+pub(crate) mod recording;
 pub(crate) mod replica;
 pub(crate) mod trace;
 
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// List, play, export and finish the messages that callers left
     #[command(subcommand)]
     Messages(messages::MessageCommand),
+    /// List, export and delete recorded conversations
+    #[command(subcommand)]
+    Recording(recording::RecordingCommand),
     /// Run call sheets against the flow, in text or over SIP
     Test(TestArguments),
     /// Call the hotline in text: from a terminal, or acts from the standard input

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use base::{Bilingual, bilingual};
 use config::Settings;
 use flow::{PastStep, past_steps};
-use journal::{CallName, PastCall, past_call};
+use journal::{CallName, PastCall, StoredRecording, past_call};
 use os::language;
 use release::{hotline, releases};
 
@@ -14,6 +14,7 @@ use crate::args::calls::CallArguments;
 use crate::call_words::code;
 use crate::exit::print;
 use crate::local_time::{rfc3339, shown, zone};
+use crate::recording;
 use crate::replica_commands::keys;
 use crate::say::Lines;
 
@@ -26,12 +27,13 @@ pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(),
     let release = release_of(settings, &call.release);
     let steps = past_steps(release.as_ref().map(|release| &release.flow), &call.path);
     let zone = zone(settings);
+    let recordings = recordings_of(settings, &call)?;
     if arguments.json {
-        let value = to_json(&call, &steps, &zone);
+        let value = to_json(&call, &steps, &recordings, &zone);
         let text = serde_json::to_string_pretty(&value).map_err(|error| error.to_string())?;
         print(format!("{text}\n"));
     } else {
-        print(to_text(&call, &steps, release.is_some(), &zone));
+        print(to_text(&call, &steps, &recordings, release.is_some(), &zone));
     }
     Ok(())
 }
@@ -64,7 +66,7 @@ fn release_of(settings: &Settings, name: &str) -> Option<std::sync::Arc<flow::Re
     stored.or_else(|| hotline::release(settings).ok().filter(|release| release.short_name() == short))
 }
 
-fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
+fn to_json(call: &PastCall, steps: &[PastStep], recordings: &[StoredRecording], zone: &TimeZone) -> Value {
     let steps: Vec<Value> =
         steps.iter().map(|step| json!({"node": step.node, "kind": step.kind, "way": step.way})).collect();
     json!({
@@ -92,10 +94,17 @@ fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
         "agent": call.agent,
         "taken_over_by": call.taken_over_by,
         "handling": call.handling,
+        "recordings": recordings.iter().map(|one| recording::to_json(one, zone)).collect::<Vec<Value>>(),
     })
 }
 
-fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &TimeZone) -> String {
+fn to_text(
+    call: &PastCall,
+    steps: &[PastStep],
+    recordings: &[StoredRecording],
+    release_is_known: bool,
+    zone: &TimeZone,
+) -> String {
     let mut lines = Lines::new(language::current(), 11);
     let fixed = Bilingual::fixed;
     let (row, tag) = (call.id, call.tag.clone().map_or_else(|| fixed("without a tag", "无标签"), Bilingual::from));
@@ -155,6 +164,9 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
         let steps: Vec<Bilingual> = call.handling.iter().map(|step| handling(step)).collect();
         lines.line(&fixed("agents", "坐席"), &Bilingual::list(&steps, ", ", "，"));
     }
+    for one in recordings {
+        lines.line(&fixed("recording", "录音"), &recording_line(one));
+    }
     lines.line(&fixed("sound", "音质"), &sound(call));
     let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
         let cause = code(cause);
@@ -166,6 +178,20 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
         &bilingual!("{outcome}{cause}, after {after:.1} s", "{outcome:#}{cause:#}，历时 {after:.1} 秒"),
     );
     lines.into_text()
+}
+
+/// The recordings that the call's record names, those that were deleted aside.
+fn recordings_of(settings: &Settings, call: &PastCall) -> Result<Vec<StoredRecording>, Bilingual> {
+    let find = |id: &String| journal::recording(&settings.data.folder, id).transpose();
+    Ok(call.recordings.iter().filter_map(find).collect::<Result<_, String>>()?)
+}
+
+fn recording_line(one: &StoredRecording) -> Bilingual {
+    let (id, length) = (&one.id, one.length.unwrap_or_default().as_secs_f64());
+    match one.pauses.len() {
+        0 => bilingual!("{id}, {length:.1} s", "{id}，{length:.1} 秒"),
+        pauses => bilingual!("{id}, {length:.1} s, {pauses} pauses", "{id}，{length:.1} 秒，暂停 {pauses} 次"),
+    }
 }
 
 fn outcome_of_wait(name: &str) -> Bilingual {

@@ -157,6 +157,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "the working calendar ends soon: add the next year's holidays",
         "工作日历即将用完：请录入下一年的放假安排",
     ),
+    (
+        "recording",
+        "a conversation was not recorded: see the log for recording_failed",
+        "有通话未能录音：见日志中的 recording_failed",
+    ),
     ("deletion", "a mass deletion waits: jindu journal held", "大量删除等待确认：见 jindu journal held"),
     ("held", "batch held", "一批变更暂缓"),
     ("kept", "deleted cases kept", "保留了上游已删除的案件"),

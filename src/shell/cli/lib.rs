@@ -20,6 +20,7 @@ mod messages;
 mod prompts;
 mod publish;
 mod queue;
+mod recording;
 mod replica_commands;
 mod replica_status;
 pub mod run;

@@ -31,6 +31,7 @@ use crate::messages;
 use crate::prompts;
 use crate::publish;
 use crate::queue;
+use crate::recording;
 use crate::replica_commands;
 use crate::replica_status;
 use crate::seal;
@@ -145,6 +146,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Calls(arguments) => done(calls(settings, arguments)),
         Command::Call(arguments) => done(call(settings, &arguments)),
         Command::Messages(command) => done(messages::run(settings, &command)),
+        Command::Recording(command) => done(recording::run(settings, &command)),
         Command::Sample { cases, seed, out } => {
             with_wording(settings, |wording| done(replica_commands::sample(&wording, cases, seed, &out)))
         }
@@ -205,7 +207,7 @@ fn seals(command: &Command) -> bool {
 /// Whether a command reads recordings of the data folder that may be sealed.
 fn opens(command: &Command) -> bool {
     match command {
-        Command::Messages(_) | Command::Publish { .. } | Command::Test(_) => true,
+        Command::Messages(_) | Command::Recording(_) | Command::Publish { .. } | Command::Test(_) => true,
         Command::Prompts(command) => !matches!(**command, PromptCommand::List | PromptCommand::Rollback { .. }),
         _ => false,
     }

@@ -6,13 +6,14 @@
 
 use std::ffi::CString;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base::{Bilingual, bilingual};
 use config::Settings;
+use journal::RECORDINGS_FOLDER;
 use journal::messages::{self, read_recording};
 use os::{sealed_file, sound_key};
 use replica_store::FolderLock;
@@ -31,10 +32,10 @@ pub(crate) fn run(settings: &Settings, undo: bool) -> Result<(), Bilingual> {
     let data = &settings.data.folder;
     let _lock = if undo { Some(lock(data)?) } else { None };
     let (mut done, mut left) = (0, 0);
-    for (folder, is_message) in FOLDERS {
+    for (folder, kind) in FOLDERS {
         remove_leftovers(&data.join(folder));
         for path in recordings(&data.join(folder))? {
-            match change(&path, is_message, undo) {
+            match change(&path, kind, undo) {
                 Ok(true) => done += 1,
                 Ok(false) => left += 1,
                 // It was deleted meanwhile.
@@ -76,14 +77,25 @@ fn lock(data: &Path) -> Result<FolderLock, Bilingual> {
 }
 
 /// Seals or opens a recording; whether it had to be.
-fn change(path: &Path, is_message: bool, undo: bool) -> io::Result<bool> {
+fn change(path: &Path, kind: Kind, undo: bool) -> io::Result<bool> {
     let (_, sealed) = sealed_file::text_length(path)?;
     if sealed != undo {
         return Ok(false);
     }
-    let text = if is_message { read_recording(path) } else { sound_key::read(path) }?;
+    let text = match kind {
+        Kind::Message => read_recording(path)?,
+        Kind::Conversation => read_conversation(path)?,
+        Kind::Take => sound_key::read(path)?,
+    };
     replace(path, &if undo { text } else { sound_key::sealed(&text)? })?;
     Ok(true)
+}
+
+/// A recorded conversation, which may have been cut short.
+fn read_conversation(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    sealed_file::open_grown(sound_key::current().as_ref(), path)?.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Forgets the key, unless another command has sealed something meanwhile.
@@ -170,8 +182,21 @@ fn exchange(new: &Path, path: &Path) -> io::Result<()> {
 }
 
 const NEW: &str = ".seal-";
-/// Below the data folder, and whether they hold messages.
-const FOLDERS: [(&str, bool); 3] = [(messages::FOLDER, true), ("studio/originals", false), ("studio/masters", false)];
+/// What a folder holds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Message,
+    Conversation,
+    Take,
+}
+
+/// Below the data folder.
+const FOLDERS: [(&str, Kind); 4] = [
+    (messages::FOLDER, Kind::Message),
+    (RECORDINGS_FOLDER, Kind::Conversation),
+    ("studio/originals", Kind::Take),
+    ("studio/masters", Kind::Take),
+];
 
 #[cfg(test)]
 mod tests {

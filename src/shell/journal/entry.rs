@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::recordings::{EndedRecording, NewRecording};
 use crate::repeats::Repeated;
 use inquiry::{CallRecord, ScanRecord};
 
@@ -79,6 +80,10 @@ pub(crate) enum Entry {
     CallBack(CallBack, oneshot::Sender<()>),
     /// What an agent noted.
     Note(Box<AgentNote>),
+    /// A conversation is recorded from here on.
+    RecordingBegins(Box<NewRecording>),
+    /// A recording has ended.
+    RecordingEnded(Box<EndedRecording>),
     Ticket(oneshot::Sender<String>),
     Message(Box<Message>, oneshot::Sender<()>),
     Flush(SyncSender<()>),

@@ -10,6 +10,7 @@ use inquiry::{CallRecord, HandlingStep, ScanRecord, Stage};
 
 use crate::entry::{AgentNote, CallBack, Message};
 use crate::error::JournalError;
+use crate::recordings;
 use crate::repeats::Repeated;
 use os::clock;
 
@@ -44,6 +45,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TRANSFERS_TABLE)?;
     connection.execute_batch(CALL_BACKS_TABLE)?;
     connection.execute_batch(NOTES_TABLE)?;
+    connection.execute_batch(recordings::TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -58,6 +60,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "agent", "TEXT"),
         ("calls", "taken_over_by", "TEXT"),
         ("calls", "handling", "TEXT"),
+        ("calls", "recordings", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
@@ -79,7 +82,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let handling = record.handling.iter().map(HandlingStep::journal_text).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
         look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
-        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling, recordings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
         ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
     let visit = record.queue.as_ref();
     let values = params![
@@ -108,6 +111,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         visit.and_then(|visit| visit.agent.as_deref()),
         visit.and_then(|visit| visit.taken_over_by.as_deref()),
         Some(handling).filter(|handling| !handling.is_empty()),
+        (!record.recordings.is_empty()).then(|| record.recordings.join(",")),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -22,14 +22,14 @@ use crate::file::FILE_NAME;
 /// A deletion that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HeldDeletion {
-    /// `records` (calls, scans, ratings) or `messages`, by age; `size.calls`, `size.scans` or `size.ratings`: the oldest
+    /// `records` (calls, scans, ratings), `messages` or `recordings` (of conversations), by age; `size.calls`, `size.scans` or `size.ratings`: the oldest
     /// records of this table of a journal that is too large.
     pub what: String,
     /// How many would be deleted.
     pub due: u64,
     /// How many there are.
     pub total: u64,
-    /// Those from before this time are meant; of messages, those that were to be kept until then.
+    /// Those from before this time are meant; of messages and recordings, those that were to be kept until then.
     pub before: Timestamp,
     /// Since when it is held.
     pub since: Timestamp,

@@ -31,9 +31,13 @@ mod past_call;
 mod past_calls;
 mod reading;
 mod recent;
+mod recording_file;
+mod recording_orphans;
+mod recordings;
 mod repeats;
 mod retention;
 mod traffic;
+mod wave;
 mod writer;
 
 pub use call_statistics::{CallFilter, CallStatistics, Mean, call_statistics};
@@ -42,10 +46,15 @@ pub use entry::{AgentNote, Message};
 pub use error::JournalError;
 pub use held::{HeldDeletion, confirm_held, held};
 pub use mailbox::{MessagesWatch, StoredMessage, WaitingMessages, mark_done, stored_messages, waiting_messages};
-pub use metrics::JournalMetrics;
+pub use metrics::{JournalMetrics, RecordingFailure, RecordingMetrics};
 pub use past_call::{CallName, PastCall, past_call};
 pub use past_calls::{REPLAYED_MAX, past_calls};
 pub use recent::Recent;
+pub use recording_file::{RECORDINGS_FOLDER, RecordingFile, RecordingSound};
+pub use recordings::{
+    EndedRecording, NewRecording, RECORDINGS_LISTED, RecordingFilter, StoredRecording, forget_recording,
+    is_recording_id, recording, recordings,
+};
 pub use traffic::{DAY, HOUR, traffic};
 
 use std::path::{Path, PathBuf};
@@ -95,6 +104,9 @@ impl Journal {
         let metrics = Arc::new(JournalMetrics::default());
         if let Some(Ok(bytes)) = connection.as_ref().map(file::message_bytes) {
             metrics.message_bytes.store(bytes, Ordering::Relaxed);
+        }
+        if let Some(Ok(bytes)) = connection.as_ref().map(recordings::octets) {
+            metrics.recordings.stored_bytes.store(bytes, Ordering::Relaxed);
         }
         let (entries, receiver) = sync_channel(ENTRIES_MAX);
         let (folder, counters) = (folder.to_owned(), Arc::clone(&metrics));
@@ -213,6 +225,19 @@ impl Journal {
         receiver.await.is_ok()
     }
 
+    /// Queues the row of a recording that begins. Never waits; false: it is lost.
+    pub fn recording_begins(&self, recording: NewRecording) -> bool {
+        self.entries
+            .as_ref()
+            .is_some_and(|entries| entries.try_send(Entry::RecordingBegins(Box::new(recording))).is_ok())
+    }
+
+    /// Stores the end of a recording. From a thread that may wait for the writer; false: it is lost, and the next start closes the
+    /// recording.
+    pub fn recording_ended(&self, ended: EndedRecording) -> bool {
+        self.entries.as_ref().is_some_and(|entries| entries.send(Entry::RecordingEnded(Box::new(ended))).is_ok())
+    }
+
     /// Blocks until everything that was queued is in the file.
     pub fn flush(&self) {
         let (done, flushed) = sync_channel(1);
@@ -226,6 +251,11 @@ impl Journal {
     /// The paths of the last 24 hours' calls, counted as they were committed. Reads no file.
     pub fn traffic(&self) -> Traffic {
         self.traffic.sum()
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The counters, shared with the writer.

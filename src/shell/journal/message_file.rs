@@ -13,6 +13,7 @@ use os::growing_file::GrowingFile;
 use os::{sealed_file, sound_key};
 
 use crate::entry::{PART, WAVE};
+use crate::wave::{self, HEAD_OCTETS};
 
 /// A message in progress.
 pub(crate) struct MessageFile {
@@ -85,24 +86,8 @@ pub(crate) fn length(path: &Path) -> Duration {
 
 /// The head of so many samples; none: to the end of the file.
 fn head(samples: Option<u64>) -> [u8; HEAD_OCTETS] {
-    let size = samples.map_or(u32::MAX, |samples| u32::try_from(samples * 2).unwrap_or(u32::MAX));
-    let mut head = [0; HEAD_OCTETS];
-    head[..4].copy_from_slice(b"RIFF");
-    head[4..8].copy_from_slice(&size.saturating_add(36).to_le_bytes());
-    head[8..16].copy_from_slice(b"WAVEfmt ");
-    head[16..20].copy_from_slice(&16_u32.to_le_bytes());
-    head[20..22].copy_from_slice(&1_u16.to_le_bytes());
-    head[22..24].copy_from_slice(&1_u16.to_le_bytes());
-    head[24..28].copy_from_slice(&8000_u32.to_le_bytes());
-    head[28..32].copy_from_slice(&16_000_u32.to_le_bytes());
-    head[32..34].copy_from_slice(&2_u16.to_le_bytes());
-    head[34..36].copy_from_slice(&16_u16.to_le_bytes());
-    head[36..40].copy_from_slice(b"data");
-    head[40..].copy_from_slice(&size.to_le_bytes());
-    head
+    wave::head(1, samples)
 }
-
-const HEAD_OCTETS: usize = 44;
 
 #[cfg(test)]
 mod tests {

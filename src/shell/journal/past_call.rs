@@ -59,6 +59,8 @@ pub struct PastCall {
     pub taken_over_by: Option<String>,
     /// What agents did with the call, in order: [`inquiry::HandlingStep::journal_text`].
     pub handling: Vec<String>,
+    /// The names of the recordings of its conversations with agents.
+    pub recordings: Vec<String>,
 }
 
 /// Which row.
@@ -96,6 +98,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "agent",
         "taken_over_by",
         "handling",
+        "recordings",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -145,5 +148,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         agent: row.get(21)?,
         taken_over_by: row.get(22)?,
         handling: split(&row.get::<_, Option<String>>(23)?.unwrap_or_default()),
+        recordings: row
+            .get::<_, Option<String>>(24)?
+            .map_or_else(Vec::new, |names| names.split(',').map(str::to_owned).collect()),
     })
 }

@@ -41,6 +41,7 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         mos_hundredths: Some(350),
         queue: None,
         handling: Vec::new(),
+        recordings: Vec::new(),
         srtp: None,
     }
 }

@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::held::{self, Leave};
+use crate::recording_file::{RECORDINGS_FOLDER, file_name};
+use crate::recordings::is_recording_id;
 
 /// What a deletion left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +191,35 @@ pub(crate) fn messages(connection: &Connection, folder: &Path, now: Timestamp) -
     ended(connection, MESSAGES, due.len() as i64 == ROWS, confirmed)
 }
 
+/// Deletes recordings of conversations that are due, each file before its row. One in progress stays.
+pub(crate) fn recordings(connection: &Connection, folder: &Path, now: Timestamp) -> rusqlite::Result<Left> {
+    let now_us = now.as_microsecond();
+    let sql = "SELECT count(*) FILTER (WHERE keep_until_us < ?1), count(*) FROM recordings WHERE length_ms IS NOT NULL";
+    let read =
+        |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()));
+    let counts = connection.prepare_cached(sql)?.query_row([now_us], read)?;
+    let (before_us, confirmed) = match held::judge(connection, RECORDINGS, now_us, now, &[counts])? {
+        Leave::None => return Ok(Left::Held),
+        Leave::All => (now_us, false),
+        Leave::Confirmed(before_us) => (before_us, true),
+    };
+    let sql = "SELECT id FROM recordings WHERE keep_until_us < ?1 AND length_ms IS NOT NULL LIMIT ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let due: Vec<String> =
+        select.query_map(params![before_us, ROWS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for id in due.iter().filter(|id| is_recording_id(id)) {
+        match std::fs::remove_file(folder.join(RECORDINGS_FOLDER).join(file_name(id))) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(%error, "an expired recording cannot be deleted");
+            }
+            Ok(()) | Err(_) => {
+                connection.execute("DELETE FROM recordings WHERE id = ?1", [id])?;
+            }
+        }
+    }
+    ended(connection, RECORDINGS, due.len() as i64 == ROWS, confirmed)
+}
+
 /// Whether a relative path stays in its folder.
 fn is_inside(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_)))
@@ -197,6 +228,7 @@ fn is_inside(path: &Path) -> bool {
 const TABLES: [&str; 3] = ["calls", "scans", "ratings"];
 const RECORDS: &str = "records";
 const MESSAGES: &str = "messages";
+const RECORDINGS: &str = "recordings";
 /// Tables, the names of holds on their deletion by size, and about how many bytes a row takes.
 const SIZES: [(&str, &str, u64); 3] =
     [("calls", "size.calls", 400), ("scans", "size.scans", 100), ("ratings", "size.ratings", 60)];
@@ -210,7 +242,50 @@ const CALL_BACKS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Duration;
+
     use super::*;
+    use crate::recordings::{EndedRecording, NewRecording, put_end, put_new};
+    use support::folder::Folder;
+
+    fn recording(connection: &Connection, data: &Path, n: u32, keep_until: Timestamp, has_ended: bool) {
+        let id = format!("{n:016x}");
+        let (queue, agent) = ("desk".to_owned(), "li".to_owned());
+        let new = NewRecording { id: id.clone(), at: Timestamp::UNIX_EPOCH, queue, agent, call: None, keep_until };
+        put_new(connection, &new).expect("stored");
+        fs::write(data.join(RECORDINGS_FOLDER).join(file_name(&id)), "sound").expect("written");
+        if has_ended {
+            let (length, pauses) = (Duration::from_secs(1), Vec::new());
+            put_end(connection, &EndedRecording { id, length, pauses, is_whole: true, octets: 5 }).expect("stored");
+        }
+    }
+
+    #[test]
+    fn recordings_go_on_their_day_and_many_at_once_wait_for_a_person() {
+        let data = Folder::new();
+        fs::create_dir(data.join(RECORDINGS_FOLDER)).expect("a folder");
+        let connection = crate::file::open(&data.join(crate::file::FILE_NAME)).expect("a journal");
+        let at = |day: i64| Timestamp::from_second(day * 86_400).expect("a time");
+        let files = || fs::read_dir(data.join(RECORDINGS_FOLDER)).expect("a folder").count();
+        for n in 0..3 {
+            recording(&connection, data.path(), n, at(10), true);
+        }
+        recording(&connection, data.path(), 3, at(10), false);
+        recording(&connection, data.path(), 4, at(20), true);
+        assert_eq!(recordings(&connection, data.path(), at(9)).expect("swept"), Left::Nothing);
+        assert_eq!(files(), 5);
+        assert_eq!(recordings(&connection, data.path(), at(11)).expect("swept"), Left::Nothing);
+        assert_eq!(files(), 2, "one is not due, and one has not ended");
+        for n in 10..20 {
+            recording(&connection, data.path(), n, at(30), true);
+        }
+        assert_eq!(recordings(&connection, data.path(), at(40)).expect("judged"), Left::Held);
+        assert_eq!(files(), 12);
+        crate::confirm_held(data.path()).expect("confirmed");
+        assert_eq!(recordings(&connection, data.path(), at(40)).expect("swept"), Left::More);
+        assert_eq!(files(), 1, "what has not ended");
+    }
 
     #[test]
     fn nothing_outside_the_data_folder_is_deleted() {

@@ -50,6 +50,7 @@ fn call(started: Timestamp) -> CallRecord {
         mos_hundredths: Some(437),
         queue: None,
         handling: Vec::new(),
+        recordings: Vec::new(),
         srtp: Some("AEAD_AES_128_GCM"),
     }
 }

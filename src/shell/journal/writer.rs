@@ -15,6 +15,8 @@ use crate::file::{self, FILE_NAME};
 use crate::held::LOOK_AGAIN;
 use crate::metrics::JournalMetrics;
 use crate::orphans;
+use crate::recording_orphans;
+use crate::recordings;
 use crate::repeats::Repeats;
 use crate::retention::{self, Left};
 use crate::traffic::RecentTraffic;
@@ -117,6 +119,16 @@ impl Writer {
             Some(Err(error)) => tracing::warn!(%error, "the recordings of messages could not be read"),
             Some(Ok(_)) | None => {}
         }
+        match self.connection.as_ref().map(|connection| recording_orphans::sweep(connection, &self.folder)) {
+            Some(Ok(closed)) if closed > 0 => {
+                tracing::warn!(
+                    closed,
+                    "recordings of conversations that were in progress when the program died were closed"
+                );
+            }
+            Some(Err(error)) => tracing::warn!(%error, "the recordings of conversations could not be read"),
+            Some(Ok(_)) | None => {}
+        }
     }
 
     fn count(&self, batch: &[Entry]) {
@@ -127,7 +139,11 @@ impl Writer {
                     let bytes = (message.length.as_millis() as u64).saturating_mul(file::MESSAGE_BYTES_PER_MS);
                     self.metrics.message_bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
-                Entry::Scan(_)
+                Entry::RecordingEnded(ended) => {
+                    self.metrics.recordings.stored_bytes.fetch_add(ended.octets, Ordering::Relaxed);
+                }
+                Entry::RecordingBegins(_)
+                | Entry::Scan(_)
                 | Entry::Repeated(_)
                 | Entry::Rating { .. }
                 | Entry::Transfer { .. }
@@ -175,12 +191,14 @@ impl Writer {
             let rows = retention::rows(connection, before, now)?;
             let over = retention::over(connection, bytes_max, folder::free_bytes(&data), now)?;
             let messages = retention::messages(connection, &data, now)?;
+            let conversations = retention::recordings(connection, &data, now)?;
             retention::transfers(connection, now)?;
             retention::call_backs(connection, now)?;
             metrics.message_bytes.store(file::message_bytes(connection)?, Ordering::Relaxed);
-            let held = [rows, over, messages].contains(&Left::Held);
+            metrics.recordings.stored_bytes.store(recordings::octets(connection)?, Ordering::Relaxed);
+            let held = [rows, over, messages, conversations].contains(&Left::Held);
             metrics.deletion_held.store(held.into(), Ordering::Relaxed);
-            let more = [rows, over, messages].contains(&Left::More);
+            let more = [rows, over, messages, conversations].contains(&Left::More);
             Ok::<_, rusqlite::Error>(match held {
                 _ if more => Left::More,
                 true => Left::Held,
@@ -210,6 +228,8 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
             Entry::CallBack(call_back, _) => file::put_call_back(&transaction, clock::steady(), call_back)?,
             Entry::Note(note) => file::put_note(&transaction, note)?,
+            Entry::RecordingBegins(new) => recordings::put_new(&transaction, new)?,
+            Entry::RecordingEnded(ended) => recordings::put_end(&transaction, ended)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
             Entry::Flush(_) => {}
@@ -230,6 +250,8 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
             | Entry::Repeated(_)
             | Entry::Rating { .. }
             | Entry::Transfer { .. }
+            | Entry::RecordingBegins(_)
+            | Entry::RecordingEnded(_)
             | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
             Entry::Message(_, sender) | Entry::CallBack(_, sender) => drop(sender.send(())),

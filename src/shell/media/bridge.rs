@@ -46,6 +46,11 @@ impl Links {
     pub(super) fn hear(&self) -> bool {
         self.hears.iter().any(Option::is_some)
     }
+
+    /// Whether the session hears this one.
+    pub(super) fn hears(&self, source: SessionId) -> bool {
+        self.hears.contains(&Some(source))
+    }
 }
 
 /// Joins two sessions that have begun. Those who heard one of them before, or were heard, are parted from it.

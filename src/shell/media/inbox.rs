@@ -12,6 +12,7 @@ use super::error::MediaBusy;
 use super::id::SessionId;
 use super::ports::Pair;
 use super::sys::Waker;
+use super::tap::TapSender;
 use audio::Bank;
 use call::{MediaCommand, MediaEvent, MediaSetup};
 
@@ -23,6 +24,9 @@ pub(super) enum Order {
     Bridge { one: SessionId, other: SessionId },
     Hear { hearings: Vec<Hearing> },
     Unbridge { id: SessionId },
+    Tap { caller: SessionId, agent: SessionId, sender: TapSender },
+    PauseTap { id: SessionId, paused: bool },
+    EndTap { id: SessionId },
     Close { id: SessionId },
     Quit,
 }

@@ -24,6 +24,7 @@ mod ports;
 mod session;
 mod sys;
 mod table;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -36,3 +37,4 @@ pub use id::SessionId;
 pub use io::MediaIoInUse;
 pub use metrics::{LATENESS_BOUNDS_MS, MediaMetrics};
 pub use plane::{MediaConfig, MediaPlane, OpenSession};
+pub use tap::{NoSound, TapChannel, TapReceiver, TapSender, TappedSound, tap_channel};

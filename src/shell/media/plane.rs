@@ -17,6 +17,7 @@ use super::io::MediaIoInUse;
 use super::metrics::MediaMetrics;
 use super::ports::Ports;
 use super::sys;
+use super::tap::TapSender;
 use super::thread::{self, Shared};
 use audio::Bank;
 use base::MediaIo;
@@ -180,6 +181,23 @@ impl MediaPlane {
     /// Parts a session from all that it hears and that hear it.
     pub fn unbridge(&self, id: SessionId) {
         self.inbox(id).push_always(Order::Unbridge { id });
+    }
+
+    /// Takes what the peers of two bridged sessions say, for a recording of their conversation, from now on. While they are not bridged
+    /// with each other it is silence.
+    pub fn tap(&self, caller: SessionId, agent: SessionId, sender: TapSender) -> Result<(), MediaBusy> {
+        debug_assert_eq!(self.thread_of(caller.place), self.thread_of(agent.place), "opened beside each other");
+        self.inbox(caller).push(Order::Tap { caller, agent, sender })
+    }
+
+    /// Takes silence in place of the sound of both sides, or sound again; `id` is one of the two sessions.
+    pub fn pause_tap(&self, id: SessionId, paused: bool) -> Result<(), MediaBusy> {
+        self.inbox(id).push(Order::PauseTap { id, paused })
+    }
+
+    /// Ends a tap; `id` is one of the two sessions. It ends by itself with both of them.
+    pub fn end_tap(&self, id: SessionId) {
+        self.inbox(id).push_always(Order::EndTap { id });
     }
 
     /// Ends a session and frees its ports. A recording in progress is reported first.

@@ -12,6 +12,7 @@ use super::io::Sockets;
 use super::metrics::{MediaMetrics, Tally, add};
 use super::ports::Pair;
 use super::sys;
+use super::tap::SessionTap;
 use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession, Relay, SrtpDrop};
 
 /// A session that has begun.
@@ -24,6 +25,8 @@ pub(super) struct Session {
     pub entries: u8,
     /// The sessions whose sound this one sends, and those that send its own.
     pub links: Links,
+    /// What it does for the recording of a conversation.
+    pub tap: Option<SessionTap>,
     events: Sender<MediaEvent>,
     /// Packet times until it is asked again whether the call still listens.
     until_asked: u8,
@@ -46,7 +49,17 @@ pub(super) type Flow = ControlFlow<()>;
 impl Session {
     pub(crate) fn new(pair: Pair, slot: u32, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
         let (entries, until_asked) = (1, ASK_AFTER);
-        Session { pair, slot, stream, entries, links: Links::default(), events, until_asked, connected: None }
+        Session {
+            pair,
+            slot,
+            stream,
+            entries,
+            links: Links::default(),
+            tap: None,
+            events,
+            until_asked,
+            connected: None,
+        }
     }
 
     /// Whether what the wheel has given out is an entry that an earlier one replaced; it is used up then.
@@ -63,6 +76,7 @@ impl Session {
             buffers.tally.late(now - due);
         }
         self.stream.tick(now, relays, buffers.frame, buffers.events);
+        self.take_tapped();
         self.follow_source(now);
         buffers.tally.skipped += u64::from(buffers.frame.skipped());
         self.send(buffers);
@@ -74,6 +88,26 @@ impl Session {
             }
         }
         self.report(buffers)
+    }
+
+    /// Begins to take its peer's sound for the recording of a conversation.
+    pub(crate) fn begin_tap(&mut self, now: Instant, tap: SessionTap) {
+        self.stream.begin_tap(now);
+        self.tap = Some(tap);
+    }
+
+    /// Gives what has become due to the recording.
+    pub(crate) fn take_tapped(&mut self) {
+        if let Some(tap) = &self.tap {
+            self.stream.take_tapped(tap.is_open(&self.links), |block| tap.send(block));
+        }
+    }
+
+    /// Ends its part of the recording.
+    pub(crate) fn end_tap(&mut self) {
+        if let Some(tap) = self.tap.take() {
+            self.stream.end_tap(|block| tap.send(block));
+        }
     }
 
     /// Performs a command of the control plane.
@@ -99,6 +133,7 @@ impl Session {
 
     /// Says goodbye (RFC 3550 §6.6) and gives the sockets back.
     pub(crate) fn close(mut self, now: Instant, buffers: &mut Buffers<'_>) -> Pair {
+        self.end_tap();
         let _ = self.command(now, MediaCommand::Close, buffers);
         self.stream.goodbye(now, buffers.frame);
         self.send(buffers);

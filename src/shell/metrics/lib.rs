@@ -236,6 +236,7 @@ mod tests {
             mos_hundredths: Some(395),
             queue: None,
             handling: Vec::new(),
+            recordings: Vec::new(),
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -245,6 +246,7 @@ mod tests {
             mos_hundredths: None,
             queue: None,
             handling: Vec::new(),
+            recordings: Vec::new(),
             rating: None,
             srtp: None,
             ..record

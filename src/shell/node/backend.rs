@@ -181,6 +181,7 @@ impl Backend for NodeBackend {
             (oldest.is_some_and(|oldest| oldest > self.messages_wait), Trouble::Messages),
             (live.calendar_end(clock::timestamp()).is_some(), Trouble::Calendar),
             (self.journal.metrics().deletion_held.load(Ordering::Relaxed) > 0, Trouble::Deletion),
+            (self.journal.metrics().recordings.failed_lately(clock::timestamp()), Trouble::Recording),
         ];
         let exceeded = kiosks::shared(&self.limiter, |shared| shared.is_exceeded(clock::now()));
         let troubles = troubles.into_iter().chain(self.carriers.troubles()).chain([(exceeded, Trouble::LookUps)]);

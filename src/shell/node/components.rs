@@ -35,6 +35,7 @@ use crate::collectors::{
     ReplicaCollector, TrunkCollector,
 };
 use crate::kiosks::{self, KioskCollector};
+use crate::recording_collector::RecordingCollector;
 use crate::sockets::{Sockets, bind_error};
 use crate::watch;
 
@@ -166,6 +167,7 @@ impl<'a> Node<'a> {
             .with(QueueCollector(queue))
             .with(BrowserCollector(self.browsers.clone()))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
+            .with(RecordingCollector(self.journal.metrics()))
             .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
             .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
             .with(self.carriers.clone())

@@ -8,6 +8,7 @@ mod components;
 mod drain;
 mod first_start;
 mod kiosks;
+mod recording_collector;
 pub mod serve;
 mod signals;
 mod sockets;

@@ -25,8 +25,16 @@ impl GrowingFile {
     /// # Errors
     /// It cannot be written; nothing is left.
     pub fn begin(folder: &Path, extension: &str, keys: Option<&Keys>, head: &[u8]) -> io::Result<GrowingFile> {
+        GrowingFile::begin_as(folder, &format!("{:016x}.{extension}", clock::random_u64()), keys, head)
+    }
+
+    /// The same under a name that no file of the folder has.
+    ///
+    /// # Errors
+    /// As [`GrowingFile::begin`].
+    pub fn begin_as(folder: &Path, name: &str, keys: Option<&Keys>, head: &[u8]) -> io::Result<GrowingFile> {
         folder::create(folder).map_err(io::Error::other)?;
-        let path = folder.join(format!("{:016x}.{extension}", clock::random_u64()));
+        let path = folder.join(name);
         let mut start = Vec::new();
         let sealer = keys.map(|keys| Sealer::new(keys, Chunks::Small, &mut start)).transpose()?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;

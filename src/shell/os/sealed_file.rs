@@ -10,7 +10,7 @@
 //! program that died left behind, [`open_grown`] reads all whole chunks.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -152,6 +152,42 @@ pub fn open_whole(keys: Option<&Keys>, path: &Path) -> io::Result<Box<dyn Read +
     opened(keys, path, false, 0)
 }
 
+/// The same from an octet of the text on, without opening what stands before it. `grown`: the file may have been cut short.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_from(keys: Option<&Keys>, path: &Path, grown: bool, from: u64) -> io::Result<Box<dyn Read + Send>> {
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let mut start = Vec::with_capacity(HEAD_BYTES);
+    Read::by_ref(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut start)?;
+    let Some((chunks, salt)) = Chunks::of(&start) else {
+        file.seek(SeekFrom::Start(from))?;
+        return Ok(Box::new(file));
+    };
+    let keys = keys.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, NO_KEY))?;
+    let bytes = chunks.bytes() as u64;
+    let number = from / bytes;
+    file.seek(SeekFrom::Start(HEAD_BYTES as u64 + number * (bytes + TAG_BYTES as u64)))?;
+    let (key, text) = (file_key(keys, salt), Cursor::default());
+    let mut opened = OpenedFile { file, key, chunks, number, text, grown, ended: false };
+    io::copy(&mut Read::by_ref(&mut opened).take(from % bytes), &mut io::sink())?;
+    Ok(Box::new(opened))
+}
+
+/// How many octets of a file that was cut short while it grew can be read in clear: its whole chunks.
+///
+/// # Errors
+/// It cannot be read.
+pub fn grown_length(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut start = Vec::with_capacity(HEAD_BYTES);
+    Read::by_ref(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut start)?;
+    let Some((chunks, _)) = Chunks::of(&start) else { return Ok(length) };
+    let chunk = (chunks.bytes() + TAG_BYTES) as u64;
+    Ok((length - HEAD_BYTES as u64) / chunk * chunks.bytes() as u64)
+}
+
 /// How many octets a file holds in clear, and whether it is sealed.
 ///
 /// # Errors
@@ -280,6 +316,14 @@ mod tests {
         assert_eq!(grown(&sealed).unwrap(), text);
         assert_eq!(text_length(&path).unwrap(), (text.len() as u64, true));
         assert_eq!(opened(&keys, &path).unwrap(), text);
+        for from in [0, 1, SMALL_CHUNK - 1, SMALL_CHUNK, 3 * SMALL_CHUNK + 3, text.len(), text.len() + 1] {
+            let mut read = Vec::new();
+            open_from(Some(&keys), &path, false, from as u64).unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!(read, text.get(from..).unwrap_or_default(), "from {from}");
+        }
+        fs::write(&path, &sealed[..sealed.len() - 1]).unwrap();
+        assert_eq!(grown_length(&path).unwrap(), 3 * SMALL_CHUNK as u64);
+        assert!(open_from(Some(&keys), &path, false, 1).unwrap().read_to_end(&mut Vec::new()).is_err(), "it was cut");
         sealed[HEAD_BYTES] ^= 1;
         assert!(grown(&sealed).is_err(), "damage is an error");
         assert!(open_whole(None, &path).is_err(), "without a key");

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::caller_card::CallerCard;
+use super::conversation_recording::RecordingState;
 use super::supervision::DeskNotice;
 use call::MonitorMode;
 use os::clock;
@@ -50,6 +51,8 @@ pub struct PageCall {
     pub consultation: Option<PageConsultation>,
     /// The agent is asked about the caller by this agent, who talks to the caller.
     pub asked_by: Option<Arc<str>>,
+    /// Whether the conversation is recorded.
+    pub recording: RecordingState,
     /// What the caller did.
     pub card: Arc<CallerCard>,
 }
@@ -179,10 +182,10 @@ impl AgentPages {
         card: Arc<CallerCard>,
     ) {
         let (id, since) = (offer.0, clock::timestamp());
-        let stage = CallStage::Ringing;
-        let (held, muted, consultation, asked_by) = (false, false, None, None);
+        let (stage, recording) = (CallStage::Ringing, RecordingState::Off);
+        let (held, muted, consultation, asked_by, monitor) = (false, false, None, None, None);
         let call =
-            PageCall { id, queue, stage, waited, since, held, muted, consultation, asked_by, monitor: None, card };
+            PageCall { id, queue, stage, waited, since, held, muted, consultation, asked_by, monitor, recording, card };
         self.calls.insert(Arc::clone(agent), call);
         self.touch(agent);
     }
@@ -192,6 +195,7 @@ impl AgentPages {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
             (call.stage, call.since, call.held, call.muted) = (stage, clock::timestamp(), false, false);
             (call.consultation, call.monitor) = (None, None);
+            call.recording = RecordingState::Off;
             self.touch(agent);
         }
     }
@@ -208,6 +212,15 @@ impl AgentPages {
     pub(super) fn monitored(&mut self, agent: &Arc<str>, offer: OfferId, monitor: Option<PageMonitor>) {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0) {
             call.monitor = monitor;
+            self.touch(agent);
+        }
+    }
+
+    /// Whether the conversation is recorded.
+    pub(super) fn records(&mut self, agent: &Arc<str>, offer: OfferId, recording: RecordingState) {
+        let shown = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.recording != recording);
+        if let Some(call) = shown {
+            call.recording = recording;
             self.touch(agent);
         }
     }
@@ -237,7 +250,17 @@ impl AgentPages {
         let (stage, since) = (CallStage::Talking, clock::timestamp());
         self.calls.insert(
             Arc::clone(by),
-            PageCall { id: new.0, stage, since, held: false, muted: false, consultation: None, monitor: None, ..call },
+            PageCall {
+                id: new.0,
+                stage,
+                since,
+                held: false,
+                muted: false,
+                consultation: None,
+                monitor: None,
+                recording: RecordingState::Off,
+                ..call
+            },
         );
         self.touch(by);
         self.comes_to(agent, offer, CallStage::Over);

@@ -222,6 +222,7 @@ fn call_setup(
         number: number.clone().map(Private::new),
         last_lang: lang,
         call_back: settings.call_back.is_some() && !settings.queues.queues.is_empty(),
+        recorded: settings.recording.is_on(),
         ..Caller::default()
     };
     let setup = CallSetup {
@@ -516,7 +517,16 @@ impl Task {
     }
 
     fn join_queue(&mut self, wish: QueueWish, codec: Option<Codec>) {
-        let QueueWish { queue, priority, skills, announce_every, wait_max, called_back, mut context } = wish;
+        let QueueWish {
+            queue,
+            priority,
+            skills,
+            announce_every,
+            wait_max,
+            called_back,
+            mut context,
+            recording_announced,
+        } = wish;
         if let Some((_, passed)) = self.call_back.as_ref().filter(|_| called_back) {
             // What is known of this call wins.
             for (name, value) in passed {
@@ -530,6 +540,7 @@ impl Task {
             priority,
             announce_every,
             music: hold_music(&self.live),
+            recording_announced,
             card: Arc::new(CallerCard::new(&self.live, origin, context)),
             inbox: self.inbox().clone(),
             session: self.guard.session,

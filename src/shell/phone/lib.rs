@@ -18,6 +18,7 @@ mod call_backs;
 mod call_guard;
 mod caller_card;
 mod calls;
+mod conversation_recording;
 mod desk_audit;
 mod drain;
 mod ended_calls;
@@ -62,6 +63,7 @@ pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
 };
 pub use caller_card::{AgentWords, CallerCard, CardCase, CardInquiry, CardStep, LimitWarning};
+pub use conversation_recording::RecordingState;
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};

@@ -42,6 +42,8 @@ pub(crate) struct CallerLink {
     /// As the caller joined: a caller who is given to another queue waits there so, too.
     pub priority: u8,
     pub announce_every: Option<Duration>,
+    /// The caller was told that the conversation will be recorded.
+    pub recording_announced: bool,
 }
 
 /// What the queue hears.
@@ -85,6 +87,8 @@ pub enum PageCommand {
     Hold(bool),
     /// Let the other side hear silence and not the agent, or end that.
     Mute(bool),
+    /// Record silence in place of what is said, or record again.
+    PauseRecording(bool),
     /// Give the caller to a queue, and be free.
     Transfer(Arc<str>),
 }

@@ -90,11 +90,22 @@ pub fn wording(settings: &Settings) -> Result<Wording, Vec<Bilingual>> {
 pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<Bilingual>> {
     let environment = environment(settings)?;
     let loaded = with_sources(settings, |sources| Release::load(sources, environment))?;
-    loaded.map_err(|found| {
+    let release = loaded.map_err(|found| {
         // Remarks stop nothing: beside errors they would be counted as errors.
         let errors: Vec<Diagnostic> = found.into_iter().filter(Diagnostic::is_error).collect();
         lines(&errors, Diagnostic::line)
-    })
+    })?;
+    let unannounced = unannounced(settings, &release.flow);
+    if unannounced.is_empty() { Ok(release) } else { Err(lines(&unannounced, Diagnostic::line)) }
+}
+
+/// `E50`: where conversations are recorded and the flow does not say so before.
+fn unannounced(settings: &Settings, flow: &flow::model::Flow) -> Vec<Diagnostic> {
+    if !settings.phone.recording.is_on() {
+        return Vec::new();
+    }
+    let desk_waits = settings.phone.desk.as_ref().is_some_and(|desk| desk.starts_with("queue:"));
+    flow::unannounced(flow, &settings.hotline.flow.display().to_string(), desk_waits)
 }
 
 /// The flow as written, and its errors.
@@ -123,7 +134,10 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
     };
     errors.extend(unknown_hours(settings));
     let diagnostics = match with_sources(settings, |sources| flow::draft(sources, environment)) {
-        Ok((_, diagnostics)) => diagnostics,
+        Ok((flow, mut diagnostics)) => {
+            diagnostics.extend(unannounced(settings, &flow));
+            diagnostics
+        }
         Err(more) => {
             errors.extend(more);
             Vec::new()

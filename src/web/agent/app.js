@@ -204,7 +204,7 @@ function draw() {
   top();
   const { call } = state;
   part("phone", [phone.here !== null, phone.state, phone.why, call !== null], phonePart);
-  part("call", [call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by, call.monitor], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], view === "agent" || call ? callPart : () => null);
+  part("call", [call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by, call.monitor, call.recording], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], view === "agent" || call ? callPart : () => null);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
   if (view === "supervisor") return tick();
@@ -247,6 +247,7 @@ function status() {
 const pause = () => act("pause", { reason: document.getElementById("pause-reason")?.value || "" });
 const decline = () => (phone.state === "incoming" ? phone.telephone.decline() : act("decline", { call: state.call.call }));
 const hold = () => act("hold", { call: state.call.call, on: !state.call.held });
+const pauseRecording = () => act("pause-recording", { call: state.call.call, on: state.call.recording === "on" });
 const hangUp = () => act("hang-up", { call: state.call.call });
 
 function callPart() {
@@ -257,13 +258,21 @@ function callPart() {
     h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
       call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
     h("p", { class: "big-time", id: "call-time" }),
+    call.stage === "talking" && recordingMark(call.recording),
     h("div", { class: "row" },
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
       call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
       call.stage === "talking" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(call.muted), onclick: mute }, withKey(call.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M")),
       call.stage === "talking" && !call.asked_by && !call.consultation?.in_progress && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Resume") : w("保持", "Hold"), "K")),
+      call.stage === "talking" && call.recording !== "off" && h("button", { type: "button", id: "do-pause-recording", "aria-pressed": String(call.recording === "paused"), onclick: pauseRecording }, withKey(call.recording === "paused" ? w("继续录音", "Record again") : w("暂停录音", "Pause recording"), "V")),
       call.stage === "talking" && transferPart({ state, settings, act }),
       call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H"))));
+}
+
+/** Whether the conversation is recorded: a word and a sign, never the colour alone. */
+function recordingMark(recording) {
+  const marks = { on: w("● 正在录音", "● Recording"), paused: w("‖ 录音已暂停", "‖ Recording paused"), off: w("○ 不录音", "○ Not recorded") };
+  return h("p", { class: `chip record-chip is-${recording}`, id: "recording-mark", role: "status" }, marks[recording]);
 }
 
 function callerPart() {
@@ -328,7 +337,7 @@ function callBacksPart() {
 }
 
 function keysPart() {
-  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["M", w("静音", "mute")], ...transferKeys(), ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason for the call")],
+  const keys = [["R", w("就绪", "ready")], ["P", w("暂停", "pause")], ["Q", w("签退", "end work")], ["D", w("拒接", "decline")], ["H", w("结束通话", "end the call")], ["K", w("保持", "hold")], ["M", w("静音", "mute")], ...transferKeys(), ["V", w("暂停、继续录音", "pause the recording, record again")], ["N", w("写备注", "write a note")], [`1–${Math.min(9, settings.reasons.length)}`, w("来电原因", "reason for the call")],
     ...(phone.here ? [["B", w("浏览器电话", "this browser as telephone")], ["A", w("接听", "answer")]] : [])];
   return [h("h2", {}, w("快捷键", "Keys")), h("ul", { class: "plain keys" }, keys.map(([name, what]) => h("li", {}, key(name), " ", what)))];
 }
@@ -418,7 +427,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { document.activeElement?.blur(); return; }
   if (event.target.closest("input:not([type=radio]), textarea, select")) return;
   const ofSupervisor = { l: "do-listen", w: "do-whisper", i: "do-barge", o: "do-take_over", e: "do-leave" };
-  const ids = view === "supervisor" ? { ...ofSupervisor, h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back" } : { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back" };
+  const ids = view === "supervisor" ? { ...ofSupervisor, h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back", v: "do-pause-recording" } : { r: "do-ready", p: "do-pause", q: "do-stop", d: "do-decline", h: "do-hang-up", a: "do-answer", m: "do-mute", b: "do-phone", k: "do-hold", t: "do-transfer", c: "do-consult", f: "do-complete", s: "do-swap", x: "do-back", v: "do-pause-recording" };
   const name = event.key.toLowerCase();
   if (name === "g") {
     if (chooseTarget()) event.preventDefault();

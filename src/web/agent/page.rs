@@ -22,7 +22,7 @@ macro_rules! scripts {
 }
 
 static SCRIPTS: [(&str, &[u8]); 6] =
-    scripts!["app.js", "caller.js", "ring.js", "supervisor.js", "transfer.js", "words.js"];
+    scripts!["app.js", "caller.js", "recordings.js", "ring.js", "supervisor.js", "transfer.js", "words.js"];
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";

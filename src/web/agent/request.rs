@@ -21,7 +21,7 @@ pub struct CallBody {
     pub call: u64,
 }
 
-/// `POST hold`, `POST mute`
+/// `POST hold`, `POST mute`, `POST pause-recording`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldBody {

@@ -32,6 +32,8 @@ pub enum AgentApi {
     HangUp,
     /// Lets the caller hear music, or ends that.
     Hold,
+    /// Pauses the recording of the conversation, or goes on with it.
+    PauseRecording,
     /// Lets the other side hear silence and not the agent, or ends that.
     Mute,
     /// Gives the caller to a queue, an agent or a number.
@@ -62,6 +64,10 @@ pub enum AgentApi {
     Duty,
     /// Withdraws a wish to be called back.
     CallBackCancel,
+    /// The recorded conversations.
+    Recordings,
+    /// The sound of one; each listening is in the audit log.
+    Recording,
 }
 
 /// Finds the route of a request; `name` is the path after `/agent/api/`.
@@ -105,6 +111,8 @@ impl AgentApi {
                 | AgentApi::MonitorEnd
                 | AgentApi::Duty
                 | AgentApi::CallBackCancel
+                | AgentApi::Recordings
+                | AgentApi::Recording
         )
     }
 
@@ -129,6 +137,7 @@ impl AgentApi {
             AgentApi::HangUp => ("hang-up", true),
             AgentApi::Hold => ("hold", true),
             AgentApi::Mute => ("mute", true),
+            AgentApi::PauseRecording => ("pause-recording", true),
             AgentApi::Transfer => ("transfer", true),
             AgentApi::Consult => ("consult", true),
             AgentApi::Complete => ("complete", true),
@@ -143,11 +152,13 @@ impl AgentApi {
             AgentApi::MonitorEnd => ("monitor-end", true),
             AgentApi::Duty => ("duty", true),
             AgentApi::CallBackCancel => ("call-back-cancel", true),
+            AgentApi::Recordings => ("recordings", false),
+            AgentApi::Recording => ("recording", false),
         }
     }
 }
 
-const ALL: [AgentApi; 28] = [
+const ALL: [AgentApi; 31] = [
     AgentApi::SignIn,
     AgentApi::SignOut,
     AgentApi::Me,
@@ -162,6 +173,7 @@ const ALL: [AgentApi; 28] = [
     AgentApi::HangUp,
     AgentApi::Hold,
     AgentApi::Mute,
+    AgentApi::PauseRecording,
     AgentApi::Transfer,
     AgentApi::Consult,
     AgentApi::Complete,
@@ -176,6 +188,8 @@ const ALL: [AgentApi; 28] = [
     AgentApi::MonitorEnd,
     AgentApi::Duty,
     AgentApi::CallBackCancel,
+    AgentApi::Recordings,
+    AgentApi::Recording,
 ];
 
 #[cfg(test)]

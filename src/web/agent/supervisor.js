@@ -3,12 +3,15 @@
 
 import { Refused, get, post, session, words } from "/studio/api.js";
 import { ask, button, fill, h, key, notice, w } from "/studio/dom.js";
+import { recordingsView } from "./recordings.js";
 import { callBackState, clock, hour, langName, modeName, ratings, reasonName, stateName } from "./words.js";
 
 export function supervisorView({ main, settings }) {
   let alive = true;
   let desk = null;
   let shown = "";
+  // The desk is drawn again and again; a recording that plays must not be.
+  const recordings = recordingsView(() => ({ queues: (desk?.queues || []).map((one) => one.name), agents: (desk?.agents || []).map((one) => one.name) }));
 
   async function follow() {
     while (alive) {
@@ -165,8 +168,9 @@ export function supervisorView({ main, settings }) {
       fill(main, h("h1", { tabindex: -1 }, w("班长席", "Supervisor's desk")),
         h("section", { class: "conversation", "aria-label": w("通话", "Conversations") }, h("div", { class: "card", id: "monitoring" }), h("div", { class: "card", id: "phone", hidden: true }),
           h("div", { class: "card", id: "call", hidden: true }), h("div", { class: "card", id: "caller", hidden: true }), h("div", { class: "card", id: "note", hidden: true })),
-        h("div", { id: "desk" }, h("p", { class: "soft" }, w("正在读取…", "Loading…"))));
+        h("div", { id: "desk" }, h("p", { class: "soft" }, w("正在读取…", "Loading…"))), recordings.place);
       if (desk) draw();
+      recordings.enter();
       follow();
     },
     leave() { alive = false; },

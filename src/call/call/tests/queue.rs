@@ -65,6 +65,17 @@ fn keys_of_a_connected_caller_are_the_agents_and_the_end_is_the_transfers() {
 }
 
 #[test]
+fn the_record_names_the_recordings_of_the_call() {
+    let mut peer = Peer::is_connected();
+    for id in ["0a", "0b"] {
+        peer.gives(Input::Queue(QueueNotice::Recorded { id: id.into() }));
+    }
+    peer.asks("BYE", "", "");
+    let names = peer.record().map(|record| record.recordings);
+    assert_eq!(names, Some(vec!["0a".into(), "0b".into()]));
+}
+
+#[test]
 fn a_caller_whom_no_agent_serves_goes_on_in_the_flow() {
     for (notice, how, outcome) in [
         (QueueNotice::Left(flow::QueueOutcome::Full), TransferOutcome::Busy, QueueOutcome::Full),

@@ -53,6 +53,22 @@ fn the_agent_is_shown_what_the_caller_keyed_and_no_secret() {
 }
 
 #[test]
+fn a_recorded_conversation_is_announced_once_before_the_queue_and_no_key_skips_that() {
+    let mut phone = Phone::dials(&hotline());
+    phone.talk.caller.recorded = true;
+    phone.presses("10");
+    let outputs = phone.hears_it_out();
+    assert_eq!(phone.hears(), ["recorded"]);
+    let announced =
+        |outputs: &[Output]| outputs.iter().filter(|output| matches!(output, Output::RecordingAnnounced)).count();
+    assert_eq!((announced(&outputs), entered(&outputs)), (1, 0));
+    let outputs = phone.presses("111");
+    assert!(phone.hears() == ["recorded"] && entered(&outputs) == 0, "it cannot be cut short");
+    let outputs = phone.hears_it_out();
+    assert_eq!((announced(&outputs), entered(&outputs)), (0, 1));
+}
+
+#[test]
 fn music_plays_until_something_is_said_and_goes_on_after_it() {
     let (mut phone, outputs) = Phone::waits_for_an_agent(&hotline(), false);
     assert_eq!(entered(&outputs), 1);

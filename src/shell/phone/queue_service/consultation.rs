@@ -148,6 +148,7 @@ impl Service {
                     asked,
                     Offer { call: target.call, agent: name, caller, stage: Stage::Talking, held: false },
                 );
+                self.begin_recording(caller, asked);
             }
             Who::Number(_) => {
                 self.tell_caller(caller, QueueNotice::Handled(HandlingStep::ToNumber(target.who.shown())));

@@ -27,12 +27,14 @@ impl Service {
             (PageCommand::HangUp, Stage::Talking) => {}
             (PageCommand::Hold(held), Stage::Talking) => return self.hold(id, *held),
             (PageCommand::Mute(muted), Stage::Talking) => return self.mute(id, *muted),
+            (PageCommand::PauseRecording(paused), Stage::Talking) => return self.pause_recording(id, *paused),
             (PageCommand::Transfer(queue), Stage::Talking) => return self.transfer(now, id, queue),
             (
                 PageCommand::Decline
                 | PageCommand::HangUp
                 | PageCommand::Hold(_)
                 | PageCommand::Mute(_)
+                | PageCommand::PauseRecording(_)
                 | PageCommand::Transfer(_),
                 Stage::Ringing | Stage::Answered | Stage::Talking | Stage::Withdrawn | Stage::Declined,
             ) => return false,

@@ -14,6 +14,7 @@ mod consultation;
 mod conversations;
 mod monitoring;
 mod offers;
+mod recording;
 mod staff;
 mod transfers;
 
@@ -29,6 +30,7 @@ use crate::agent_pages::{AgentPages, CallStage};
 use crate::call_back::CallBackStart;
 use crate::call_backs::CallBacks;
 use crate::calls::far;
+use crate::conversation_recording::Recorder;
 use crate::desk_audit::DeskAudit;
 use crate::inbox::insist;
 use crate::kept_desk::{DeskKeeper, KeptDesk};
@@ -88,6 +90,7 @@ pub(crate) async fn serve(
         targets: HashMap::new(),
         called_numbers: CalledNumbers::default(),
         call_backs,
+        recorder: Recorder::default(),
     };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,6 +105,7 @@ pub(crate) async fn serve(
             _ = ticks.tick() => service.look_after(clock::now()),
         }
         service.act();
+        service.end_recordings();
     }
 }
 
@@ -157,6 +161,7 @@ struct Service {
     targets: HashMap<OfferId, transfers::Target>,
     called_numbers: CalledNumbers,
     call_backs: CallBacks,
+    recorder: Recorder,
 }
 
 /// Whether an agent has a telephone.
@@ -382,6 +387,7 @@ impl Service {
         for call_back in self.call_backs.lost() {
             self.queues.call_back_result(now, call_back, CallBackResult::Failed);
         }
+        self.show_failed_recordings();
         self.pages.forget_old();
         self.look_at_telephones(now);
         self.look_at_the_day(now);

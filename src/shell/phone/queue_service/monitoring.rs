@@ -230,6 +230,7 @@ impl Service {
         self.offers.insert(id, Offer { call, agent, caller, stage: Stage::Talking, held: false });
         self.conversations.insert(caller, id);
         self.monitors.taken_over.insert(id, watched);
+        self.begin_recording(caller, id);
         true
     }
 

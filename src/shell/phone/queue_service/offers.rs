@@ -148,6 +148,7 @@ impl Service {
             self.pages.comes_to(&offer.agent, id, CallStage::Talking);
             offer.stage = Stage::Talking;
             self.conversations.insert(caller, id);
+            self.begin_recording(caller, id);
             return;
         }
         tracing::warn!("a caller could not be connected with an agent: this node does not keep up");

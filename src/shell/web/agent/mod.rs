@@ -10,6 +10,7 @@
 //! The page asks for its state again and again; a request waits until it changes, for some seconds at most.
 
 mod card;
+mod recordings;
 mod state;
 mod supervisor;
 mod transfer;
@@ -46,6 +47,7 @@ pub struct AgentService {
     pauses: Vec<String>,
     reasons: Vec<String>,
     numbers: bool,
+    listenings: recordings::Listenings,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,7 @@ impl AgentService {
             pauses,
             reasons: phone.call_reasons.clone(),
             numbers: phone.transfer.is_some(),
+            listenings: recordings::Listenings::default(),
         }
     }
 
@@ -114,10 +117,17 @@ impl AgentService {
         let query = Query::read(head.uri.query().unwrap_or(""))?;
         let asked = Asked { session, origin: access::origin(&AGENT, peer, &head.headers), query };
         let body = if api.changes() { self.studio.json(head, body).await? } else { Bytes::new() };
-        self.dispatch(api, peer, asked, &body).await
+        self.dispatch(api, peer, asked, head, &body).await
     }
 
-    async fn dispatch(&self, api: AgentApi, peer: &Peer, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
+    async fn dispatch(
+        &self,
+        api: AgentApi,
+        peer: &Peer,
+        asked: Asked,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<Reply, StudioError> {
         let agent = asked.session.operator.name.clone();
         match api {
             AgentApi::SignIn => Err(RequestError::NotFound.into()),
@@ -148,10 +158,16 @@ impl AgentService {
                 let HoldBody { call, on } = HoldBody::read(body)?;
                 self.command(agent, call, PageCommand::Mute(on)).await
             }
+            AgentApi::PauseRecording => {
+                let HoldBody { call, on } = HoldBody::read(body)?;
+                self.command(agent, call, PageCommand::PauseRecording(on)).await
+            }
             AgentApi::Transfer | AgentApi::Consult => self.give_or_ask(api, asked, body).await,
             AgentApi::Complete | AgentApi::Swap | AgentApi::Back => self.consulting(api, agent, body).await,
             AgentApi::Note => self.note(agent, &AgentNoteBody::read(body)?),
             AgentApi::Desk => Ok(self.desk()),
+            AgentApi::Recordings => self.recordings(&asked.query).await,
+            AgentApi::Recording => self.recording(asked, head).await,
             AgentApi::Queue
             | AgentApi::Move
             | AgentApi::Agent

@@ -37,6 +37,8 @@ struct Call {
     held: bool,
     /// The supervisor at this conversation; none: there is none.
     monitor: Option<Monitor>,
+    /// `on`, `paused` or `off`.
+    recording: &'static str,
     muted: bool,
     consultation: Option<Consultation>,
     /// The agent who asks this one about the caller.
@@ -175,6 +177,7 @@ impl Call {
             lang: call.card.lang.map(base::Lang::code),
             can_note: call.stage != CallStage::Ringing,
             held: call.held,
+            recording: call.recording.name(),
             monitor: call
                 .monitor
                 .as_ref()
