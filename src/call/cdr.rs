@@ -52,6 +52,7 @@ impl CdrBuilder {
             srtp: None,
             mos_hundredths: None,
             queue: None,
+            text_message: None,
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -150,6 +151,11 @@ impl CdrBuilder {
 
     pub(super) fn queued(&mut self, visit: QueueVisit) {
         self.record.queue = Some(visit);
+    }
+
+    /// The caller asked for a text message.
+    pub(super) fn texted(&mut self, accepted: bool) {
+        self.record.text_message = Some(accepted);
     }
 
     pub(super) fn transferred(&mut self) {

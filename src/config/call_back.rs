@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Bilingual, bilingual};
-use queue::{CallBackSettings, NumberPattern};
+use queue::CallBackSettings;
 
 use super::table_reader::Reader;
 use super::trunk::Trunk;
+use super::values::patterns;
 
 /// By which line people are called back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,21 +106,6 @@ fn host(behind: &str) -> &str {
         Some((address, _)) => address,
         None => behind.split([':', ';', '?']).next().unwrap_or(behind),
     }
-}
-
-fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
-    let mut patterns = Vec::new();
-    for text in reader.strings(key, &[]) {
-        match text.parse() {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => {
-                let error: queue::PatternError = error;
-                let why = error.text();
-                reader.report(key, bilingual!("{text}: {why}", "{text}：{why:#}"));
-            }
-        }
-    }
-    patterns
 }
 
 /// Where the number stands in `call_back.dial`.

@@ -13,6 +13,7 @@ mod queues;
 mod register;
 mod registrar;
 mod settings;
+mod sms;
 mod table_reader;
 #[cfg(test)]
 mod tests;

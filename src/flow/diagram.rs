@@ -173,6 +173,7 @@ fn condition(when: &When) -> String {
         When::Number => " (number known)".into(),
         When::Emergency => " (switch)".into(),
         When::CallBack => " (call-backs)".into(),
+        When::Sms => " (text messages)".into(),
         When::Calendar(name) => format!(" ({name})"),
         When::Open(name) => format!(" ({name} open)"),
     }

@@ -277,6 +277,7 @@ impl Reader {
             "caller.number" => When::Number,
             "switch.emergency" => When::Emergency,
             "desk.call_back" => When::CallBack,
+            "sms.possible" => When::Sms,
             other => match (other.strip_prefix("calendar."), other.strip_prefix("open.")) {
                 (Some(name), _) => When::Calendar(name.into()),
                 (None, Some(name)) => When::Open(name.into()),
@@ -360,7 +361,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     n.checked_mul(seconds).map(Duration::from_secs)
 }
 
-const CONDITIONS: [&str; 9] = [
+const CONDITIONS: [&str; 10] = [
     "caller.blocked",
     "caller.senior",
     "caller.mobile",
@@ -368,6 +369,7 @@ const CONDITIONS: [&str; 9] = [
     "caller.number",
     "switch.emergency",
     "desk.call_back",
+    "sms.possible",
     "calendar.…",
     "open.…",
 ];

@@ -171,4 +171,6 @@ pub struct CallRecord {
     pub srtp: Option<&'static str>,
     /// Its last wait for an agent.
     pub queue: Option<QueueVisit>,
+    /// Whether the last text message that the caller asked for was accepted for sending; none: the caller asked for none.
+    pub text_message: Option<bool>,
 }

@@ -36,7 +36,6 @@ mod ids;
 mod io;
 mod limits;
 mod moment;
-mod number_pattern;
 mod number_policy;
 mod offer;
 mod queues;
@@ -50,7 +49,6 @@ pub use io::{
     Action, AgentChange, AgentError, AgentState, CallBackError, CallBackId, CallBackResult, CallBackWish, CallerId,
     Join, LeaveReason, Left, NotReadyReason, OfferId, OfferResult, Refusal,
 };
-pub use number_pattern::{NumberPattern, PatternError};
 pub use queues::Queues;
 pub use settings::{AgentSettings, CallBackSettings, QueueSettings, Ring, Settings, SettingsError};
 

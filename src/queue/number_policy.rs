@@ -1,26 +1,20 @@
 //! Which numbers may be called back.
 
-use crate::number_pattern::NumberPattern;
+use base::allowed_number;
+
 use crate::settings::CallBackSettings;
 
 impl CallBackSettings {
     /// The number as it is dialled, if it may be called: without spaces, hyphens and parentheses.
     pub fn allowed(&self, number: &str) -> Option<String> {
-        if number.len() > WRITTEN_MAX {
-            return None;
-        }
-        let dialled: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-        let fits = |patterns: &[NumberPattern]| patterns.iter().any(|pattern| pattern.fits(&dialled));
-        (fits(&self.allow) && !fits(&self.deny)).then_some(dialled)
+        allowed_number(number, &self.allow, &self.deny)
     }
 }
-
-/// Longer texts are no numbers.
-const WRITTEN_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::NumberPattern;
 
     fn pattern(text: &str) -> NumberPattern {
         text.parse().expect("a pattern")

@@ -15,7 +15,7 @@
 //! | E45, E46, E49 | make-up day without hours; no such calendar; a make-up day of another calendar without hours |
 //! | E47, E48, W08, W14 | a recording that is missing; a live take, or a recording, of other words (reported where recordings are read) |
 //! | W16 | a queue whose keys lead nowhere |
-//! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
+//! | W01–W06 | changed default key, unused words, too many options, long menu, lost key, state without words |
 //! | W09–W13 | calendars at odds, or without days; no limit; a wordless beep; a source or address that no node has; languages read in one |
 //! | W15 | a path on which a notice that must be heard is missed |
 

@@ -73,6 +73,8 @@ pub enum When {
     Emergency,
     /// `desk.call_back`: the node can call the caller back.
     CallBack,
+    /// `sms.possible`: the caller may get a text message, and has not had one for each that a call may send.
+    Sms,
     /// Today is in the `days` of a calendar.
     Calendar(Arc<str>),
     /// `open.desk`: it is within the hours of a calendar.

@@ -15,6 +15,10 @@ pub(super) struct Office {
     /// The flow may offer a call-back: the sheet says so.
     pub(super) offers: bool,
     pub(super) calls_back: bool,
+    /// The node sends text messages, and the caller may get one.
+    pub(super) texts: bool,
+    /// The office accepts a text message.
+    pub(super) accepts_texts: bool,
     pub(super) caller: Caller,
 }
 
@@ -34,6 +38,8 @@ impl Default for Office {
             books: true,
             offers: false,
             calls_back: false,
+            texts: false,
+            accepts_texts: true,
             caller: Caller::Elsewhere,
         }
     }

@@ -52,6 +52,10 @@ pub enum Act {
     Queue(QueueAct),
     /// Whether call-backs can be booked from here on.
     CallBacks(bool),
+    /// Whether the caller may get text messages, from here on.
+    Sms(SmsAct),
+    /// A text message with these words is accepted, at some time from here on.
+    ExpectsSms(Vec<String>),
     /// The node makes the call, as the caller wished.
     CalledBack,
     /// The caller presses keys.
@@ -74,6 +78,17 @@ pub enum Act {
     Within(Duration),
     /// The call ends.
     Ended,
+}
+
+/// What the office does with text messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmsAct {
+    /// The caller may get one.
+    On,
+    /// None is sent.
+    Off,
+    /// One is offered, and then refused.
+    Fails,
 }
 
 /// What an agent does.
@@ -242,6 +257,16 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
             Some("off") => Ok(Act::CallBacks(false)),
             Some(_) | None => Err(write("`call_backs on|off`")),
         },
+        "sms" => match first {
+            Some("on") => Ok(Act::Sms(SmsAct::On)),
+            Some("off") => Ok(Act::Sms(SmsAct::Off)),
+            Some("fails") => Ok(Act::Sms(SmsAct::Fails)),
+            Some(_) | None => Err(write("`sms on|off|fails`")),
+        },
+        "expects" => match first {
+            Some("sms") => Ok(Act::ExpectsSms(rest[1..].to_vec())),
+            Some(_) | None => Err(write("`expects sms \"words\"`")),
+        },
         "called_back" => Ok(Act::CalledBack),
         "press" => keys(&rest.concat())
             .filter(|keys| !keys.is_empty())
@@ -353,7 +378,7 @@ fn said(rest: &[String]) -> Result<Expected, Bilingual> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 22] = [
+const ACTS: [&str; 24] = [
     "test",
     "at",
     "db",
@@ -365,6 +390,8 @@ const ACTS: [&str; 22] = [
     "position",
     "queue",
     "call_backs",
+    "sms",
+    "expects",
     "called_back",
     "press",
     "silence",

@@ -119,7 +119,7 @@ impl Session {
             Act::Wait(time) if time.is_zero() => {}
             Act::Listen => {}
             Act::Db(Db::Row(row)) => self.note(row_line(row)),
-            Act::Hear(_) | Act::Never(_) | Act::AtNode(_) | Act::Within(_) | Act::Ended => {
+            Act::Hear(_) | Act::Never(_) | Act::ExpectsSms(_) | Act::AtNode(_) | Act::Within(_) | Act::Ended => {
                 lines.push(Bilingual::fixed("-- so it is", "-- 确认如此"));
                 self.note(line.to_owned());
             }
@@ -133,6 +133,7 @@ impl Session {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Sms(_)
             | Act::CalledBack
             | Act::Silence(_)
             | Act::Talk(_)
@@ -208,6 +209,10 @@ impl Session {
                         false => format!("{:<4}{text}", lang.code()).into(),
                     };
                     return Some((said(heard, *lang, text), shown));
+                }
+                Event::Text(text) => {
+                    let shown = bilingual!("    (text message: {text})", "    （短信：{text}）");
+                    return Some((None, shown));
                 }
                 Event::Ended => {
                     return Some((
@@ -289,9 +294,11 @@ fn is_callers(act: &Act) -> bool {
         | Act::Position(..)
         | Act::Queue(_)
         | Act::CallBacks(_)
+        | Act::Sms(_)
         | Act::CalledBack
         | Act::Hear(_)
         | Act::Never(_)
+        | Act::ExpectsSms(_)
         | Act::AtNode(_)
         | Act::Within(_)
         | Act::Ended => false,

@@ -158,6 +158,8 @@ impl Writing {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Sms(_)
+            | Act::ExpectsSms(_)
             | Act::CalledBack
             | Act::Press(_)
             | Act::Talk(_)
@@ -198,6 +200,8 @@ impl Writing {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Sms(_)
+            | Act::ExpectsSms(_)
             | Act::CalledBack
             | Act::Silence(_)
             | Act::Hear(_)
@@ -253,7 +257,7 @@ fn sound(event: &Event) -> Option<Sound> {
         Event::Heard { heard, lang, lines, .. } => {
             Some(Sound { heard: heard.clone(), lang: *lang, lines: lines.clone() })
         }
-        Event::Node(_) | Event::Ended => None,
+        Event::Node(_) | Event::Text(_) | Event::Ended => None,
     }
 }
 
@@ -276,9 +280,13 @@ fn need(act: &Act) -> Option<Requirement> {
         Act::Caller(_) => Some(Requirement::Caller),
         Act::Emergency(_) => Some(Requirement::Switch),
         Act::Lang(_) => Some(Requirement::Language),
-        Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
-            Some(Requirement::ActedOut)
-        }
+        Act::Agent(..)
+        | Act::Position(..)
+        | Act::Queue(_)
+        | Act::CallBacks(_)
+        | Act::Sms(_)
+        | Act::ExpectsSms(_)
+        | Act::CalledBack => Some(Requirement::ActedOut),
         Act::Talk(_) => Some(Requirement::Message),
         Act::Transfer(_)
         | Act::Press(_)
@@ -297,9 +305,11 @@ fn need(act: &Act) -> Option<Requirement> {
 fn is_in_call(act: &Act) -> bool {
     match act {
         Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => false,
-        Act::Agent(_, AgentAct::Ready | AgentAct::Leaves) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
-            false
-        }
+        Act::Agent(_, AgentAct::Ready | AgentAct::Leaves)
+        | Act::Queue(_)
+        | Act::CallBacks(_)
+        | Act::Sms(_)
+        | Act::CalledBack => false,
         Act::Agent(_, AgentAct::Answers | AgentAct::Fails | AgentAct::HangsUp)
         | Act::Position(..)
         | Act::Lang(_)
@@ -309,6 +319,7 @@ fn is_in_call(act: &Act) -> bool {
         | Act::Wait(_)
         | Act::Hear(_)
         | Act::Never(_)
+        | Act::ExpectsSms(_)
         | Act::AtNode(_)
         | Act::Listen
         | Act::Within(_)
@@ -322,7 +333,7 @@ fn acted_out(release: &Release, call: &Call) -> bool {
         Event::Node(name) => {
             release.flow.node(name).is_some_and(|node| matches!(node.kind, Kind::Sms(_) | Kind::Callback(_)))
         }
-        Event::Heard { .. } | Event::Ended => false,
+        Event::Heard { .. } | Event::Text(_) | Event::Ended => false,
     })
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod kiosk;
 pub(crate) mod messages;
 pub(crate) mod prompts;
 pub(crate) mod replica;
+pub(crate) mod sms;
 pub(crate) mod trace;
 
 use std::ffi::OsString;
@@ -171,6 +172,9 @@ pub(crate) enum Command {
     /// List or withdraw the wishes to be called back
     #[command(subcommand)]
     CallBack(call_back::CallBackCommand),
+    /// List, withdraw or try text messages
+    #[command(subcommand)]
+    Sms(sms::SmsCommand),
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),

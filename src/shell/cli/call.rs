@@ -90,6 +90,7 @@ fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
         "queue_wait_s": call.queue_wait.map(|wait| wait.as_secs_f64()),
         "queue_outcome": call.queue_outcome,
         "agent": call.agent,
+        "sms": call.text_message,
     })
 }
 
@@ -149,6 +150,9 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
     if let Some(queue) = queue(call) {
         lines.line(&fixed("queue", "队列"), &queue);
     }
+    if let Some(outcome) = text_message(call) {
+        lines.line(&fixed("sms", "短信"), &outcome);
+    }
     lines.line(&fixed("sound", "音质"), &sound(call));
     let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
         let cause = code(cause);
@@ -180,6 +184,16 @@ fn queue(call: &PastCall) -> Option<Bilingual> {
         call.agent.as_ref().map_or_else(Bilingual::default, |agent| bilingual!(" by {agent}", "（坐席 {agent}）"));
     let wait = call.queue_wait.unwrap_or_default().as_secs_f64();
     Some(bilingual!("{queue}: {outcome}{agent} after {wait:.1} s", "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒"))
+}
+
+/// Whether the text message that the caller asked for was accepted.
+fn text_message(call: &PastCall) -> Option<Bilingual> {
+    let outcome = match call.text_message.as_deref()? {
+        "accepted" => Bilingual::fixed("accepted for sending", "已受理，待发送"),
+        "refused" => Bilingual::fixed("refused", "未受理"),
+        other => other.to_owned().into(),
+    };
+    Some(outcome)
 }
 
 fn sound(call: &PastCall) -> Bilingual {

@@ -55,6 +55,8 @@ pub struct PastCall {
     pub queue_outcome: Option<String>,
     /// The account of the agent who answered.
     pub agent: Option<String>,
+    /// `accepted` or `refused`: the text message that the caller asked for.
+    pub text_message: Option<String>,
 }
 
 /// Which row.
@@ -90,6 +92,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "queue_wait_ms",
         "queue_outcome",
         "agent",
+        "sms",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -136,5 +139,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         queue_wait: row.get::<_, Option<i64>>(19)?.map(millis),
         queue_outcome: row.get(20)?,
         agent: row.get(21)?,
+        text_message: row.get(22)?,
     })
 }

@@ -40,6 +40,7 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         round_trip: Some(Duration::from_micros(1500)),
         mos_hundredths: Some(350),
         queue: None,
+        text_message: None,
         srtp: None,
     }
 }

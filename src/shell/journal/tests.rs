@@ -49,6 +49,7 @@ fn call(started: Timestamp) -> CallRecord {
         round_trip: Some(Duration::from_micros(1500)),
         mos_hundredths: Some(437),
         queue: None,
+        text_message: None,
         srtp: Some("AEAD_AES_128_GCM"),
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, SealedTable};
 use crate::error::JournalError;
 use crate::file::{self, FILE_NAME};
 use crate::held::LOOK_AGAIN;
@@ -132,6 +132,7 @@ impl Writer {
                 | Entry::Rating { .. }
                 | Entry::Transfer { .. }
                 | Entry::CallBack(..)
+                | Entry::TextMessage(..)
                 | Entry::Note(_)
                 | Entry::Ticket(_)
                 | Entry::Flush(_) => {}
@@ -176,7 +177,7 @@ impl Writer {
             let over = retention::over(connection, bytes_max, folder::free_bytes(&data), now)?;
             let messages = retention::messages(connection, &data, now)?;
             retention::transfers(connection, now)?;
-            retention::call_backs(connection, now)?;
+            retention::sealed_records(connection, now)?;
             metrics.message_bytes.store(file::message_bytes(connection)?, Ordering::Relaxed);
             let held = [rows, over, messages].contains(&Left::Held);
             metrics.deletion_held.store(held.into(), Ordering::Relaxed);
@@ -208,7 +209,12 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Repeated(repeated) => file::put_repeated(&transaction, repeated)?,
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
-            Entry::CallBack(call_back, _) => file::put_call_back(&transaction, clock::steady(), call_back)?,
+            Entry::CallBack(record, _) => {
+                file::put_sealed(&transaction, SealedTable::CallBacks, clock::steady(), record)?;
+            }
+            Entry::TextMessage(record, _) => {
+                file::put_sealed(&transaction, SealedTable::TextMessages, clock::steady(), record)?;
+            }
             Entry::Note(note) => file::put_note(&transaction, note)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
@@ -232,7 +238,9 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
             | Entry::Transfer { .. }
             | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
-            Entry::Message(_, sender) | Entry::CallBack(_, sender) => drop(sender.send(())),
+            Entry::Message(_, sender) | Entry::CallBack(_, sender) | Entry::TextMessage(_, sender) => {
+                drop(sender.send(()))
+            }
             Entry::Flush(sender) => drop(sender.send(())),
         }
     }

@@ -235,6 +235,7 @@ mod tests {
             round_trip: Some(Duration::from_millis(30)),
             mos_hundredths: Some(395),
             queue: None,
+            text_message: None,
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -243,6 +244,7 @@ mod tests {
             round_trip: None,
             mos_hundredths: None,
             queue: None,
+            text_message: None,
             rating: None,
             srtp: None,
             ..record

@@ -64,6 +64,8 @@ impl Caller<'_> {
             | Act::Position(..)
             | Act::Queue(_)
             | Act::CallBacks(_)
+            | Act::Sms(_)
+            | Act::ExpectsSms(_)
             | Act::CalledBack => return Ok(()),
             Act::Emergency(_) | Act::Transfer(_) if self.phone.is_none() => {}
             Act::Emergency(_)
@@ -133,7 +135,16 @@ impl Caller<'_> {
             (Act::Hear(_) | Act::Silence(_) | Act::AtNode(_) | Act::Listen | Act::Within(_), _) => {}
             (Act::At(_) | Act::Caller(_), _) => {}
             // Calls in which agents act are made in text only.
-            (Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack, _) => {}
+            (
+                Act::Agent(..)
+                | Act::Position(..)
+                | Act::Queue(_)
+                | Act::CallBacks(_)
+                | Act::Sms(_)
+                | Act::ExpectsSms(_)
+                | Act::CalledBack,
+                _,
+            ) => {}
             (Act::Db(_) | Act::Emergency(_) | Act::Lang(_), None) => {}
         }
         Ok(())
