@@ -239,7 +239,7 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
             | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
             Entry::Message(_, sender) | Entry::CallBack(_, sender) | Entry::TextMessage(_, sender) => {
-                drop(sender.send(()))
+                let _ = sender.send(());
             }
             Entry::Flush(sender) => drop(sender.send(())),
         }
