@@ -223,6 +223,10 @@ impl Call {
             Input::CallBackBooked(booked) => {
                 self.feed_application(now, flow::Input::CallBackBooked(booked), &mut out);
             }
+            Input::TextAccepted(accepted) => {
+                self.cdr.texted(accepted);
+                self.feed_application(now, flow::Input::TextAccepted(accepted), &mut out);
+            }
             Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
             Input::MessageRefused => {
                 self.message = None;
@@ -494,6 +498,7 @@ impl Call {
                 let request = CallBackRequest { queue, number, priority, skills, lang: None, passed: pass };
                 self.book_call_back(request, out);
             }
+            flow::Output::SendText { text } => out.push(Effect::SendText { text }.into()),
             flow::Output::LeaveQueue => self.leave_by_key(now, out),
             flow::Output::DeclineCallBack => self.call_back_declined(),
             flow::Output::RecordingAnnounced => self.recording_announced = true,

@@ -54,6 +54,7 @@ impl CdrBuilder {
             queue: None,
             handling: Vec::new(),
             recordings: Vec::new(),
+            text_message: None,
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -183,6 +184,11 @@ impl CdrBuilder {
         if self.record.recordings.len() < STEPS_MAX {
             self.record.recordings.push(id);
         }
+    }
+
+    /// The caller asked for a text message.
+    pub(super) fn texted(&mut self, accepted: bool) {
+        self.record.text_message = Some(accepted);
     }
 
     pub(super) fn transferred(&mut self) {

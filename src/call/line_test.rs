@@ -48,6 +48,7 @@ impl LineTest {
             | Input::StartCallBack
             | Input::Queue(_)
             | Input::CallBackBooked(_)
+            | Input::TextAccepted(_)
             | Input::Recorded(_)
             | Input::RecordingSaved(_)
             | Input::Deadline => Vec::new(),

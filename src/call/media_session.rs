@@ -453,7 +453,7 @@ impl MediaSession {
             relay.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
         }
         if let Some(tap) = self.tap.as_mut().filter(|_| !self.muted) {
-            tap.push(timestamp, (codec, octets), new_source, arrival == SequencePlace::Late);
+            tap.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
         }
         if let Some(recording) = &mut self.recording {
             recording.add(now, new_source, timestamp, (codec, octets), events);

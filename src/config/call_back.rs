@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Bilingual, bilingual};
-use queue::{CallBackSettings, NumberPattern};
+use base::Bilingual;
+use queue::CallBackSettings;
 
 use super::sip_address::in_a_trunk;
 use super::table_reader::Reader;
 use super::trunk::Trunk;
+use super::values::patterns;
 
 /// By which line people are called back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,22 +93,6 @@ pub(super) fn check_trunk(reader: &mut Reader, key: &str, dial: Option<&String>,
     if let Err(wrong) = in_a_trunk(dial, trunks) {
         reader.report(key, wrong);
     }
-}
-
-/// Reads patterns of numbers.
-pub(super) fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
-    let mut patterns = Vec::new();
-    for text in reader.strings(key, &[]) {
-        match text.parse() {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => {
-                let error: queue::PatternError = error;
-                let why = error.text();
-                reader.report(key, bilingual!("{text}: {why}", "{text}：{why:#}"));
-            }
-        }
-    }
-    patterns
 }
 
 /// Where the number stands in the URI of a line.

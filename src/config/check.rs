@@ -47,6 +47,7 @@ pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec
         replica: replica(&mut reader, base),
         journal: journal(&mut reader),
         messages: super::messages::messages(&mut reader),
+        sms: super::sms::sms(&mut reader, base),
         messages_wait: Duration::from_secs(reader.number("messages.wait_h", 1..=8760, 24).unsigned_abs() * 3600),
         log: log(&mut reader),
     };

@@ -15,6 +15,7 @@ mod register;
 mod registrar;
 mod settings;
 mod sip_address;
+mod sms;
 mod table_reader;
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub journal: Journal,
     /// Messages that callers leave.
     pub messages: Messages,
+    /// Text messages to callers who asked for one.
+    pub sms: sms::Settings,
     /// A message of a caller that waits for longer is a trouble in `/health`.
     pub messages_wait: Duration,
     /// Log level and format.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use base::Bilingual;
-use queue::{NumberPattern, allowed_number};
+use base::{Bilingual, NumberPattern, allowed_number};
 
-use super::call_back::{NUMBER, check_dial, patterns};
+use super::call_back::{NUMBER, check_dial};
 use super::table_reader::Reader;
+use super::values::patterns;
 
 /// By which line agents call numbers, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use base::{Bilingual, Codec, Codecs, CodecsError, bilingual};
+use base::{Bilingual, Codec, Codecs, CodecsError, NumberPattern, PatternError, bilingual};
 
 use super::network::Network;
 use super::table_reader::Reader;
@@ -154,3 +154,19 @@ pub(super) fn is_host_name(text: &str) -> bool {
 }
 
 pub(super) const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
+/// Patterns of telephone numbers.
+pub(super) fn patterns(reader: &mut Reader, key: &str) -> Vec<NumberPattern> {
+    let mut patterns = Vec::new();
+    for text in reader.strings(key, &[]) {
+        match text.parse() {
+            Ok(pattern) => patterns.push(pattern),
+            Err(error) => {
+                let error: PatternError = error;
+                let why = error.text();
+                reader.report(key, bilingual!("{text}: {why}", "{text}：{why:#}"));
+            }
+        }
+    }
+    patterns
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::DateTime;
 
 use super::check::reaches_a_person;
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Medium};
 use super::io::{Caller, Facts, Input, LookUpAnswer, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
@@ -32,7 +32,7 @@ pub enum ScreenAnswer {
 /// Walks from the first look-up's outcome to the next question and returns what is said on the way, one utterance for
 /// each prompt. `local` is the local time at `now`. Empty if the flow has no look-up.
 pub fn answer(release: &Arc<Release>, lang: Lang, told: ScreenAnswer, local: DateTime, now: Instant) -> Vec<Utterance> {
-    walk(release, lang, told, (local, now), false)
+    walk(release, lang, told, (local, now), Medium::Screen)
 }
 
 /// The same in the words that a caller hears, where a screen shows others.
@@ -43,7 +43,7 @@ pub fn heard_answer(
     local: DateTime,
     now: Instant,
 ) -> Vec<Utterance> {
-    walk(release, lang, told, (local, now), true)
+    walk(release, lang, told, (local, now), Medium::Call)
 }
 
 fn walk(
@@ -51,20 +51,32 @@ fn walk(
     lang: Lang,
     told: ScreenAnswer,
     (local, now): (DateTime, Instant),
-    for_ears: bool,
+    medium: Medium,
 ) -> Vec<Utterance> {
     let Some(node) = release.flow.nodes.iter().find(|node| matches!(node.kind, Kind::Lookup(_))) else {
         return Vec::new();
     };
     let clock = WallClock { at: now, civil: local };
     let mut talk = Conversation::new(release.clone(), Caller::default(), clock, false, now);
-    talk.await_answer(now, node, lang, for_ears);
-    let mut outputs = talk.handle_input(now, Input::LookedUp(findings(told)));
+    talk.await_answer(now, node, lang, medium);
+    let outputs = talk.handle_input(now, Input::LookedUp(findings(told)));
+    said_from(&mut talk, outputs, now)
+}
+
+/// What is said from where a conversation stands to the next question.
+pub(crate) fn told_from(talk: &mut Conversation, now: Instant) -> Vec<Utterance> {
+    let outputs = talk.take_outputs();
+    said_from(talk, outputs, now)
+}
+
+fn said_from(talk: &mut Conversation, mut outputs: Vec<Output>, now: Instant) -> Vec<Utterance> {
+    let release = Arc::clone(talk.release());
+    let medium = talk.medium();
     let mut said = Vec::new();
-    while outputs.iter().all(|output| tells(release, output)) {
+    while outputs.iter().all(|output| tells(&release, output, medium)) {
         let Some((id, lines)) = talk.playing() else { break };
         said.extend(lines.iter().map(|line| Utterance { pieces: line.pieces.clone(), text: line.text.clone() }));
-        if talk.next().is_none_or(|next| leaves(release, next)) {
+        if talk.next().is_none_or(|next| leaves(&release, next, medium)) {
             break;
         }
         outputs = talk.handle_input(now, Input::Played(id));
@@ -91,9 +103,9 @@ fn findings(told: ScreenAnswer) -> LookUpAnswer {
 }
 
 /// Whether an output belongs to the answer. A screen shows nothing of what a call does next.
-fn tells(release: &Release, output: &Output) -> bool {
+fn tells(release: &Release, output: &Output, medium: Medium) -> bool {
     match output {
-        Output::Step { node } => release.flow.node(node).is_some_and(|node| passes(release, &node.kind)),
+        Output::Step { node } => release.flow.node(node).is_some_and(|node| passes(release, &node.kind, medium)),
         Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::InputError { .. } | Output::Rated { .. } => true,
         Output::LookUp { .. }
         | Output::Transfer { .. }
@@ -102,6 +114,7 @@ fn tells(release: &Release, output: &Output) -> bool {
         | Output::BookCallBack { .. }
         | Output::DeclineCallBack
         | Output::RecordingAnnounced
+        | Output::SendText { .. }
         | Output::Record { .. }
         | Output::StopRecording
         | Output::SaveRecording { .. }
@@ -110,10 +123,12 @@ fn tells(release: &Release, output: &Output) -> bool {
     }
 }
 
-/// Whether a node belongs to the answer: it asks the caller nothing, and leads to no person.
-fn passes(release: &Release, kind: &Kind) -> bool {
+/// Whether a node belongs to the answer: it asks the caller nothing, and leads to no person. What opening hours are now is of no
+/// use in a message.
+fn passes(release: &Release, kind: &Kind, medium: Medium) -> bool {
     match kind {
         Kind::Say(_) | Kind::Switch(_) => true,
+        Kind::Hours(_) if medium == Medium::Message => false,
         Kind::Hours(hours) => !reaches_a_person(&release.flow, &hours.open.target),
         Kind::Menu(_)
         | Kind::Ask(_)
@@ -127,9 +142,9 @@ fn passes(release: &Release, kind: &Kind) -> bool {
     }
 }
 
-fn leaves(release: &Release, next: &Target) -> bool {
+fn leaves(release: &Release, next: &Target, medium: Medium) -> bool {
     match next {
-        Target::Node(name) => release.flow.node(name).is_none_or(|node| !passes(release, &node.kind)),
+        Target::Node(name) => release.flow.node(name).is_none_or(|node| !passes(release, &node.kind, medium)),
         Target::End | Target::Home | Target::Back | Target::Repeat => true,
     }
 }

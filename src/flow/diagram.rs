@@ -174,6 +174,7 @@ fn condition(when: &When) -> String {
         When::Emergency => " (switch)".into(),
         When::CallBack => " (call-backs)".into(),
         When::Recorded => " (recorded)".into(),
+        When::Sms => " (text messages)".into(),
         When::Calendar(name) => format!(" ({name})"),
         When::Open(name) => format!(" ({name} open)"),
     }

@@ -28,6 +28,8 @@ pub struct Caller {
     pub call_back: bool,
     /// The node records conversations with its agents.
     pub recorded: bool,
+    /// Text messages that the node can send the caller in this call; 0: none.
+    pub text_messages: u8,
     /// The language of the caller's last call.
     pub last_lang: Option<Lang>,
 }
@@ -139,6 +141,8 @@ pub enum Input {
     Queue(QueueEvent),
     /// Whether the call-back of [`Output::BookCallBack`] is booked.
     CallBackBooked(bool),
+    /// Whether the text message of [`Output::SendText`] is accepted for sending.
+    TextAccepted(bool),
     /// The end of [`Output::Record`].
     Recorded(RecordResult),
     /// The ticket number of the kept message; absent when it could not be kept.
@@ -224,6 +228,11 @@ pub enum Output {
     /// The caller hears from here on that the conversation with an agent will be recorded, and cannot skip it: nothing else follows
     /// before its end.
     RecordingAnnounced,
+    /// Send the caller a text message; exactly one [`Input::TextAccepted`] follows, once it is stored or refused.
+    SendText {
+        /// The words, with nothing in them that identifies a person.
+        text: Private<String>,
+    },
     /// Record the caller until `stop`, [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`] follows.
     Record {
         /// The longest recording.

@@ -209,10 +209,25 @@ impl Reader {
         }
     }
     fn sms(&mut self, table: Table<'_>) -> Sms {
-        self.known(table, &["template", "to", "on"]);
+        self.known(table, &["template", "to", "result", "on"]);
         let [sent, failed] = self.on(table, ["sent", "failed"]);
         let to = self.needed_text(table, "to", "\"caller\"");
-        Sms { template: self.needed_text(table, "template", "\"progress_result\""), to, sent, failed }
+        if &*to != CALLER && !to.is_empty() {
+            let line = table.item.field("to").map_or(table.line, |field| field.line);
+            self.complain(
+                "E14",
+                line,
+                bilingual!(
+                    "{}: a text message goes to the caller alone, not to {to:?}",
+                    "{}：短信只能发给来电人，不能写 {to:?}",
+                    table.at
+                ),
+                Bilingual::fixed("write `to = \"caller\"`", "请写 `to = \"caller\"`"),
+            );
+        }
+        let template = self.needed_text(table, "template", "\"progress_result\"");
+        let line = table.item.field("template").map_or(table.line, |field| field.line);
+        Sms { template: Prompt { name: template, line }, result: self.text(table, "result"), sent, failed }
     }
 
     fn callback(&mut self, table: Table<'_>) -> Callback {

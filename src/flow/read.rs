@@ -278,6 +278,7 @@ impl Reader {
             "switch.emergency" => When::Emergency,
             "desk.call_back" => When::CallBack,
             "desk.recorded" => When::Recorded,
+            "sms.possible" => When::Sms,
             other => match (other.strip_prefix("calendar."), other.strip_prefix("open.")) {
                 (Some(name), _) => When::Calendar(name.into()),
                 (None, Some(name)) => When::Open(name.into()),
@@ -361,7 +362,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     n.checked_mul(seconds).map(Duration::from_secs)
 }
 
-const CONDITIONS: [&str; 10] = [
+const CONDITIONS: [&str; 11] = [
     "caller.blocked",
     "caller.senior",
     "caller.mobile",
@@ -370,6 +371,7 @@ const CONDITIONS: [&str; 10] = [
     "switch.emergency",
     "desk.call_back",
     "desk.recorded",
+    "sms.possible",
     "calendar.…",
     "open.…",
 ];

@@ -212,4 +212,6 @@ pub struct CallRecord {
     pub handling: Vec<HandlingStep>,
     /// The names of the recordings of its conversations with agents, in order.
     pub recordings: Vec<Arc<str>>,
+    /// Whether the last text message that the caller asked for was accepted for sending; none: the caller asked for none.
+    pub text_message: Option<bool>,
 }

@@ -40,7 +40,6 @@ mod io;
 mod limits;
 mod lines;
 mod moment;
-mod number_pattern;
 mod number_policy;
 mod offer;
 mod queues;
@@ -56,8 +55,6 @@ pub use io::{
     Join, LeaveReason, Left, NotReadyReason, OfferId, OfferResult, Refusal,
 };
 pub use lines::LineFigures;
-pub use number_pattern::{NumberPattern, PatternError};
-pub use number_policy::allowed_number;
 pub use queues::Queues;
 pub use settings::{AgentSettings, CallBackSettings, QueueSettings, Ring, Settings, SettingsError};
 pub use transfer::TransferError;

@@ -1,6 +1,7 @@
 //! Which numbers may be called.
 
-use crate::number_pattern::NumberPattern;
+use base::allowed_number;
+
 use crate::settings::CallBackSettings;
 
 impl CallBackSettings {
@@ -10,22 +11,10 @@ impl CallBackSettings {
     }
 }
 
-/// The number without spaces, hyphens and parentheses, if a pattern allows it and none denies it.
-pub fn allowed_number(number: &str, allow: &[NumberPattern], deny: &[NumberPattern]) -> Option<String> {
-    if number.len() > WRITTEN_MAX {
-        return None;
-    }
-    let dialled: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-    let fits = |patterns: &[NumberPattern]| patterns.iter().any(|pattern| pattern.fits(&dialled));
-    (fits(allow) && !fits(deny)).then_some(dialled)
-}
-
-/// Longer texts are no numbers.
-const WRITTEN_MAX: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::NumberPattern;
 
     fn pattern(text: &str) -> NumberPattern {
         text.parse().expect("a pattern")

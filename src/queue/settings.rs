@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::number_pattern::NumberPattern;
+use base::NumberPattern;
 
 /// All queues of a node.
 #[derive(Clone, Debug)]

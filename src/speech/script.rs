@@ -10,7 +10,8 @@ use super::sentence::{Sentence, Slot, SlotError, SlotType};
 use super::toml_tree::{self, Field, Item, Tree};
 use base::{Bilingual, Lang, bilingual};
 
-/// The words of a release: `menu_line`, `opt.*` and `prompt.*`; `screen.*` for what a screen shows in place of them.
+/// The words of a release: `menu_line`, `opt.*` and `prompt.*`; `screen.*` for what a screen shows in place of them, `sms.*` for what a text
+/// message says, and how it begins.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub(super) file: Arc<str>,
@@ -111,14 +112,14 @@ impl Reader {
                     );
                 }
             }
-            "menu_line" | "opt" | "prompt" | "screen" => self.branch(&field.key, field.line, &field.item),
+            "menu_line" | "opt" | "prompt" | "screen" | "sms" => self.branch(&field.key, field.line, &field.item),
             other => {
-                let known = closest_match(other, ["menu_line", "opt", "prompt", "schema", "screen"]);
+                let known = closest_match(other, ["menu_line", "opt", "prompt", "schema", "screen", "sms"]);
                 let remedy = known.map_or_else(
                     || {
                         Bilingual::fixed(
-                            "use [prompt.…], [opt], [screen] or [menu_line]",
-                            "请使用 [prompt.…]、[opt]、[screen] 或 [menu_line]",
+                            "use [prompt.…], [opt], [screen], [sms] or [menu_line]",
+                            "请使用 [prompt.…]、[opt]、[screen]、[sms] 或 [menu_line]",
                         )
                     },
                     |k| bilingual!("did you mean [{k}]?", "是否应为 [{k}]？"),

@@ -41,6 +41,8 @@ pub enum Trouble {
     Messages,
     /// The working calendar ends within 60 days, or has ended.
     Calendar,
+    /// The carrier of text messages has been unreachable for too long: see `jindu status`.
+    TextMessages,
     /// A mass deletion by age waits for a person: see `jindu journal held`.
     Deletion,
     /// A conversation of the last hour was to be recorded and was not, or not to its end.

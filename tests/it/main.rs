@@ -28,6 +28,7 @@ mod registrar;
 mod replica;
 mod sealed;
 mod sip_sheets;
+mod sms;
 mod spoken_values;
 mod streams;
 mod studio;

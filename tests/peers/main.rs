@@ -17,6 +17,7 @@ mod postgres;
 mod prompts;
 mod public_page;
 mod sipp;
+mod sms;
 mod srtp;
 mod studio_page;
 mod tls;

@@ -18,6 +18,7 @@ pub mod ports;
 pub mod postgres;
 pub mod recordings;
 pub mod scans;
+pub mod sms_carrier;
 pub mod softphone;
 pub mod sound;
 pub mod speaker;

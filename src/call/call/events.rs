@@ -51,6 +51,8 @@ pub enum Input {
     Queue(QueueNotice),
     /// The reply to [`Effect::BookCallBack`].
     CallBackBooked(bool),
+    /// The reply to [`Effect::SendText`].
+    TextAccepted(bool),
     /// The emergency notice was switched on or off.
     Emergency(bool),
     /// Continues the call in this language instead of the caller's choice.
@@ -126,6 +128,11 @@ pub enum Effect {
     },
     /// Book a call-back; exactly one [`Input::CallBackBooked`] follows. A caller who left a queue by a key keeps the place.
     BookCallBack(Box<CallBackRequest>),
+    /// Send the caller a text message; exactly one [`Input::TextAccepted`] follows.
+    SendText {
+        /// The words.
+        text: Private<String>,
+    },
     /// The person whom this node called did not come to the queue. At most once in a call, before [`Effect::Over`]; without it
     /// [`Effect::JoinQueue`] has told that the person agreed.
     CallBackEnded(CallBackEnd),

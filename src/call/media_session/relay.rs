@@ -34,10 +34,8 @@ pub struct Relay {
     span: Option<Span>,
     /// When the newest packet came.
     newest: Option<Instant>,
-    /// While it was watched, octets could have left by [`DELAY`] sooner.
-    is_spare: bool,
-    /// Octets leave by [`DELAY`] sooner from the next silence on.
-    hastens: bool,
+    /// For so many octets in a row each could have left by [`DELAY`] sooner.
+    spare: u32,
     /// Octets of the hole that is being played.
     hole: u32,
     /// The fewest octets that waited after a packet was taken, and over how many octets.
@@ -59,8 +57,7 @@ impl Relay {
             present: [0; ROOM / 64],
             span: None,
             newest: None,
-            is_spare: true,
-            hastens: false,
+            spare: 0,
             hole: 0,
             fewest: u32::MAX,
             watched: 0,
@@ -129,8 +126,7 @@ impl Relay {
 
     /// Begins to watch how long octets wait.
     fn watch(&mut self) {
-        (self.fewest, self.watched) = (u32::MAX, 0);
-        (self.is_spare, self.hastens) = (true, false);
+        (self.fewest, self.watched, self.spare) = (u32::MAX, 0, 0);
     }
 
     /// A packet of so many octets leaves now: watches whether they could have left sooner.
@@ -138,15 +134,15 @@ impl Relay {
         let Some(span) = self.span else { return };
         let sooner = span.play.wrapping_add(DELAY + samples);
         let in_time = self.newest.is_some_and(|newest| now.saturating_duration_since(newest) >= MARGIN);
-        self.is_spare &= after(sooner, span.end) >= 0 && in_time;
-        self.hastens &= self.is_spare;
+        let could = after(sooner, span.end) >= 0 && in_time;
+        self.spare = if could { self.spare.saturating_add(samples) } else { 0 };
     }
 
     /// Fills a packet of this codec with what is due.
     pub(super) fn take(&mut self, codec: Codec, to: &mut [u8]) {
         self.follow(codec);
         let Some(mut span) = self.span else { return to.fill(g711::idle(codec)) };
-        if self.hastens && self.is_silent(span.play) {
+        if self.spare >= WATCHED && self.is_silent(span.play) {
             self.forget(span.play, DELAY);
             span.play = span.play.wrapping_add(DELAY);
             self.watch();
@@ -196,9 +192,7 @@ impl Relay {
                 self.forget(span.play, surplus);
                 span.play = span.play.wrapping_add(surplus);
             }
-            let hastens = self.is_spare;
-            self.watch();
-            self.hastens = hastens;
+            (self.fewest, self.watched) = (u32::MAX, 0);
         }
         self.span = Some(span);
     }

@@ -9,6 +9,8 @@
 //! in every session alike, and two sessions that are tapped together stay together to within a packet. What a third session hears or
 //! says has no part in it. While the tap is closed the time passes in silence.
 
+use std::time::Instant;
+
 use super::relay::Relay;
 use audio::g711;
 use base::Codec;
@@ -50,8 +52,14 @@ impl Tap {
     }
 
     /// A packet of the peer's sound; as [`Relay::push`].
-    pub(super) fn push(&mut self, timestamp: u32, sound: (Codec, &[u8]), fresh: bool, reordered: bool) {
-        self.relay.push(timestamp, sound, fresh, reordered);
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        timestamp: u32,
+        sound: (Codec, &[u8]),
+        (fresh, reordered): (bool, bool),
+    ) {
+        self.relay.push(now, timestamp, sound, (fresh, reordered));
     }
 
     /// The time of so many samples has come.
@@ -110,6 +118,7 @@ const STALL: u64 = 8000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::relay::tests::start;
     use super::*;
 
     fn octets(from: u32, count: u32) -> Vec<u8> {
@@ -121,7 +130,7 @@ mod tests {
         let mut blocks = Vec::new();
         let mut keep = |block: TapBlock<'_>| blocks.push((block.at, block.octets.map(<[u8]>::to_vec)));
         for n in 0..packets {
-            tap.push(n * 160, (Codec::Alaw, &octets(n * 160, 160)), n == 0, false);
+            tap.push(start(), n * 160, (Codec::Alaw, &octets(n * 160, 160)), (n == 0, false));
             tap.pass(160);
             tap.take(open(n), &mut keep);
         }

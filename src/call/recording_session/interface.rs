@@ -41,6 +41,7 @@ impl Input {
             | flow::Input::StartCallBack
             | flow::Input::Queue(_)
             | flow::Input::CallBackBooked(_)
+            | flow::Input::TextAccepted(_)
             | flow::Input::Recorded(_)
             | flow::Input::RecordingSaved(_) => None,
         }

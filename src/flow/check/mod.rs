@@ -16,7 +16,7 @@
 //! | E47, E48, W08, W14 | a recording that is missing; a live take, or a recording, of other words (reported where recordings are read) |
 //! | E50 | a call comes to an agent without hearing that conversations are recorded (reported where the settings are read) |
 //! | W16 | a queue whose keys lead nowhere |
-//! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
+//! | W01–W06 | changed default key, unused words, too many options, long menu, lost key, state without words |
 //! | W09–W13 | calendars at odds, or without days; no limit; a wordless beep; a source or address that no node has; languages read in one |
 //! | W15 | a path on which a notice that must be heard is missed |
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::graph::{nexts, roots};
 use super::subject::Subject;
+use super::words::message_entry;
 use crate::exits::{By, Exit};
 use crate::hours::PREFIX;
 use crate::model::*;
@@ -105,6 +106,14 @@ fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, Bilingual)> {
         for entry in members.iter().filter_map(|member| subject.script.entry(&prompt.entry(member))) {
             uses.extend(entry.slots().into_iter().map(|slot| (slot.name, prompt.line, at.clone())));
         }
+    }
+    if let Kind::Sms(sms) = &node.kind {
+        let at = bilingual!("text message {}", "短信 {} ", sms.template.name);
+        let entry = subject.script.entry(&message_entry(&sms.template.name));
+        let slots = entry.map(|entry| entry.slots()).unwrap_or_default();
+        uses.extend(slots.into_iter().map(|slot| (slot.name, sms.template.line, at.clone())));
+        let result = sms.result.as_ref().map(|gives| Arc::from(format!("{gives}.")));
+        uses.extend(result.map(|result| (result, node.line, Bilingual::fixed("the text message", "短信"))));
     }
     if let Kind::Switch(switch) = &node.kind {
         uses.push((switch.of.clone(), node.line, Bilingual::fixed("the switch", "switch ")));

@@ -28,20 +28,6 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             | Kind::Rate(_)
             | Kind::Sms(_) => {}
         }
-        if let Kind::Sms(_) = &node.kind {
-            let what = bilingual!(
-                "{} {}: on a call this takes its failure outcome",
-                "{} {}：实际通话中按失败处理",
-                node.kind_name(),
-                node.name
-            );
-            diagnostics.push(subject.diagnostic(
-                "W07",
-                node.line,
-                what,
-                Bilingual::fixed("it is simulated in call sheets only", "只在通话脚本中模拟"),
-            ));
-        }
         for choice in node.choices() {
             settings(subject, node, choice, &mut diagnostics);
             calendar_of(subject, choice.when.as_ref(), choice.line, &mut diagnostics);

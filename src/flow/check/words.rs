@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::subject::Subject;
 use crate::model::*;
-use base::{Bilingual, bilingual};
+use base::{Bilingual, Lang, bilingual};
 use speech::{Diagnostic, Script, SlotType, closest_match, estimated_length};
 
 /// The script's entries that a flow can play.
@@ -61,6 +61,29 @@ fn on_screens(script: &Script, used: &BTreeSet<String>) -> Vec<String> {
     script.entries().map(|(path, _)| path).filter(shown).map(|path| path.to_string()).collect()
 }
 
+/// The entries of text messages: the templates, and what messages say in place of used prompts.
+fn in_messages(flow: &Flow, script: &Script, used: &BTreeSet<String>) -> Vec<String> {
+    let templates: BTreeSet<&str> = messages(flow).map(|sms| &*sms.template.name).collect();
+    let said = |path: &&Arc<str>| {
+        path.strip_prefix(MESSAGE).is_some_and(|name| {
+            templates.contains(name) || !templates.is_empty() && used.contains(&format!("prompt.{name}"))
+        })
+    };
+    script.entries().map(|(path, _)| path).filter(said).map(|path| path.to_string()).collect()
+}
+
+fn messages(flow: &Flow) -> impl Iterator<Item = &Sms> {
+    flow.nodes.iter().filter_map(|node| if let Kind::Sms(sms) = &node.kind { Some(sms) } else { None })
+}
+
+/// The script's entry of a template of text messages.
+pub(super) fn message_entry(template: &str) -> String {
+    format!("{MESSAGE}{template}")
+}
+
+/// How the entries of text messages begin.
+const MESSAGE: &str = "sms.";
+
 /// Every prompt of a flow, notices included.
 fn prompts(flow: &Flow) -> impl Iterator<Item = &Prompt> {
     flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say)).chain(&flow.stand_in)
@@ -84,8 +107,14 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             options(subject, node, menu, &mut diagnostics);
         }
     }
+    templates(subject, &mut diagnostics);
     let mut used = used(subject.flow, subject.script);
+    let in_messages = in_messages(subject.flow, subject.script, &used);
+    for path in &in_messages {
+        whole_entries(subject, path, &mut diagnostics);
+    }
     used.extend(on_screens(subject.script, &used));
+    used.extend(in_messages);
     for path in &used {
         slots(subject, path, &mut diagnostics);
     }
@@ -119,6 +148,45 @@ fn exists(subject: &Subject<'_>, prompt: &Prompt, diagnostics: &mut Vec<Diagnost
             false => ("E30", bilingual!("there is no prompt {:?}", "没有语句 {:?}", prompt.name)),
         };
         diagnostics.push(subject.diagnostic(code, prompt.line, what, remedy));
+    }
+}
+
+/// Text messages have words.
+fn templates(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for sms in messages(subject.flow).filter(|sms| !sms.template.name.is_empty()) {
+        let entry = message_entry(&sms.template.name);
+        if subject.script.entry(&entry).is_some() {
+            continue;
+        }
+        let known = subject.script.entries().filter_map(|(path, _)| path.strip_prefix(MESSAGE));
+        let remedy = match closest_match(&sms.template.name, known) {
+            Some(near) => bilingual!("did you mean {near:?}?", "是否应为 {near:?}？"),
+            None => bilingual!("write it in {} as {entry}", "请在 {} 中写入 {entry}", subject.script.file()),
+        };
+        let what = bilingual!("there are no words for the text message {:?}", "短信 {:?} 没有文案", sms.template.name);
+        diagnostics.push(subject.diagnostic("E30", sms.template.line, what, remedy));
+    }
+}
+
+/// What a caller keyed is in a message by its end alone: others may read it.
+fn whole_entries(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(entry) = subject.script.entry(path) else { return };
+    let keyed = |name: &str| {
+        let mut stores = subject.flow.nodes.iter().filter(|node| matches!(node.kind, Kind::Ask(_)));
+        name == "caller.number" || stores.any(|node| node.stores().is_some_and(|(var, _)| **var == *name))
+    };
+    for slot in entry.slots().iter().filter(|slot| keyed(&slot.name)) {
+        let name = &slot.name;
+        diagnostics.push(Diagnostic {
+            code: "E26",
+            file: subject.script.file().clone(),
+            line: entry.line,
+            message: bilingual!(
+                "{path}: a text message must not hold the whole of {{{name}}}",
+                "{path}：短信中不得包含完整的 {{{name}}}"
+            ),
+            remedy: bilingual!("write {{{name}{TAIL}:digits}}, its end", "请写 {{{name}{TAIL}:digits}}（末四位）"),
+        });
     }
 }
 
@@ -299,7 +367,10 @@ fn noun(kind: &Type) -> Bilingual {
 
 fn languages(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries() {
-        for lang in subject.flow.langs.iter().filter(|lang| entry.sentence(**lang).is_none()) {
+        // A message to speakers of Cantonese is in written Chinese.
+        let spoken_only = path.starts_with(MESSAGE) && subject.flow.langs.contains(&Lang::Zh);
+        let needed = subject.flow.langs.iter().filter(|lang| !(spoken_only && **lang == Lang::Yue));
+        for lang in needed.filter(|lang| entry.sentence(**lang).is_none()) {
             let file = subject.script.file().clone();
             let what = bilingual!("{path} has no words in {}", "{path} 缺少 {} 的文案", lang.code());
             let remedy = bilingual!("add `{} = \"…\"`", "请加上 `{} = \"…\"`", lang.code());

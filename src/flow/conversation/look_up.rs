@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::waiting::Looking;
-use super::{Conversation, SPARE, State};
+use super::{Conversation, Medium, SPARE, State};
 use crate::io::{Facts, LookUpAnswer, Output};
 use crate::model::*;
 use base::{Lang, Private};
@@ -13,10 +13,10 @@ use speech::Value;
 
 impl Conversation {
     /// Enters a look-up that is already made: a kiosk needs only what follows from its answer.
-    pub(crate) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang, for_ears: bool) {
+    pub(crate) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang, medium: Medium) {
         let Kind::Lookup(lookup) = &node.kind else { return };
         self.lang = lang;
-        self.for_ears = for_ears;
+        self.medium = medium;
         self.node = node.name.clone();
         let until = now + lookup.give_up_after;
         self.state = State::Looking(Looking { lookup: lookup.clone(), filler_at: None, until, answer: None });

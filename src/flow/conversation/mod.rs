@@ -7,6 +7,7 @@
 //!                 ├─► Recording     (beep, take, review, ticket)         │
 //!                 ├─► Transferring  (done, busy, failed)                 ▼
 //!                 ├─► Booking       (booked, failed)                   Over
+//!                 ├─► Submitting    (sent, failed: a text message)
 //!                 └─► Queueing      (music, positions, an agent, keys)
 //! ```
 //! Keys go into one type-ahead queue, also while a prompt plays; a state takes them from it when it can. Steps without
@@ -19,6 +20,7 @@ mod question;
 mod queue;
 mod recording;
 mod spoken;
+mod text_message;
 mod transfer;
 mod waiting;
 
@@ -41,13 +43,15 @@ use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};
 use waiting::{Looking, Question, Queueing, Recording};
 
-/// Whether text messages are simulated.
+/// What the words are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// A real call: a text message takes its failure outcome.
+pub(crate) enum Medium {
+    /// A call: a sentence without a recording needs a substitute.
     Call,
-    /// A call sheet or a terminal: a message is sent.
-    Simulated,
+    /// A screen: the script's `[screen.…]` stands in place of a prompt.
+    Screen,
+    /// A text message: `[sms.…]` does, and entries are said by their ends alone.
+    Message,
 }
 
 /// The state of one call in its release, from the first prompt to the last.
@@ -56,7 +60,6 @@ pub struct Conversation {
     caller: Caller,
     clock: WallClock,
     emergency: bool,
-    mode: Mode,
     lang: Lang,
     node: Arc<str>,
     facts: BTreeMap<Arc<str>, Value>,
@@ -100,13 +103,14 @@ pub struct Conversation {
     may_agree: bool,
     /// The person has pressed a key: no machine.
     has_pressed: bool,
-    /// The output is heard, not read: a sentence without a recording needs a substitute.
-    for_ears: bool,
+    /// Whether the output is heard or read.
+    medium: Medium,
     faults: u32,
     out: Vec<Output>,
 }
 
 /// What a caller typed.
+#[derive(Clone)]
 struct Entered {
     text: Private<String>,
     groups: Vec<u8>,
@@ -133,6 +137,10 @@ enum State {
     Booking {
         until: Instant,
     },
+    /// A text message is being accepted.
+    Submitting {
+        until: Instant,
+    },
     Over,
 }
 
@@ -141,23 +149,12 @@ impl Conversation {
     pub fn new(release: Arc<Release>, caller: Caller, clock: WallClock, emergency: bool, now: Instant) -> Conversation {
         let passed = now.saturating_duration_since(clock.at);
         let civil = clock.civil.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default());
-        Conversation::in_mode(release, caller, WallClock { at: now, civil }, emergency, Mode::Call)
-    }
-
-    /// As [`Conversation::new`], with text messages simulated if wanted.
-    pub(crate) fn in_mode(
-        release: Arc<Release>,
-        caller: Caller,
-        clock: WallClock,
-        emergency: bool,
-        mode: Mode,
-    ) -> Conversation {
+        let clock = WallClock { at: now, civil };
         let lang = release.flow.langs.first().copied().unwrap_or(Lang::Zh);
         Conversation {
             caller,
             clock,
             emergency,
-            mode,
             lang,
             node: "".into(),
             facts: BTreeMap::new(),
@@ -183,7 +180,7 @@ impl Conversation {
             now: clock.at,
             may_agree: false,
             has_pressed: false,
-            for_ears: true,
+            medium: Medium::Call,
             faults: 0,
             out: Vec::new(),
             release,
@@ -204,6 +201,7 @@ impl Conversation {
             Input::StartCallBack => self.start_call_back(now),
             Input::Queue(event) => self.queue_reported(now, event),
             Input::CallBackBooked(booked) => self.call_back_booked(now, booked),
+            Input::TextAccepted(accepted) => self.text_accepted(now, accepted),
             Input::Recorded(result) => self.recorded(now, result),
             Input::RecordingSaved(ticket) => self.ticket(now, ticket),
             Input::Deadline => self.deadline_passed(now),
@@ -223,6 +221,7 @@ impl Conversation {
             State::Recording(recording) => recording.deadline(),
             State::Queueing(queueing) => queueing.deadline(!self.is_idle_in_queue()),
             State::Booking { until } => Some(Deadline { at: *until, why: "call-back" }),
+            State::Submitting { until } => Some(Deadline { at: *until, why: "text message" }),
             State::Before | State::Speaking { .. } | State::Announcing | State::Over => None,
         };
         earliest([guard, own])
@@ -231,6 +230,16 @@ impl Conversation {
     /// What is being played, for a transcript. Secrets are never part of it.
     pub fn playing(&self) -> Option<(PlayId, &[SpokenLine])> {
         self.playing.as_ref().map(|playing| (playing.id, &playing.lines[..]))
+    }
+
+    /// What the words are for.
+    pub(crate) fn medium(&self) -> Medium {
+        self.medium
+    }
+
+    /// What was caused without an input.
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
     }
 
     /// Where the prompt that plays leads.
@@ -245,6 +254,7 @@ impl Conversation {
             | State::Recording(_)
             | State::Queueing(_)
             | State::Booking { .. }
+            | State::Submitting { .. }
             | State::Over => None,
         }
     }
@@ -285,6 +295,7 @@ impl Conversation {
             | State::Looking(_)
             | State::Announcing
             | State::Booking { .. }
+            | State::Submitting { .. }
             | State::Transferring { .. } => false,
         }
     }
@@ -377,6 +388,7 @@ impl Conversation {
             | State::Looking(_)
             | State::Announcing
             | State::Booking { .. }
+            | State::Submitting { .. }
             | State::Transferring { .. }
             | State::Over => false,
         }
@@ -400,7 +412,11 @@ impl Conversation {
             State::Announcing => self.transfer(now),
             State::Recording(_) => self.recording_played(now),
             State::Queueing(_) => self.queue_played(now),
-            State::Before | State::Transferring { .. } | State::Booking { .. } | State::Over => {}
+            State::Before
+            | State::Transferring { .. }
+            | State::Booking { .. }
+            | State::Submitting { .. }
+            | State::Over => {}
         }
     }
 
@@ -412,11 +428,13 @@ impl Conversation {
             State::Recording(_) => self.recording_timed_out(now),
             State::Queueing(_) => self.queue_timed_out(now),
             State::Booking { until } if *until <= now => self.call_back_booked(now, false),
+            State::Submitting { until } if *until <= now => self.text_accepted(now, false),
             State::Before
             | State::Speaking { .. }
             | State::Announcing
             | State::Transferring { .. }
             | State::Booking { .. }
+            | State::Submitting { .. }
             | State::Over => {}
         }
     }
@@ -436,6 +454,7 @@ impl Conversation {
             Some(When::Emergency) => self.emergency,
             Some(When::CallBack) => self.caller.call_back,
             Some(When::Recorded) => self.caller.recorded,
+            Some(When::Sms) => self.may_get_text(),
             Some(When::Calendar(name)) => self.release.calendar.holds(name, self.today(now)),
             Some(When::Open(name)) => self.release.calendar.opening(name, self.civil(now)) == Some(Opening::Open),
         }

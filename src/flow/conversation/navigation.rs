@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Conversation, FAULTS_MAX, HISTORY_MAX, Mode, STEPS_MAX, State};
+use super::{Conversation, FAULTS_MAX, HISTORY_MAX, STEPS_MAX, State};
 use crate::calendar::Opening;
 use crate::hours::{self, hours_facts};
 use crate::io::Output;
@@ -55,10 +55,7 @@ impl Conversation {
             Kind::Queue(queue) => self.queue(now, queue),
             Kind::Transfer(transfer) => self.announce(now, transfer),
             Kind::Record(record) => self.record(now, record),
-            Kind::Sms(sms) => {
-                let outcome = if self.mode == Mode::Simulated { &sms.sent } else { &sms.failed };
-                self.go(now, &outcome.target);
-            }
+            Kind::Sms(sms) => self.send_text(now, sms),
             Kind::Callback(callback) => self.book_call_back(now, callback),
         }
     }

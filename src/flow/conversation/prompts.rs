@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::spoken::{Playing, PromptId, SpokenLine};
-use super::{Conversation, GUARD, State};
+use super::{Conversation, GUARD, Medium, State};
 use crate::io::{Output, PlayId};
 use crate::model::{Choice, Menu, Prompt, TAIL, Target};
 use base::{Key, Lang};
@@ -108,20 +108,23 @@ impl Conversation {
         let slots = |slot: &str| self.slot(slot);
         let said = |lang| self.release.script.compose(lang, entry, &slots, self.today(now));
         let mut line = self.as_recorded(PromptId::Prompt(name.into()), lang, said)?;
-        if !self.for_ears
-            && let Some(text) = self.on_screen(now, lang, name)
-        {
+        if let Some(text) = self.in_writing(now, lang, name) {
             line.text = text;
         }
         Ok(line)
     }
 
-    /// What a screen shows in place of a prompt, if the script says: the sound stays the telephone's. Hours are on the
-    /// hall's card, and not in the sentences beside it.
-    fn on_screen(&self, now: Instant, lang: Lang, name: &str) -> Option<String> {
-        let entry = format!("screen.{name}");
+    /// What a screen or a message says in place of a prompt, if the script has it: the sound stays the telephone's. On a screen,
+    /// hours are on the hall's card, and not in the sentences beside it.
+    fn in_writing(&self, now: Instant, lang: Lang, name: &str) -> Option<String> {
+        let table = match self.medium {
+            Medium::Call => return None,
+            Medium::Screen => "screen",
+            Medium::Message => "sms",
+        };
+        let entry = format!("{table}.{name}");
         self.release.script.entry(&entry)?;
-        if name.starts_with(ON_CARD) {
+        if self.medium == Medium::Screen && name.starts_with(ON_CARD) {
             return Some(String::new());
         }
         let slots = |slot: &str| match self.slot(slot)? {
@@ -158,7 +161,7 @@ impl Conversation {
     ) -> Result<SpokenLine, Unsayable> {
         let own = said(lang).map_err(|error| error.to_string())?;
         let first = self.release.flow.langs[0];
-        if !self.for_ears || lang == first || self.release.is_recorded(&own.pieces) {
+        if self.medium != Medium::Call || lang == first || self.release.is_recorded(&own.pieces) {
             return Ok(line(heard, lang, own));
         }
         let said = said(first).map_err(|error| error.to_string())?;
@@ -187,12 +190,17 @@ impl Conversation {
             None => {}
         }
         if let Some(entered) = self.entries.get(name) {
+            // Who has the telephone later has the message, too.
+            if self.medium == Medium::Message {
+                return None;
+            }
             let groups = entered.groups.clone();
             return (!flow.is_secret(name)).then(|| Value::Digits { digits: entered.text.expose().clone(), groups });
         }
         match name {
             _ if name.ends_with(TAIL) => self.tail(name.strip_suffix(TAIL)?),
             "receipt.length" => Some(Value::Number(self.release.environment.receipt_lengths().1.into())),
+            "caller.number" if self.medium == Medium::Message => None,
             "caller.number" => {
                 let number = self.caller.number.as_ref().map_or("", |number| number.expose());
                 let digits: String = number.chars().filter(char::is_ascii_digit).collect();

@@ -394,7 +394,7 @@ fn a_screen_gets_the_words_of_the_phone_or_its_own_where_the_script_has_some() {
 }
 
 fn any_input() -> impl Strategy<Value = u8> {
-    0u8..24
+    0u8..25
 }
 
 /// After any inputs in any order, a call goes on or has ended.
@@ -416,6 +416,7 @@ fn survives(release: &Arc<Release>, inputs: &[u8]) {
             20 => Input::TransferEnded(TransferOutcome::Busy),
             21 => Input::Recorded(RecordResult::Recorded { length: Duration::from_secs(5) }),
             22 => Input::RecordingSaved(Some("12345".into())),
+            23 => Input::TextAccepted(true),
             _ => Input::Recorded(RecordResult::Failed),
         };
         if matches!(input, Input::Deadline)

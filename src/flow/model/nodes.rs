@@ -356,16 +356,16 @@ pub struct Rate {
     pub choices: Vec<Choice>,
 }
 
-/// `[sms.…]`: sends a text message. Simulated in rehearsals; a call takes `failed`.
+/// `[sms.…]`: sends the caller a text message: the template's words, and then the result of a look-up, where one is named.
 #[derive(Clone, Debug)]
 pub struct Sms {
-    /// The template's name.
-    pub template: Arc<str>,
-    /// Whom it goes to: `caller`.
-    pub to: Arc<str>,
-    /// It is sent.
+    /// The words, by the name of the script's entry: `[sms.progress_result]`.
+    pub template: Prompt,
+    /// What the look-up gives whose result is in the message; none: the template's words are the whole message.
+    pub result: Option<Arc<str>>,
+    /// It is accepted for sending.
     pub sent: Go,
-    /// It cannot be sent.
+    /// It cannot be accepted: the node sends none, the number may get none, a limit is reached.
     pub failed: Go,
 }
 

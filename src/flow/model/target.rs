@@ -75,6 +75,8 @@ pub enum When {
     CallBack,
     /// `desk.recorded`: the node records conversations of its queues.
     Recorded,
+    /// `sms.possible`: the caller may get a text message, and has not had one for each that a call may send.
+    Sms,
     /// Today is in the `days` of a calendar.
     Calendar(Arc<str>),
     /// `open.desk`: it is within the hours of a calendar.

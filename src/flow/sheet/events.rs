@@ -25,6 +25,8 @@ pub(super) enum Event {
         play: PlayId,
     },
     Node(Arc<str>),
+    /// A text message was sent.
+    Text(String),
     Ended,
 }
 
@@ -104,6 +106,7 @@ pub(super) fn describe(event: &Event) -> String {
         }
         Event::Heard { heard: PromptId::Sound, .. } => "a sound".into(),
         Event::Node(name) => format!("at_node {name}"),
+        Event::Text(text) => format!("sms {text:?}"),
         Event::Ended => "ended".into(),
     }
 }

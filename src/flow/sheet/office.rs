@@ -17,6 +17,10 @@ pub(super) struct Office {
     pub(super) calls_back: bool,
     /// Conversations are recorded.
     pub(super) records: bool,
+    /// The node sends text messages, and the caller may get one.
+    pub(super) texts: bool,
+    /// The office accepts a text message.
+    pub(super) accepts_texts: bool,
     pub(super) caller: Caller,
 }
 
@@ -37,6 +41,8 @@ impl Default for Office {
             offers: false,
             calls_back: false,
             records: false,
+            texts: false,
+            accepts_texts: true,
             caller: Caller::Elsewhere,
         }
     }

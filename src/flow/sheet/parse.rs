@@ -54,6 +54,10 @@ pub enum Act {
     CallBacks(bool),
     /// Whether conversations with agents are recorded.
     Recorded(bool),
+    /// Whether the caller may get text messages, from here on.
+    Sms(SmsAct),
+    /// A text message with these words is accepted, at some time from here on.
+    ExpectsSms(Vec<String>),
     /// The node makes the call, as the caller wished.
     CalledBack,
     /// The caller presses keys.
@@ -76,6 +80,17 @@ pub enum Act {
     Within(Duration),
     /// The call ends.
     Ended,
+}
+
+/// What the office does with text messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmsAct {
+    /// The caller may get one.
+    On,
+    /// None is sent.
+    Off,
+    /// One is offered, and then refused.
+    Fails,
 }
 
 /// What an agent does.
@@ -249,6 +264,16 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
             Some("off") => Ok(Act::Recorded(false)),
             Some(_) | None => Err(write("`recorded on|off`")),
         },
+        "sms" => match first {
+            Some("on") => Ok(Act::Sms(SmsAct::On)),
+            Some("off") => Ok(Act::Sms(SmsAct::Off)),
+            Some("fails") => Ok(Act::Sms(SmsAct::Fails)),
+            Some(_) | None => Err(write("`sms on|off|fails`")),
+        },
+        "expects" => match first {
+            Some("sms") => Ok(Act::ExpectsSms(rest[1..].to_vec())),
+            Some(_) | None => Err(write("`expects sms \"words\"`")),
+        },
         "called_back" => Ok(Act::CalledBack),
         "press" => keys(&rest.concat())
             .filter(|keys| !keys.is_empty())
@@ -360,7 +385,7 @@ fn said(rest: &[String]) -> Result<Expected, Bilingual> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 23] = [
+const ACTS: [&str; 25] = [
     "test",
     "at",
     "db",
@@ -372,6 +397,8 @@ const ACTS: [&str; 23] = [
     "position",
     "queue",
     "call_backs",
+    "sms",
+    "expects",
     "called_back",
     "recorded",
     "press",

@@ -8,9 +8,9 @@ use jiff::civil::{DateTime, date};
 
 use super::events::{ClipLengths, Event, describe, is, schedule, shown};
 use super::office::Office;
-use super::parse::{Act, Expected, Sheet, SheetTest};
+use super::parse::{Act, Expected, Sheet, SheetTest, SmsAct};
 use super::records::Records;
-use crate::conversation::{Conversation, Mode};
+use crate::conversation::Conversation;
 use crate::io::*;
 use crate::release::Release;
 use base::{Bilingual, Lang, Private, bilingual};
@@ -151,6 +151,10 @@ impl Call {
                 Ok(())
             }
             Act::Recorded(on) => self.before_the_call("recorded").map(|()| self.office.records = *on),
+            Act::Sms(act) => {
+                (self.office.texts, self.office.accepts_texts) = (*act != SmsAct::Off, *act != SmsAct::Fails);
+                Ok(())
+            }
             Act::CalledBack => self.before_the_call("called_back").map(|()| self.office.calls_back = true),
             Act::Lang(_)
             | Act::Press(_)
@@ -159,6 +163,7 @@ impl Call {
             | Act::Wait(_)
             | Act::Hear(_)
             | Act::Never(_)
+            | Act::ExpectsSms(_)
             | Act::AtNode(_)
             | Act::Listen
             | Act::Within(_)
@@ -193,6 +198,10 @@ impl Call {
                 Some(_) => Err(bilingual!("{} was heard", "不应{:#}", shown(said))),
                 None => Ok(()),
             },
+            Act::ExpectsSms(words) => self.wait_for(
+                &bilingual!("a text message with {}", "含有 {} 的短信", words.join(" ")),
+                |event| matches!(event, Event::Text(text) if words.iter().all(|words| text.contains(words))),
+            ),
             Act::AtNode(name) => self.wait_for(
                 &bilingual!("to be at {name}", "到达 {name}"),
                 |event| matches!(event, Event::Node(node) if node == name),
@@ -219,6 +228,7 @@ impl Call {
             | Act::Queue(_)
             | Act::CallBacks(_)
             | Act::Recorded(_)
+            | Act::Sms(_)
             | Act::CalledBack => Ok(()),
         }
     }
@@ -256,8 +266,9 @@ impl Call {
         if self.conversation.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
             let (release, call_back, recorded) = (self.release.clone(), self.office.offers, self.office.records);
-            let caller = Caller { call_back, recorded, ..self.caller.clone() };
-            self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
+            let text_messages = self.office.texts.into();
+            let caller = Caller { call_back, recorded, text_messages, ..self.caller.clone() };
+            self.conversation = Some(Conversation::new(release, caller, clock, self.emergency, self.now));
             self.answered = Some(self.now);
             self.feed(if self.office.calls_back { Input::StartCallBack } else { Input::Start });
         }
@@ -314,6 +325,10 @@ impl Call {
             }
             Output::LeaveQueue => self.office.leave(),
             Output::BookCallBack { .. } => self.arriving.push((self.now, Input::CallBackBooked(self.office.books))),
+            Output::SendText { text } => {
+                self.events.push(Event::Text(text.expose().clone()));
+                self.arriving.push((self.now, Input::TextAccepted(self.office.accepts_texts)));
+            }
             Output::DeclineCallBack | Output::RecordingAnnounced => {}
             Output::Record { max } => {
                 self.recording = Some(Take { ends: self.now + max, talked: Duration::ZERO });

@@ -119,7 +119,7 @@ impl Session {
             Act::Wait(time) if time.is_zero() => {}
             Act::Listen => {}
             Act::Db(Db::Row(row)) => self.note(row_line(row)),
-            Act::Hear(_) | Act::Never(_) | Act::AtNode(_) | Act::Within(_) | Act::Ended => {
+            Act::Hear(_) | Act::Never(_) | Act::ExpectsSms(_) | Act::AtNode(_) | Act::Within(_) | Act::Ended => {
                 lines.push(Bilingual::fixed("-- so it is", "-- 确认如此"));
                 self.note(line.to_owned());
             }
@@ -134,6 +134,7 @@ impl Session {
             | Act::Queue(_)
             | Act::CallBacks(_)
             | Act::Recorded(_)
+            | Act::Sms(_)
             | Act::CalledBack
             | Act::Silence(_)
             | Act::Talk(_)
@@ -209,6 +210,10 @@ impl Session {
                         false => format!("{:<4}{text}", lang.code()).into(),
                     };
                     return Some((said(heard, *lang, text), shown));
+                }
+                Event::Text(text) => {
+                    let shown = bilingual!("    (text message: {text})", "    （短信：{text}）");
+                    return Some((None, shown));
                 }
                 Event::Ended => {
                     return Some((
@@ -291,9 +296,11 @@ fn is_callers(act: &Act) -> bool {
         | Act::Queue(_)
         | Act::CallBacks(_)
         | Act::Recorded(_)
+        | Act::Sms(_)
         | Act::CalledBack
         | Act::Hear(_)
         | Act::Never(_)
+        | Act::ExpectsSms(_)
         | Act::AtNode(_)
         | Act::Within(_)
         | Act::Ended => false,

@@ -159,6 +159,8 @@ impl Writing {
             | Act::Queue(_)
             | Act::CallBacks(_)
             | Act::Recorded(_)
+            | Act::Sms(_)
+            | Act::ExpectsSms(_)
             | Act::CalledBack
             | Act::Press(_)
             | Act::Talk(_)
@@ -200,6 +202,8 @@ impl Writing {
             | Act::Queue(_)
             | Act::CallBacks(_)
             | Act::Recorded(_)
+            | Act::Sms(_)
+            | Act::ExpectsSms(_)
             | Act::CalledBack
             | Act::Silence(_)
             | Act::Hear(_)
@@ -255,7 +259,7 @@ fn sound(event: &Event) -> Option<Sound> {
         Event::Heard { heard, lang, lines, .. } => {
             Some(Sound { heard: heard.clone(), lang: *lang, lines: lines.clone() })
         }
-        Event::Node(_) | Event::Ended => None,
+        Event::Node(_) | Event::Text(_) | Event::Ended => None,
     }
 }
 
@@ -278,9 +282,14 @@ fn need(act: &Act) -> Option<Requirement> {
         Act::Caller(_) => Some(Requirement::Caller),
         Act::Emergency(_) => Some(Requirement::Switch),
         Act::Lang(_) => Some(Requirement::Language),
-        Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::Recorded(_) | Act::CalledBack => {
-            Some(Requirement::ActedOut)
-        }
+        Act::Agent(..)
+        | Act::Position(..)
+        | Act::Queue(_)
+        | Act::CallBacks(_)
+        | Act::Recorded(_)
+        | Act::Sms(_)
+        | Act::ExpectsSms(_)
+        | Act::CalledBack => Some(Requirement::ActedOut),
         Act::Talk(_) => Some(Requirement::Message),
         Act::Transfer(_)
         | Act::Press(_)
@@ -303,6 +312,7 @@ fn is_in_call(act: &Act) -> bool {
         | Act::Queue(_)
         | Act::CallBacks(_)
         | Act::Recorded(_)
+        | Act::Sms(_)
         | Act::CalledBack => false,
         Act::Agent(_, AgentAct::Answers | AgentAct::Fails | AgentAct::HangsUp)
         | Act::Position(..)
@@ -313,6 +323,7 @@ fn is_in_call(act: &Act) -> bool {
         | Act::Wait(_)
         | Act::Hear(_)
         | Act::Never(_)
+        | Act::ExpectsSms(_)
         | Act::AtNode(_)
         | Act::Listen
         | Act::Within(_)
@@ -326,7 +337,7 @@ fn acted_out(release: &Release, call: &Call) -> bool {
         Event::Node(name) => {
             release.flow.node(name).is_some_and(|node| matches!(node.kind, Kind::Sms(_) | Kind::Callback(_)))
         }
-        Event::Heard { .. } | Event::Ended => false,
+        Event::Heard { .. } | Event::Text(_) | Event::Ended => false,
     })
 }
 

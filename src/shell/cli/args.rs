@@ -16,6 +16,7 @@ pub(crate) mod prompts;
 pub(crate) mod queue;
 pub(crate) mod recording;
 pub(crate) mod replica;
+pub(crate) mod sms;
 pub(crate) mod trace;
 
 use std::ffi::OsString;
@@ -179,6 +180,9 @@ pub(crate) enum Command {
     /// List or cancel call-backs
     #[command(subcommand)]
     CallBack(call_back::CallBackCommand),
+    /// List, withdraw or try text messages
+    #[command(subcommand)]
+    Sms(sms::SmsCommand),
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),

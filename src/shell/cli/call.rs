@@ -95,6 +95,7 @@ fn to_json(call: &PastCall, steps: &[PastStep], recordings: &[StoredRecording], 
         "taken_over_by": call.taken_over_by,
         "handling": call.handling,
         "recordings": recordings.iter().map(|one| recording::to_json(one, zone)).collect::<Vec<Value>>(),
+        "sms": call.text_message,
     })
 }
 
@@ -167,6 +168,9 @@ fn to_text(
     for one in recordings {
         lines.line(&fixed("recording", "录音"), &recording_line(one));
     }
+    if let Some(outcome) = text_message(call) {
+        lines.line(&fixed("sms", "短信"), &outcome);
+    }
     lines.line(&fixed("sound", "音质"), &sound(call));
     let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
         let cause = code(cause);
@@ -234,6 +238,16 @@ fn handling(step: &str) -> Bilingual {
         "returned" => Bilingual::fixed("came back: no answer", "无人接听，转回"),
         other => other.to_owned().into(),
     }
+}
+
+/// Whether the text message that the caller asked for was accepted.
+fn text_message(call: &PastCall) -> Option<Bilingual> {
+    let outcome = match call.text_message.as_deref()? {
+        "accepted" => Bilingual::fixed("accepted for sending", "已受理，待发送"),
+        "refused" => Bilingual::fixed("refused", "未受理"),
+        other => other.to_owned().into(),
+    };
+    Some(outcome)
 }
 
 fn sound(call: &PastCall) -> Bilingual {

@@ -162,6 +162,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "a conversation was not recorded: see the log for recording_failed",
         "有通话未能录音：见日志中的 recording_failed",
     ),
+    (
+        "text_messages",
+        "the carrier of text messages has been unreachable for long: see sms below, and the log",
+        "短信服务长时间无法连接：见下方 sms 一行及日志",
+    ),
     ("deletion", "a mass deletion waits: jindu journal held", "大量删除等待确认：见 jindu journal held"),
     ("held", "batch held", "一批变更暂缓"),
     ("kept", "deleted cases kept", "保留了上游已删除的案件"),

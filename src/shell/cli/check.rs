@@ -12,7 +12,8 @@ use inquiry::CalendarEnd;
 use os::language::shown;
 use release::hotline::{self, Hotline};
 use release::recordings::MissingPolicy;
-use tls::{EXPIRY_ALARM, TlsContext};
+use sms::Carrier;
+use tls::{EXPIRY_ALARM, OutgoingTls, TlsContext};
 
 use crate::exit::{print, problems};
 use crate::say::say;
@@ -35,6 +36,9 @@ pub(crate) fn check(settings: &Settings, wrong: &[Diagnostic], file: &str) -> Ex
     if !is_wrong("phone.tls") && !is_wrong("trunk") {
         found.take_tls(check_tls(settings));
     }
+    if !is_wrong("sms") {
+        check_sms(settings, &mut found);
+    }
     if !is_wrong("data") {
         found.errors.extend(os::sound_key::check(&settings.data).err().map(|error| error.text()));
     }
@@ -49,6 +53,25 @@ pub(crate) fn check(settings: &Settings, wrong: &[Diagnostic], file: &str) -> Ex
             print_all(&found.remarks);
             problems(&found.errors, found.remarks.len())
         }
+    }
+}
+
+/// Certificate authorities of a carrier, and what its settings mean.
+fn check_sms(settings: &Settings, found: &mut Findings) {
+    let (key, ca_file, is_protected) = match &settings.sms.carrier {
+        Some(Carrier::Http(http)) => {
+            ("sms.http.ca_file", http.ca_file.clone(), http.url.to_string().starts_with("https:"))
+        }
+        Some(Carrier::Smpp(centre)) => ("sms.smpp.ca_file", centre.ca_file.clone(), centre.tls),
+        None => return,
+    };
+    if is_protected {
+        found.errors.extend(OutgoingTls::new(key, ca_file).check().err().map(|error| error.text()));
+    } else {
+        found.remarks.push(Bilingual::fixed(
+            "text messages go to their carrier in clear; use https, or sms.smpp.tls, unless the line is private",
+            "短信以明文发往短信服务；除专线外，请使用 https 或 sms.smpp.tls",
+        ));
     }
 }
 
@@ -114,6 +137,16 @@ fn unreadable_files(settings: &Settings) -> Vec<Bilingual> {
         if let Tls::Verify { ca_file: Some(path), .. } = &upstream.tls {
             file("replica.postgres.ca_file", path);
         }
+    }
+    match &settings.sms.carrier {
+        Some(Carrier::Http(http)) => {
+            http.secret_file.iter().for_each(|path| expect("sms.http.secret_file", path, fs::File::open(path).is_ok()));
+        }
+        Some(Carrier::Smpp(centre)) => {
+            let path = &centre.password_file;
+            expect("sms.smpp.password_file", path, fs::File::open(path).is_ok());
+        }
+        None => {}
     }
     if let Some(path) = settings.phone.hep.as_ref().and_then(|hep| hep.password_file.as_ref()) {
         expect("phone.hep.password_file", path, fs::File::open(path).is_ok());

@@ -29,6 +29,7 @@ mod seal;
 mod secrets;
 mod sheets;
 mod sim;
+mod sms;
 mod status;
 mod trace;
 mod trunk_status;

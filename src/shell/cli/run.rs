@@ -37,6 +37,7 @@ use crate::replica_status;
 use crate::seal;
 use crate::sheets;
 use crate::sim;
+use crate::sms;
 use crate::status::status;
 use crate::trace::trace;
 use crate::trunk_status::trunk_status;
@@ -163,6 +164,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Agent(command) => done(agent::run(settings, &command)),
         Command::Queue(command) => done(queue::run(settings, &command)),
         Command::CallBack(command) => done(call_back::run(settings, command)),
+        Command::Sms(command) => done(sms::run(settings, command)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {
             Ok((way, sheets)) => test(settings, &way, &sheets),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use base::{Bilingual, bilingual};
 use config::Settings;
 use journal::WaitingMessages;
-use node::NodeStatus;
+use node::{NodeStatus, SmsStatus};
 use os::{folder, language};
 use phone::{AgentRequest, AgentsStatus, PeerState, QueueLine, TrunkStatus, TrunksStatus};
 use release::releases;
@@ -84,6 +84,7 @@ impl Status {
             "messages": {"waiting": self.messages.count, "oldest": self.messages.oldest.map(time)},
             "disk_free_bytes": self.disk_free,
             "trunks": self.trunks.trunks,
+            "sms": self.node.as_ref().and_then(|node| node.sms.as_ref()),
             "queues": self.agents.as_ref().map_or(&[][..], |agents| &agents.queues),
         })
     }
@@ -126,6 +127,9 @@ impl Status {
         let free = self.disk_free.map(|free| free as f64 / 1e9);
         let free = free.map(|free| bilingual!("{free:.1} GB free", "剩余 {free:.1} GB"));
         lines.line(&fixed("disk", "磁盘"), &free.unwrap_or_else(|| fixed("unknown", "未知")));
+        if let Some(sms) = self.node.as_ref().and_then(|node| node.sms.as_ref()) {
+            lines.line(&fixed("sms", "短信"), &self.of_sms(sms));
+        }
         for trunk in &self.trunks.trunks {
             lines.line(&fixed("trunk", "中继"), &of_trunk(trunk, self.trunks.serving_since.is_some()));
         }
@@ -133,6 +137,22 @@ impl Status {
             lines.line(&fixed("queue", "队列"), &of_queue(queue));
         }
         lines.into_text()
+    }
+
+    fn of_sms(&self, sms: &SmsStatus) -> Bilingual {
+        let SmsStatus { carrier, waiting, sent, .. } = sms;
+        let since = sms.unreachable_since.map(|at| shown(at, &self.zone));
+        let state = match (sms.state.as_str(), since) {
+            ("reachable", _) => Bilingual::fixed("reachable", "正常"),
+            ("unused", _) => Bilingual::fixed("not needed yet", "尚未使用"),
+            (_, Some(since)) => bilingual!("unreachable since {since}", "自 {since} 起无法连接"),
+            (other, None) => other.to_owned().into(),
+        };
+        let why = sms.why.as_ref().map_or_else(Bilingual::default, |why| bilingual!(" ({why})", "（{why}）"));
+        bilingual!(
+            "by {carrier}, {state}{why}; {waiting} waiting, {sent} sent",
+            "{carrier}，{state:#}{why:#}；等待 {waiting} 条，已发送 {sent} 条"
+        )
     }
 
     fn messages(&self) -> Bilingual {

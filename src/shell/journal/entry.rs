@@ -32,13 +32,29 @@ pub struct Message {
     pub number: Option<Vec<u8>>,
 }
 
-/// What is stored of a wish to be called back, by its number.
+/// What is stored of a wish to be called back, or of a text message, by its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CallBack {
+pub(crate) enum SealedRecord {
     /// Its record, sealed, in place of an earlier one.
     Keep(i64, Vec<u8>),
     /// Nothing any longer.
     Forget(i64),
+}
+
+/// Where sealed records are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealedTable {
+    CallBacks,
+    TextMessages,
+}
+
+impl SealedTable {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            SealedTable::CallBacks => "call_backs",
+            SealedTable::TextMessages => "text_messages",
+        }
+    }
 }
 
 /// What an agent noted of a conversation.
@@ -77,7 +93,9 @@ pub(crate) enum Entry {
         caller: u64,
     },
     /// The state of a wish to be called back.
-    CallBack(CallBack, oneshot::Sender<()>),
+    CallBack(SealedRecord, oneshot::Sender<()>),
+    /// The state of a text message.
+    TextMessage(SealedRecord, oneshot::Sender<()>),
     /// What an agent noted.
     Note(Box<AgentNote>),
     /// A conversation is recorded from here on.

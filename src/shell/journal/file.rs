@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use inquiry::{CallRecord, HandlingStep, ScanRecord, Stage};
 
-use crate::entry::{AgentNote, CallBack, Message};
+use crate::entry::{AgentNote, Message, SealedRecord, SealedTable};
 use crate::error::JournalError;
 use crate::recordings;
 use crate::repeats::Repeated;
@@ -43,7 +43,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
 pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(HELD_TABLE)?;
     connection.execute_batch(TRANSFERS_TABLE)?;
-    connection.execute_batch(CALL_BACKS_TABLE)?;
+    connection.execute_batch(SEALED_TABLES)?;
     connection.execute_batch(NOTES_TABLE)?;
     connection.execute_batch(recordings::TABLE)?;
     let columns = [
@@ -61,6 +61,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "taken_over_by", "TEXT"),
         ("calls", "handling", "TEXT"),
         ("calls", "recordings", "TEXT"),
+        ("calls", "sms", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
@@ -82,8 +83,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let handling = record.handling.iter().map(HandlingStep::journal_text).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
         look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
-        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling, recordings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling, recordings, sms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
     let visit = record.queue.as_ref();
     let values = params![
         record.started.as_microsecond(),
@@ -112,6 +113,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         visit.and_then(|visit| visit.taken_over_by.as_deref()),
         Some(handling).filter(|handling| !handling.is_empty()),
         (!record.recordings.is_empty()).then(|| record.recordings.join(",")),
+        record.text_message.map(|accepted| if accepted { "accepted" } else { "refused" }),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -185,24 +187,32 @@ pub(crate) fn put_transfer(connection: &Connection, at: Timestamp, trunk: &str, 
     connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), trunk, caller.cast_signed()]).map(drop)
 }
 
-/// Stores the state of a wish to be called back, or deletes it.
-pub(crate) fn put_call_back(connection: &Connection, at: Timestamp, call_back: &CallBack) -> rusqlite::Result<()> {
-    match call_back {
-        CallBack::Keep(id, record) => {
-            let sql = "INSERT INTO call_backs (id, at_us, record) VALUES (?1, ?2, ?3)
-                ON CONFLICT (id) DO UPDATE SET at_us = ?2, record = ?3";
-            connection.prepare_cached(sql)?.execute(params![id, at.as_microsecond(), record]).map(drop)
+/// Stores a sealed record, or deletes it.
+pub(crate) fn put_sealed(
+    connection: &Connection,
+    table: SealedTable,
+    at: Timestamp,
+    record: &SealedRecord,
+) -> rusqlite::Result<()> {
+    let table = table.name();
+    match record {
+        SealedRecord::Keep(id, record) => {
+            let sql = format!(
+                "INSERT INTO {table} (id, at_us, record) VALUES (?1, ?2, ?3)
+                ON CONFLICT (id) DO UPDATE SET at_us = ?2, record = ?3"
+            );
+            connection.prepare_cached(&sql)?.execute(params![id, at.as_microsecond(), record]).map(drop)
         }
-        CallBack::Forget(id) => {
-            connection.prepare_cached("DELETE FROM call_backs WHERE id = ?1")?.execute([id]).map(drop)
+        SealedRecord::Forget(id) => {
+            connection.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?.execute([id]).map(drop)
         }
     }
 }
 
-/// The sealed records of wishes to be called back, in the order of their numbers.
-pub(crate) fn call_backs(connection: &Connection) -> rusqlite::Result<Vec<Vec<u8>>> {
-    let sql = "SELECT record FROM call_backs ORDER BY id LIMIT ?1";
-    connection.prepare(sql)?.query_map([CALL_BACKS_MAX], |row| row.get(0))?.collect()
+/// The sealed records of a table, in the order of their numbers.
+pub(crate) fn sealed_records(connection: &Connection, table: SealedTable) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let sql = format!("SELECT record FROM {} ORDER BY id LIMIT ?1", table.name());
+    connection.prepare(&sql)?.query_map([SEALED_MAX], |row| row.get(0))?.collect()
 }
 
 /// Appends what an agent noted.
@@ -281,9 +291,12 @@ const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
 /// Recorded nodes and look-ups of one call.
 const PATH_MAX: usize = 200;
-/// Wishes to be called back, sealed: numbers and entries are in the record.
-const CALL_BACKS_TABLE: &str = "
+/// Wishes to be called back, and text messages, sealed: numbers, entries and words are in the record.
+const SEALED_TABLES: &str = "
     CREATE TABLE IF NOT EXISTS call_backs (id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, record BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS text_messages (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, record BLOB NOT NULL
+    ) STRICT;
 ";
 /// More than may wait, and be over for a day, at once.
-const CALL_BACKS_MAX: i64 = 150_000;
+const SEALED_MAX: i64 = 150_000;

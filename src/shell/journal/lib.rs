@@ -68,7 +68,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use entry::{CallBack, Entry};
+use entry::{Entry, SealedRecord, SealedTable};
 use file::FILE_NAME;
 use flow::Traffic;
 use inquiry::{CallRecord, ScanRecord};
@@ -191,17 +191,17 @@ impl Journal {
     /// Stores the record of a wish to be called back, sealed, in place of an earlier one of this number. In order with the
     /// other changes of it; `false` when it cannot be stored.
     pub fn keep_call_back(&self, id: u64, record: Vec<u8>) -> impl Future<Output = bool> + use<> {
-        self.call_back(CallBack::Keep(id.cast_signed(), record))
+        self.call_back(SealedRecord::Keep(id.cast_signed(), record))
     }
 
     /// Deletes the record of a wish to be called back.
     pub fn forget_call_back(&self, id: u64) -> impl Future<Output = bool> + use<> {
-        self.call_back(CallBack::Forget(id.cast_signed()))
+        self.call_back(SealedRecord::Forget(id.cast_signed()))
     }
 
-    fn call_back(&self, call_back: CallBack) -> impl Future<Output = bool> + use<> {
+    fn call_back(&self, record: SealedRecord) -> impl Future<Output = bool> + use<> {
         let (sender, receiver) = oneshot::channel();
-        self.offer(Entry::CallBack(call_back, sender));
+        self.offer(Entry::CallBack(record, sender));
         async move { receiver.await.is_ok() }
     }
 
@@ -210,7 +210,37 @@ impl Journal {
     /// # Errors
     /// The file cannot be read.
     pub fn call_backs(&self) -> rusqlite::Result<Vec<Vec<u8>>> {
-        reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), file::call_backs))
+        self.sealed_records(SealedTable::CallBacks)
+    }
+
+    /// Stores the record of a text message, sealed, in place of an earlier one of this number. In order with the other changes
+    /// of it; `false` when it cannot be stored.
+    pub fn keep_text_message(&self, id: u64, record: Vec<u8>) -> impl Future<Output = bool> + use<> {
+        self.text_message(SealedRecord::Keep(id.cast_signed(), record))
+    }
+
+    /// Deletes the record of a text message.
+    pub fn forget_text_message(&self, id: u64) -> impl Future<Output = bool> + use<> {
+        self.text_message(SealedRecord::Forget(id.cast_signed()))
+    }
+
+    fn text_message(&self, record: SealedRecord) -> impl Future<Output = bool> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        self.offer(Entry::TextMessage(record, sender));
+        async move { receiver.await.is_ok() }
+    }
+
+    /// The stored records of text messages, sealed. Reads the file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn text_messages(&self) -> rusqlite::Result<Vec<Vec<u8>>> {
+        self.sealed_records(SealedTable::TextMessages)
+    }
+
+    fn sealed_records(&self, table: SealedTable) -> rusqlite::Result<Vec<Vec<u8>>> {
+        let read = |connection: &Connection| file::sealed_records(connection, table);
+        reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), read))
     }
 
     /// Bytes of all recordings of messages on the disk.

@@ -61,6 +61,8 @@ pub struct PastCall {
     pub handling: Vec<String>,
     /// The names of the recordings of its conversations with agents.
     pub recordings: Vec<String>,
+    /// `accepted` or `refused`: the text message that the caller asked for.
+    pub text_message: Option<String>,
 }
 
 /// Which row.
@@ -99,6 +101,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "taken_over_by",
         "handling",
         "recordings",
+        "sms",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -151,5 +154,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         recordings: row
             .get::<_, Option<String>>(24)?
             .map_or_else(Vec::new, |names| names.split(',').map(str::to_owned).collect()),
+        text_message: row.get(25)?,
     })
 }

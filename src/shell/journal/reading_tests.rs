@@ -42,6 +42,7 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         queue: None,
         handling: Vec::new(),
         recordings: Vec::new(),
+        text_message: None,
         srtp: None,
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::entry::SealedTable;
 use crate::held::{self, Leave};
 use crate::recording_file::{RECORDINGS_FOLDER, file_name};
 use crate::recordings::is_recording_id;
@@ -126,11 +127,16 @@ pub(crate) fn transfers(connection: &Connection, now: Timestamp) -> rusqlite::Re
     connection.execute(sql, params![from.as_microsecond(), until.as_microsecond(), ROWS]).map(drop)
 }
 
-/// Deletes wishes to be called back that no queue has changed for longer than one is kept: their queues are gone.
-pub(crate) fn call_backs(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-    let before = now.saturating_sub(CALL_BACKS_KEPT).unwrap_or(Timestamp::MIN);
-    let sql = "DELETE FROM call_backs WHERE id IN (SELECT id FROM call_backs WHERE at_us < ?1 LIMIT ?2)";
-    connection.execute(sql, params![before.as_microsecond(), ROWS]).map(drop)
+/// Deletes wishes to be called back that no queue has changed for longer than one is kept: their queues are gone; and text messages,
+/// which no carrier sends any more.
+pub(crate) fn sealed_records(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    for (table, kept) in [(SealedTable::CallBacks, CALL_BACKS_KEPT), (SealedTable::TextMessages, TEXT_MESSAGES_KEPT)] {
+        let before = now.saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        let table = table.name();
+        let sql = format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 LIMIT ?2)");
+        connection.execute(&sql, params![before.as_microsecond(), ROWS])?;
+    }
+    Ok(())
 }
 
 /// How many rows of a table are due, and about how many it has: their numbers are consecutive.
@@ -239,6 +245,8 @@ const ROWS: i64 = 5_000;
 const TRANSFERS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// Longer than a wish waits by any setting.
 const CALL_BACKS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
+/// Longer than a text message waits, and then counts for limits, by any setting.
+const TEXT_MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 #[cfg(test)]
 mod tests {

@@ -51,6 +51,7 @@ fn call(started: Timestamp) -> CallRecord {
         queue: None,
         handling: Vec::new(),
         recordings: Vec::new(),
+        text_message: None,
         srtp: Some("AEAD_AES_128_GCM"),
     }
 }

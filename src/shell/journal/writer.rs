@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, SealedTable};
 use crate::error::JournalError;
 use crate::file::{self, FILE_NAME};
 use crate::held::LOOK_AGAIN;
@@ -148,6 +148,7 @@ impl Writer {
                 | Entry::Rating { .. }
                 | Entry::Transfer { .. }
                 | Entry::CallBack(..)
+                | Entry::TextMessage(..)
                 | Entry::Note(_)
                 | Entry::Ticket(_)
                 | Entry::Flush(_) => {}
@@ -193,7 +194,7 @@ impl Writer {
             let messages = retention::messages(connection, &data, now)?;
             let conversations = retention::recordings(connection, &data, now)?;
             retention::transfers(connection, now)?;
-            retention::call_backs(connection, now)?;
+            retention::sealed_records(connection, now)?;
             metrics.message_bytes.store(file::message_bytes(connection)?, Ordering::Relaxed);
             metrics.recordings.stored_bytes.store(recordings::octets(connection)?, Ordering::Relaxed);
             let held = [rows, over, messages, conversations].contains(&Left::Held);
@@ -226,7 +227,12 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Repeated(repeated) => file::put_repeated(&transaction, repeated)?,
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
-            Entry::CallBack(call_back, _) => file::put_call_back(&transaction, clock::steady(), call_back)?,
+            Entry::CallBack(record, _) => {
+                file::put_sealed(&transaction, SealedTable::CallBacks, clock::steady(), record)?;
+            }
+            Entry::TextMessage(record, _) => {
+                file::put_sealed(&transaction, SealedTable::TextMessages, clock::steady(), record)?;
+            }
             Entry::Note(note) => file::put_note(&transaction, note)?,
             Entry::RecordingBegins(new) => recordings::put_new(&transaction, new)?,
             Entry::RecordingEnded(ended) => recordings::put_end(&transaction, ended)?,
@@ -254,7 +260,9 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
             | Entry::RecordingEnded(_)
             | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
-            Entry::Message(_, sender) | Entry::CallBack(_, sender) => drop(sender.send(())),
+            Entry::Message(_, sender) | Entry::CallBack(_, sender) | Entry::TextMessage(_, sender) => {
+                let _ = sender.send(());
+            }
             Entry::Flush(sender) => drop(sender.send(())),
         }
     }

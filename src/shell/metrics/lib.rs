@@ -237,6 +237,7 @@ mod tests {
             queue: None,
             handling: Vec::new(),
             recordings: Vec::new(),
+            text_message: None,
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -247,6 +248,7 @@ mod tests {
             queue: None,
             handling: Vec::new(),
             recordings: Vec::new(),
+            text_message: None,
             rating: None,
             srtp: None,
             ..record

@@ -21,6 +21,7 @@ use os::clock;
 use os::folder;
 use phone::{LiveRelease, Registry};
 use replica_store::Replica;
+use sms_service::SmsService;
 use speech::{Clip, Piece};
 use web::{
     self, CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, PublicSettings, RequestError, ScanAnswer,
@@ -50,6 +51,8 @@ pub(crate) struct NodeBackend {
     pub messages: Arc<MessagesWatch>,
     /// How long one may wait.
     pub messages_wait: Duration,
+    /// Text messages.
+    pub sms: Option<Arc<SmsService>>,
 }
 
 impl Backend for NodeBackend {
@@ -180,6 +183,7 @@ impl Backend for NodeBackend {
             (!alarms.is_empty(), Trouble::Copy),
             (oldest.is_some_and(|oldest| oldest > self.messages_wait), Trouble::Messages),
             (live.calendar_end(clock::timestamp()).is_some(), Trouble::Calendar),
+            (self.sms.as_ref().is_some_and(|sms| sms.is_alarming()), Trouble::TextMessages),
             (self.journal.metrics().deletion_held.load(Ordering::Relaxed) > 0, Trouble::Deletion),
             (self.journal.metrics().recordings.failed_lately(clock::timestamp()), Trouble::Recording),
         ];

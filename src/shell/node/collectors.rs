@@ -17,6 +17,7 @@ use os::folder;
 use phone::{HepExporter, LiveRelease, PeerState, QueueHandle, Registry, Traces, TrunkState, Trunks, agent_state_name};
 use queue::QueueFigures;
 use replica_store::{Rejection, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
+use sms_service::SmsService;
 
 /// What runs here, the disk, and how many calls there may be.
 pub(crate) struct NodeCollector {
@@ -170,6 +171,28 @@ impl Collect for QueueCollector {
             "jindu_call_backs",
             "Wishes to be called back: those that wait, and those of the last 24 hours that are over.",
             open.into_iter().chain(done).map(|(state, count)| (vec![("state", state)], count as u64)),
+        );
+    }
+}
+
+/// Text messages; none: the settings name no carrier.
+pub(crate) struct SmsCollector(pub(crate) Option<Arc<SmsService>>);
+
+impl Collect for SmsCollector {
+    fn collect(&self, page: &mut Page) {
+        let figures = self.0.as_ref().map(|sms| sms.figures()).unwrap_or_default();
+        page.samples(
+            "jindu_sms_total",
+            "Text messages since the start, by what became of them; one counts under each outcome that it has had.",
+            figures.outcomes().into_iter().map(|(outcome, count)| (vec![("outcome", outcome)], count)),
+        );
+        page.gauge("jindu_sms_waiting", "Text messages that wait for the carrier.", figures.waiting);
+        let since = figures.carrier.unreachable_since_ms;
+        let unreachable = since.map_or(0, |since| clock::steady().as_millisecond().saturating_sub(since) / 1000);
+        page.gauge(
+            "jindu_sms_carrier_unreachable_seconds",
+            "For how long the carrier of text messages has been unreachable; 0 while it is not.",
+            unreachable.max(0),
         );
     }
 }

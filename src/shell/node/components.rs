@@ -23,6 +23,7 @@ use phone::{
 use release::hotline::Hotline;
 use release::releases;
 use replica_store::Replica;
+use sms_service::SmsService;
 use studio_store::accounts::initial;
 use studio_store::{Accounts, Studio};
 use web_service::{HttpService, StudioService};
@@ -32,7 +33,7 @@ use crate::backend::NodeBackend;
 use crate::carriers::Carriers;
 use crate::collectors::{
     BrowserCollector, CaptureCollector, JournalCollector, MediaCollector, NodeCollector, QueueCollector,
-    ReplicaCollector, TrunkCollector,
+    ReplicaCollector, SmsCollector, TrunkCollector,
 };
 use crate::kiosks::{self, KioskCollector};
 use crate::recording_collector::RecordingCollector;
@@ -64,6 +65,8 @@ pub(crate) struct Node<'a> {
     /// Traces of calls.
     pub traces: Arc<Traces>,
     hep: Option<Arc<HepExporter>>,
+    /// Text messages; none: the settings name no carrier.
+    pub sms: Option<Arc<SmsService>>,
     /// The telephones in agents' browsers.
     pub browsers: Option<Arc<BrowserTelephones>>,
 }
@@ -83,6 +86,8 @@ impl<'a> Node<'a> {
         let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
         let trunks = Trunks::new(&settings.phone);
         let browsers = studio.as_ref().map_or(Ok(None), |_| start_browsers(settings))?;
+        let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
+        let sms = SmsService::start(&settings.sms, Arc::clone(&journal), keys.clone());
         Ok(Node {
             traces: Traces::new(settings, Arc::clone(&sockets.tap), Arc::clone(&trunks)),
             hep: sockets.hep.clone(),
@@ -90,7 +95,8 @@ impl<'a> Node<'a> {
             keys,
             registry: Registry::new(settings.phone.calls_limit(), emergency),
             replica,
-            journal: Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?,
+            journal,
+            sms,
             messages: Arc::new(MessagesWatch::new(&settings.data.folder)),
             live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             metrics: Arc::new(Metrics::new()),
@@ -130,6 +136,7 @@ impl<'a> Node<'a> {
             browsers: self.browsers.clone(),
             accounts: self.studio.as_ref().map(|(accounts, _)| Arc::clone(accounts)),
             data: Some(settings.data.folder.clone()),
+            sms: self.sms.clone(),
             recording: self.recording_service(),
         };
         UserAgent::new(settings.phone.clone(), services, Arc::clone(&self.registry), transport)
@@ -166,6 +173,7 @@ impl<'a> Node<'a> {
             .with(MediaCollector { counters: media, in_use: media_io })
             .with(QueueCollector(queue))
             .with(BrowserCollector(self.browsers.clone()))
+            .with(SmsCollector(self.sms.clone()))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(RecordingCollector(self.journal.metrics()))
             .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
@@ -204,6 +212,7 @@ impl<'a> Node<'a> {
             data: settings.data.folder.clone(),
             messages: Arc::clone(&self.messages),
             messages_wait: settings.messages_wait,
+            sms: self.sms.clone(),
         }
     }
 

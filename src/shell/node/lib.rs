@@ -15,7 +15,7 @@ mod sockets;
 mod status;
 mod watch;
 
-pub use status::{NodeStatus, node_status};
+pub use status::{NodeStatus, SmsStatus, node_status};
 
 /// Why the program cannot serve: one line that says what to do.
 pub(crate) type Fault = base::Bilingual;

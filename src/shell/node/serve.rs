@@ -72,6 +72,7 @@ async fn run(
     let metrics = node.metrics(media_metrics, media_io.clone(), user_agent.queue());
     let _agents = listen_for_agents(&settings.data.folder, &user_agent);
     let _call_backs = listen_for_call_backs(&settings.data.folder, &user_agent);
+    let _sms = listen_for_text_messages(&settings.data.folder, &node);
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
     let backend = Arc::new(node.backend(hotline.scan_rules.clone()));
@@ -94,6 +95,9 @@ async fn run(
     let served = Served { registry: &node.registry, registrations: &node.carriers.registrations, queue: &queue };
     let ended = serve_and_drain(signals, served, transport, &settings.phone).await;
     node.traces.end();
+    if let Some(sms) = &node.sms {
+        sms.finish(LAST_ATTEMPTS).await;
+    }
     if let Some(browsers) = &node.browsers {
         browsers.end();
     }
@@ -119,6 +123,12 @@ fn listen_for_agents(data: &Path, user_agent: &UserAgent) -> Option<ControlListe
 fn listen_for_call_backs(data: &Path, user_agent: &UserAgent) -> Option<ControlListener> {
     let listening = phone::listen_call_backs(data, user_agent.queue());
     listening.map_err(|error| tracing::warn!(%error, "jindu call-back cannot reach this node")).ok()
+}
+
+/// The same for `jindu sms`.
+fn listen_for_text_messages(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
+    let listening = sms_service::listen(data, node.sms.as_ref());
+    listening.map_err(|error| tracing::warn!(%error, "jindu sms cannot reach this node")).ok()
 }
 
 /// The same for `jindu status`.
@@ -155,5 +165,7 @@ fn lock(data: &Path) -> Result<FolderLock, Fault> {
 
 /// Errors of one release that are logged.
 const ERRORS_LOGGED: usize = 5;
+/// How long attempts to send text messages may take after the drain; what is not sent by then is sent after the next start.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 /// How long requests in progress may take after the drain.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);

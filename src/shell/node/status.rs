@@ -12,6 +12,7 @@ use serde_json::Value;
 use base::{Bilingual, bilingual};
 use os::clock;
 use os::control::{self, ControlListener};
+use sms_service::SmsService;
 use web_service::Backend;
 
 use crate::backend::NodeBackend;
@@ -25,6 +26,26 @@ pub struct NodeStatus {
     pub version: String,
     /// The body of `GET /health`.
     pub health: Value,
+    /// Text messages; none: the settings name no carrier.
+    #[serde(default)]
+    pub sms: Option<SmsStatus>,
+}
+
+/// The state of text messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmsStatus {
+    /// `http` or `smpp`.
+    pub carrier: String,
+    /// `reachable`, `unreachable`, or `unused`: it was not needed since the start.
+    pub state: String,
+    /// Since when it has been unreachable.
+    pub unreachable_since: Option<Timestamp>,
+    /// Why it is unreachable, or did not take the last message.
+    pub why: Option<String>,
+    /// Messages that wait.
+    pub waiting: usize,
+    /// Messages that it has taken since the start.
+    pub sent: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -49,18 +70,39 @@ pub(crate) fn listen(folder: &Path, backend: &Arc<NodeBackend>) -> io::Result<Co
     let serving_since = clock::timestamp();
     let backend = Arc::downgrade(backend);
     ControlListener::start(folder, NAME, move |request: io::Result<Request>| {
-        let health = request.map_err(|error| error.to_string()).and_then(|Request::Status| {
+        let found = request.map_err(|error| error.to_string()).and_then(|Request::Status| {
             let backend = backend.upgrade().ok_or("the node is ending")?;
-            serde_json::from_slice(&backend.health().to_json()).map_err(|error| error.to_string())
+            let health = serde_json::from_slice(&backend.health().to_json()).map_err(|error| error.to_string())?;
+            Ok((health, backend.sms.as_deref().map(SmsStatus::of)))
         });
-        match health {
-            Ok(health) => {
+        match found {
+            Ok((health, sms)) => {
                 let version = env!("CARGO_PKG_VERSION").to_owned();
-                Reply::Status(NodeStatus { serving_since, version, health })
+                Reply::Status(NodeStatus { serving_since, version, health, sms })
             }
             Err(why) => Reply::Refused(why),
         }
     })
+}
+
+impl SmsStatus {
+    fn of(service: &SmsService) -> SmsStatus {
+        let figures = service.figures();
+        let since = figures.carrier.unreachable_since_ms;
+        SmsStatus {
+            carrier: service.carrier().into(),
+            state: match (since, figures.carrier.answered) {
+                (Some(_), _) => "unreachable",
+                (None, true) => "reachable",
+                (None, false) => "unused",
+            }
+            .into(),
+            unreachable_since: since.and_then(|since| Timestamp::from_millisecond(since).ok()),
+            why: figures.carrier.why.map(str::to_owned),
+            waiting: figures.waiting,
+            sent: figures.sent,
+        }
+    }
 }
 
 /// The state of the node that serves from a data folder; `None` where none does.

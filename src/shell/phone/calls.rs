@@ -223,6 +223,7 @@ fn call_setup(
         last_lang: lang,
         call_back: settings.call_back.is_some() && !settings.queues.queues.is_empty(),
         recorded: settings.recording.is_on(),
+        text_messages: text_messages(shared, number.as_deref()),
         ..Caller::default()
     };
     let setup = CallSetup {
@@ -251,6 +252,11 @@ fn call_setup(
         cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk.name.clone(), source, caller),
     };
     (setup, permit, number)
+}
+
+/// How many text messages the caller may get.
+fn text_messages(shared: &Shared, number: Option<&str>) -> u8 {
+    shared.services.sms.as_ref().zip(number).map_or(0, |(sms, number)| sms.left(number))
 }
 
 pub(crate) fn peers(shared: &Shared, place: usize) -> PeerAddresses {
@@ -498,6 +504,7 @@ impl Task {
                     self.shared.queue.call_back_ended(id, result_of(end));
                 }
             }
+            Effect::SendText { text } => self.send_text(text),
             Effect::PassKey(key) => {
                 if let Some(id) = self.waiting {
                     self.shared.queue.key(id, key);
@@ -565,6 +572,21 @@ impl Task {
         if !self.shared.queue.book_call_back(wish, self.waited_before, self.inbox().clone()) {
             insist(self.inbox(), Input::CallBackBooked(false));
         }
+    }
+
+    /// The call goes on when the message is stored, or refused; a carrier is not waited for.
+    fn send_text(&self, text: Private<String>) {
+        let (Some(sms), Some(number)) = (self.shared.services.sms.clone(), self.number.clone()) else {
+            return insist(self.inbox(), Input::TextAccepted(false));
+        };
+        let (inbox, call) = (self.inbox().clone(), self.guard.tag.clone());
+        tokio::spawn(async move {
+            let accepted = sms.send(number.expose(), text.expose()).await;
+            if let Err(refusal) = accepted {
+                tracing::info!(%call, why = refusal.name(), "sms_refused");
+            }
+            let _ = inbox.send(Input::TextAccepted(accepted.is_ok())).await;
+        });
     }
 
     /// Sends a message; the call is notified if it certainly did not go out.

@@ -28,6 +28,7 @@ use media::MediaPlane;
 use metrics::Metrics;
 use os::clock;
 use sip::Transport;
+use sms_service::SmsService;
 use studio_store::Accounts;
 
 /// The services that a call uses outside its own task.
@@ -58,6 +59,8 @@ pub struct Services {
     pub accounts: Option<Arc<Accounts>>,
     /// The data folder, where the agents who are signed in are kept; none: nowhere.
     pub data: Option<PathBuf>,
+    /// Sends text messages; none: the settings name no carrier.
+    pub sms: Option<Arc<SmsService>>,
     /// Serves operators who record by telephone; none if the take store cannot be opened.
     pub recording: Option<RecordingService>,
 }

@@ -115,6 +115,7 @@ impl Gateways {
             browsers: None,
             accounts: None,
             data: None,
+            sms: None,
             recording: None,
         }
     }

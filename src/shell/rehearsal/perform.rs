@@ -65,6 +65,8 @@ impl Caller<'_> {
             | Act::Queue(_)
             | Act::CallBacks(_)
             | Act::Recorded(_)
+            | Act::Sms(_)
+            | Act::ExpectsSms(_)
             | Act::CalledBack => return Ok(()),
             Act::Emergency(_) | Act::Transfer(_) if self.phone.is_none() => {}
             Act::Emergency(_)
@@ -140,6 +142,8 @@ impl Caller<'_> {
                 | Act::Queue(_)
                 | Act::CallBacks(_)
                 | Act::Recorded(_)
+                | Act::Sms(_)
+                | Act::ExpectsSms(_)
                 | Act::CalledBack,
                 _,
             ) => {}

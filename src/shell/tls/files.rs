@@ -98,7 +98,7 @@ pub(crate) fn client(identity: Option<&Identity>, servers: RootCertStore) -> Res
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -110,7 +110,7 @@ fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     if found.is_empty() { Err(wrong("holds no certificate; it must be PEM".into())) } else { Ok(found) }
 }
 
-fn roots(key: &str, path: &Path) -> Result<RootCertStore, TlsError> {
+pub(crate) fn roots(key: &str, path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if roots.add_parsable_certificates(certificates(key, path)?).0 == 0 {
         let what = "holds no certificate of an authority that can be read".into();
@@ -119,7 +119,7 @@ fn roots(key: &str, path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-fn machine_roots() -> Result<RootCertStore, TlsError> {
+pub(crate) fn machine_roots() -> Result<RootCertStore, TlsError> {
     let loaded = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     if roots.add_parsable_certificates(loaded.certs).0 == 0 {

@@ -14,6 +14,7 @@
 
 mod expiry;
 mod files;
+mod outgoing;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use self::files::{Identity, Stamp};
 use base::{Bilingual, bilingual};
 use config::{PhoneTls, Trunk};
+
+pub use outgoing::OutgoingTls;
 
 /// A connection whose far end began it.
 pub type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;

@@ -1,9 +1,9 @@
-//! Which numbers may be called back.
+//! Patterns of telephone numbers: whom a node may call back, or send a text message.
 
 use std::fmt;
 use std::str::FromStr;
 
-use base::{Bilingual, bilingual};
+use crate::{Bilingual, bilingual};
 
 /// A pattern of whole numbers: digits stand for themselves, `X` for any digit, `[13-9]` for one of these; `+` may come first.
 /// A pattern has one length, so that nothing can be dialled behind an allowed number.
@@ -81,6 +81,19 @@ impl FromStr for NumberPattern {
         Ok(NumberPattern { written: written.into(), international, places })
     }
 }
+
+/// The number as it is dialled, without spaces, hyphens and parentheses, if one of `allow` and none of `deny` fits it.
+pub fn allowed_number(number: &str, allow: &[NumberPattern], deny: &[NumberPattern]) -> Option<String> {
+    if number.len() > WRITTEN_MAX {
+        return None;
+    }
+    let dialled: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let fits = |patterns: &[NumberPattern]| patterns.iter().any(|pattern| pattern.fits(&dialled));
+    (fits(allow) && !fits(deny)).then_some(dialled)
+}
+
+/// Longer texts are no numbers.
+const WRITTEN_MAX: usize = 64;
 
 fn bit(c: char) -> Result<u16, PatternError> {
     c.to_digit(10).map(|digit| 1 << digit).ok_or(PatternError::Character(c))
