@@ -116,7 +116,7 @@ fn a_caller_is_given_to_an_agent_and_to_a_number_and_comes_back_where_nobody_ans
     assert!(office.outside.rings(LONG));
     office.outside.answers(8);
     let voice = speech(Codec::Alaw, 21);
-    office.outside.say(&voice);
+    office.outside.say(&voice.repeat(2));
     assert!(caller.hears(&voice, LONG), "the number");
     caller.press("5");
     eventually(SOON, "the key arrives", || office.outside.keys() == "5");
@@ -180,13 +180,13 @@ fn an_agent_asks_another_one_talks_to_both_and_connects_them() {
     await_consultation(&li, "talking");
     assert_eq!(state(&wang)["call"]["asked_by"], "li");
     let (of_li, of_wang, of_caller) = (speech(Codec::Alaw, 1), speech(Codec::Alaw, 2), speech(Codec::Alaw, 3));
-    first.say(&of_li);
-    second.say(&of_wang);
+    first.say(&of_li.repeat(2));
+    second.say(&of_wang.repeat(2));
     assert!(second.hears(&of_li, LONG) && first.hears(&of_wang, LONG), "the agents hear each other");
     // To the caller, and back to the colleague.
     li.does("swap", &json!({"call": call}));
     await_consultation(&li, "on_hold");
-    caller.say(&of_caller);
+    caller.say(&of_caller.repeat(2));
     assert!(first.hears(&of_caller, LONG), "the caller");
     assert!(second.hears(&music(), LONG), "music");
     li.does("swap", &json!({"call": call}));
@@ -197,8 +197,8 @@ fn an_agent_asks_another_one_talks_to_both_and_connects_them() {
     await_call(&wang, "talking");
     assert_eq!(state(&wang)["call"]["asked_by"], Value::Null);
     let (of_wang, of_caller) = (speech(Codec::Alaw, 4), speech(Codec::Alaw, 5));
-    second.say(&of_wang);
-    caller.say(&of_caller);
+    second.say(&of_wang.repeat(2));
+    caller.say(&of_caller.repeat(2));
     assert!(caller.hears(&of_wang, LONG) && second.hears(&of_caller, LONG), "the caller and the second agent");
     caller.hang_up();
     assert!(second.is_hung_up(LONG));
@@ -216,7 +216,7 @@ fn whoever_hangs_up_in_a_consultation_the_caller_is_not_left_alone() {
     office.outside.answers(8);
     await_consultation(&li, "talking");
     let of_li = speech(Codec::Alaw, 16);
-    first.say(&of_li);
+    first.say(&of_li.repeat(2));
     assert!(office.outside.hears(&of_li, LONG), "the number hears the agent");
     first.press("7");
     eventually(SOON, "keys go to the number", || match office.outside.keys().as_str() {
@@ -227,7 +227,7 @@ fn whoever_hangs_up_in_a_consultation_the_caller_is_not_left_alone() {
     await_consultation(&li, "ended");
     li.does("hold", &json!({"call": call, "on": false}));
     let of_li = speech(Codec::Alaw, 6);
-    first.say(&of_li);
+    first.say(&of_li.repeat(2));
     assert!(caller.hears(&of_li, LONG), "back with the caller");
     // The agent hangs up while the number rings: the caller is the first of the queue.
     li.does("consult", &json!({"call": call, "number": "811"}));
@@ -244,8 +244,8 @@ fn whoever_hangs_up_in_a_consultation_the_caller_is_not_left_alone() {
     await_consultation(&wang, "talking");
     second.hang_up();
     let (of_number, of_caller) = (speech(Codec::Alaw, 7), speech(Codec::Alaw, 8));
-    office.outside.say(&of_number);
-    caller.say(&of_caller);
+    office.outside.say(&of_number.repeat(2));
+    caller.say(&of_caller.repeat(2));
     assert!(caller.hears(&of_number, LONG) && office.outside.hears(&of_caller, LONG), "the caller and the number");
     caller.hang_up();
     assert!(office.outside.is_hung_up(LONG));
@@ -273,7 +273,7 @@ fn a_caller_who_hangs_up_ends_the_consultation_and_a_muted_agent_is_not_heard() 
     assert!(caller.heard()[before..].windows(silence.len()).any(|window| window == silence), "silence");
     assert!(!caller.hears(&secret, std::time::Duration::ZERO), "and not the agent");
     li.does("mute", &json!({"call": call, "on": false}));
-    desk.say(&open);
+    desk.say(&open.repeat(2));
     assert!(caller.hears(&open, LONG), "the agent again");
     // An agent who is asked and does not answer stays ready; going back leads to the caller.
     li.does("consult", &json!({"call": call, "agent": "wang"}));
@@ -282,7 +282,7 @@ fn a_caller_who_hangs_up_ends_the_consultation_and_a_muted_agent_is_not_heard() 
     assert!(second.is_withdrawn(LONG));
     await_state(&wang, "ready");
     let voice = speech(Codec::Alaw, 14);
-    desk.say(&voice);
+    desk.say(&voice.repeat(2));
     assert!(caller.hears(&voice, LONG), "the agent");
     li.does("consult", &json!({"call": call, "agent": "wang"}));
     assert!(second.rings(LONG));
