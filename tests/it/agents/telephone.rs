@@ -8,7 +8,7 @@ use sip::{HeaderName, Message, Method, parse_datagram};
 
 use support::media::Media;
 use support::sound::Search;
-use support::wait::within;
+use support::wait::{eventually, within};
 
 /// A telephone that is registered at the node.
 pub(super) struct AgentPhone {
@@ -151,6 +151,12 @@ impl AgentPhone {
     /// Says these octets, in the call's codec.
     pub(super) fn say(&self, octets: &[u8]) {
         self.media.as_ref().expect("media").say(octets);
+    }
+
+    /// Waits until everything was said.
+    pub(super) fn has_said_all(&self) {
+        let media = self.media.as_ref().expect("media");
+        eventually(Duration::from_secs(30), "everything was said", || media.has_said_all());
     }
 
     /// Whether a recording is heard within a limit.
