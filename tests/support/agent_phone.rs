@@ -8,7 +8,7 @@ use sip::{HeaderName, Message, Method, parse_datagram};
 
 use crate::media::Media;
 use crate::sound::Search;
-use crate::wait::within;
+use crate::wait::{eventually, within};
 
 /// A telephone that is registered at the node.
 pub struct AgentPhone {
@@ -158,6 +158,12 @@ impl AgentPhone {
     /// Says these octets, in the call's codec.
     pub fn say(&self, octets: &[u8]) {
         self.media.as_ref().expect("media").say(octets);
+    }
+
+    /// Waits until everything was said.
+    pub fn has_said_all(&self) {
+        let media = self.media.as_ref().expect("media");
+        eventually(Duration::from_secs(30), "everything was said", || media.has_said_all());
     }
 
     /// Whether a recording is heard within a limit.

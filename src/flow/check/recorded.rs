@@ -99,6 +99,6 @@ mod tests {
             2,
             "the transfer leads to a queue of this node, too"
         );
-        assert!(found(&with("\"staff\"", "\"main\", \"desk\", \"called_back\""), true).is_empty(), "said earlier");
+        assert!(found(&with("\"staff\"", "[\"main\", \"desk\", \"called_back\"]"), true).is_empty(), "said earlier");
     }
 }

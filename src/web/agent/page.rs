@@ -21,7 +21,7 @@ macro_rules! scripts {
     };
 }
 
-static SCRIPTS: [(&str, &[u8]); 6] =
+static SCRIPTS: [(&str, &[u8]); 7] =
     scripts!["app.js", "caller.js", "recordings.js", "ring.js", "supervisor.js", "transfer.js", "words.js"];
 
 const HTML: &str = "text/html; charset=utf-8";

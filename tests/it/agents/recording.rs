@@ -16,8 +16,8 @@ use support::studio::{Person, Reply, request};
 use support::wait::{SOON, eventually};
 
 use super::page::{FIRST, await_call, state, takes_callers};
-use super::telephone::AgentPhone;
 use super::{LONG, command};
+use support::agent_phone::AgentPhone;
 
 /// The tones of the caller, of the agent, and of what must not be recorded.
 const CALLER: f64 = 600.0;
@@ -69,12 +69,14 @@ fn channels(path: &Path) -> [Vec<i16>; 2] {
     [0, 1].map(|channel| samples.iter().skip(channel).step_by(2).copied().collect())
 }
 
-/// Both sides speak at once, and are heard.
+/// Both sides speak at once, are heard, and are silent for a while.
 fn talk(caller: &mut Phone, desk: &mut AgentPhone, (left, right): (f64, f64)) {
-    let (left, right) = (tone(left, 700), tone(right, 700));
-    caller.say(&left);
-    desk.say(&right);
-    assert!(desk.hears(&left, LONG) && caller.hears(&right, LONG), "both hear each other");
+    let said = |hertz| [tone(hertz, 700), vec![g711::idle(Codec::Alaw); 4800]].concat();
+    caller.say(&said(left));
+    desk.say(&said(right));
+    assert!(desk.hears(&tone(left, 120), LONG) && caller.hears(&tone(right, 120), LONG), "both hear each other");
+    caller.has_said_all();
+    desk.has_said_all();
 }
 
 /// A caller who is connected with an agent, once the announcement was heard.

@@ -12,8 +12,8 @@ use support::studio::Person;
 use support::wait::{SOON, eventually};
 
 use super::page::{await_call, await_state, state, takes_callers};
-use super::telephone::AgentPhone;
 use super::{LONG, PASSWORD, REALM, speech};
+use support::agent_phone::AgentPhone;
 
 /// An office whose agents may call numbers of three digits, at a telephone of its own.
 struct Office {

@@ -331,6 +331,7 @@ impl Service {
                 | PageCommand::HangUp
                 | PageCommand::Hold(_)
                 | PageCommand::Mute(_)
+                | PageCommand::PauseRecording(_)
                 | PageCommand::Transfer(_),
                 TargetStage::Ringing
                 | TargetStage::WithAgent
