@@ -161,10 +161,8 @@ fn outgoing_lines(reader: &mut Reader, phone: &Phone) {
     super::queues::check_addresses(reader, &phone.queue_addresses, &phone.trunks);
 }
 
-fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
-    let (call_back, call_backs) = super::call_back::call_back(reader);
-    let (queues, queue_addresses, recorded) = super::queues::queues(reader, call_backs);
-    let (desk, desk_number) = desk(reader, &queues);
+/// The smallest session interval that is accepted, and the one that is requested (RFC 4028).
+fn session_timer(reader: &mut Reader) -> (Duration, Duration) {
     let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
     let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
     if session_expires < min_se {
@@ -173,6 +171,14 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
             Bilingual::fixed("must be at least phone.min_se_s", "不得小于 phone.min_se_s"),
         );
     }
+    (min_se, session_expires)
+}
+
+fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
+    let (call_back, call_backs) = super::call_back::call_back(reader);
+    let (queues, queue_addresses, recorded) = super::queues::queues(reader, call_backs);
+    let (desk, desk_number) = desk(reader, &queues);
+    let (min_se, session_expires) = session_timer(reader);
     let (drain_limit, drain_least) = drain(reader);
     let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
     let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());

@@ -40,7 +40,7 @@ impl Written {
             ring: self.ring_together.map_or(usual.ring, Ring::Group),
             ring_limit: seconds(self.ring_limit_s, usual.ring_limit),
             missed_offers_max: self.missed_offers_max.unwrap_or(usual.missed_offers_max),
-            lines: self.lines.unwrap_or(if self.address.is_some() { LINES } else { 0 }),
+            lines: self.lines.unwrap_or_else(|| if self.address.is_some() { LINES } else { 0 }),
             wrap_up: seconds(self.wrap_up_s, usual.wrap_up),
             waiting_max: self.waiting_max.unwrap_or(usual.waiting_max),
             wait_max: seconds(self.wait_max_s, usual.wait_max),

@@ -254,16 +254,8 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
             Some("drains") => Ok(Act::Queue(QueueAct::Drains)),
             Some(_) | None => Err(write("`queue open|full|closed|late|drains`")),
         },
-        "call_backs" => match first {
-            Some("on") => Ok(Act::CallBacks(true)),
-            Some("off") => Ok(Act::CallBacks(false)),
-            Some(_) | None => Err(write("`call_backs on|off`")),
-        },
-        "recorded" => match first {
-            Some("on") => Ok(Act::Recorded(true)),
-            Some("off") => Ok(Act::Recorded(false)),
-            Some(_) | None => Err(write("`recorded on|off`")),
-        },
+        "call_backs" => on_off(first).map(Act::CallBacks).ok_or_else(|| write("`call_backs on|off`")),
+        "recorded" => on_off(first).map(Act::Recorded).ok_or_else(|| write("`recorded on|off`")),
         "sms" => match first {
             Some("on") => Ok(Act::Sms(SmsAct::On)),
             Some("off") => Ok(Act::Sms(SmsAct::Off)),
@@ -298,6 +290,14 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
                 |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
             ))
         }
+    }
+}
+
+fn on_off(word: Option<&str>) -> Option<bool> {
+    match word? {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }
 

@@ -99,6 +99,21 @@ fn to_json(call: &PastCall, steps: &[PastStep], recordings: &[StoredRecording], 
     })
 }
 
+/// The queue in which the caller waited, the agents, and the recordings of the conversations.
+fn people(lines: &mut Lines, call: &PastCall, recordings: &[StoredRecording]) {
+    let fixed = Bilingual::fixed;
+    if let Some(queue) = queue(call) {
+        lines.line(&fixed("queue", "队列"), &queue);
+    }
+    if call.handling.len() > 1 {
+        let steps: Vec<Bilingual> = call.handling.iter().map(|step| handling(step)).collect();
+        lines.line(&fixed("agents", "坐席"), &Bilingual::list(&steps, ", ", "，"));
+    }
+    for one in recordings {
+        lines.line(&fixed("recording", "录音"), &recording_line(one));
+    }
+}
+
 fn to_text(
     call: &PastCall,
     steps: &[PastStep],
@@ -158,16 +173,7 @@ fn to_text(
     if let Some(rating) = call.rating {
         lines.line(&fixed("rating", "评分"), &rating.to_string().into());
     }
-    if let Some(queue) = queue(call) {
-        lines.line(&fixed("queue", "队列"), &queue);
-    }
-    if call.handling.len() > 1 {
-        let steps: Vec<Bilingual> = call.handling.iter().map(|step| handling(step)).collect();
-        lines.line(&fixed("agents", "坐席"), &Bilingual::list(&steps, ", ", "，"));
-    }
-    for one in recordings {
-        lines.line(&fixed("recording", "录音"), &recording_line(one));
-    }
+    people(&mut lines, call, recordings);
     if let Some(outcome) = text_message(call) {
         lines.line(&fixed("sms", "短信"), &outcome);
     }

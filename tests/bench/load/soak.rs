@@ -17,7 +17,7 @@ pub(crate) fn soak(table: &mut Table) {
     let mut callers = Callers::new(gateway.phone, lines);
     callers.change_sources(true);
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-    let manners = Manners { leaves_after: Some(CALL), presses_after: Some(CALL / 2) };
+    let manners = Manners { leaves_after: Some(CALL), presses_after: Some(CALL / 2), keys: &[5] };
     let rate = lines as f64 / CALL.as_secs_f64() * 0.95;
     let began = Instant::now();
     callers.measure(true);
