@@ -111,6 +111,8 @@ impl Softphone {
 
     /// Ends the call.
     pub fn hang_up(&mut self) {
+        // baresip says nothing of the end of a call that lasted less than a second.
+        std::thread::sleep(Duration::from_secs(1));
         self.command("hangup");
         self.says("terminated");
     }

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,7 +42,9 @@ pub(crate) fn open(folder: &Folder, role: Role) -> Arc<Replica> {
 }
 
 pub(crate) fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
-    let mut case = sample::cases(1, 1, date(2026, 11, 23), &notices_of_2026()).next().expect("one");
+    static EXAMPLE: LazyLock<CaseRecord> =
+        LazyLock::new(|| sample::cases(1, 1, date(2026, 11, 23), &notices_of_2026()).next().expect("one"));
+    let mut case = EXAMPLE.clone();
     case.receipt = format!("4401{n:011}");
     case.id_tail = Some("123X".into());
     (case.stage, case.version) = (stage, version);
