@@ -58,14 +58,19 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
     if let Some(dial) = &dial {
         check_dial(reader, "call_back", dial, settings.allow.is_empty());
     }
+    check_from(reader, "call_back.from", &from);
+    (dial.map(|dial| CallBackLine { dial, from, hours }), settings)
+}
+
+/// Checks the number that the called person sees.
+pub(super) fn check_from(reader: &mut Reader, key: &str, from: &str) {
     if from.is_empty() || from.len() > 32 || !from.chars().all(|c| c.is_ascii_digit()) {
         let what = Bilingual::fixed(
             "must be the number that the called person sees, in digits",
             "应为被叫方看到的号码（数字）",
         );
-        reader.report("call_back.from", what);
+        reader.report(key, what);
     }
-    (dial.map(|dial| CallBackLine { dial, from, hours }), settings)
 }
 
 /// Checks a line of a table: the URI that is dialled, and that there are numbers which may be.
@@ -100,19 +105,7 @@ pub(super) const NUMBER: &str = "{number}";
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use crate::{Diagnostic, Settings, read};
-
-    fn reads(text: &str) -> Result<Settings, Vec<Diagnostic>> {
-        let receipt = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
-        read(&format!("{text}{receipt}"), &[], Path::new("/nowhere"))
-    }
-
-    fn errors(text: &str) -> Vec<String> {
-        let diagnostics = reads(text).err().unwrap_or_default();
-        diagnostics.iter().map(|diagnostic| diagnostic.key.clone()).collect()
-    }
+    use crate::reading_tests::{errors, reads};
 
     #[test]
     fn nobody_is_called_back_without_a_line_and_numbers() {

@@ -9,9 +9,8 @@ use base::{Bilingual, Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy, bilingu
 use super::network::Transport;
 use super::overrides::{self, name_trunks, set_all};
 use super::places;
-use super::settings::{
-    Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, SoundKey, Source, Studio, Web,
-};
+use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
+use super::sound_key::SoundKey;
 use super::table_reader::{Diagnostic, Place, Reader};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
 use super::values::{LOOPBACK, codecs, count, name_servers, networks, packet_time, reachable_address};

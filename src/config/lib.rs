@@ -10,12 +10,15 @@ mod overrides;
 mod places;
 mod postgres;
 mod queues;
+#[cfg(test)]
+mod reading_tests;
 mod recording;
 mod register;
 mod registrar;
 mod settings;
 mod sip_address;
 mod sms;
+mod sound_key;
 mod table_reader;
 #[cfg(test)]
 mod tests;
@@ -42,6 +45,7 @@ pub use recording::Recording;
 pub use register::Register;
 pub use registrar::PhoneRegistrar;
 pub use settings::*;
+pub use sound_key::SoundKey;
 pub use table_reader::{Diagnostic, Place};
 pub use tls::PhoneTls;
 pub use transfer::TransferLine;

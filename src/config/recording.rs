@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base::Bilingual;
 
-use super::settings::SoundKey;
+use super::sound_key::SoundKey;
 use super::table_reader::Reader;
 
 /// Recording of conversations.

@@ -18,6 +18,7 @@ use super::network::{Network, Transport};
 use super::queues::QueueAddresses;
 use super::recording::Recording;
 use super::registrar::PhoneRegistrar;
+use super::sound_key::SoundKey;
 use super::tls::PhoneTls;
 use super::transfer::TransferLine;
 use super::trunk::Trunk;
@@ -64,15 +65,6 @@ pub struct Data {
     pub sample_heartbeat: bool,
     /// What seals callers' messages and the studio's takes; none: they are kept in clear.
     pub sound_key: Option<SoundKey>,
-}
-
-/// Where the key that seals recordings is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SoundKey {
-    /// A file.
-    File(PathBuf),
-    /// The name of a credential that systemd gives to the unit.
-    Credential(String),
 }
 
 /// The telephone side: SIP, media, limits of calls.

@@ -278,17 +278,7 @@ mod tests {
 
     use sms::Carrier;
 
-    use crate::{Diagnostic, Settings, read};
-
-    fn reads(text: &str) -> Result<Settings, Vec<Diagnostic>> {
-        let receipt = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
-        read(&format!("{text}{receipt}"), &[], Path::new("/nowhere"))
-    }
-
-    fn errors(text: &str) -> Vec<String> {
-        let diagnostics = reads(text).err().unwrap_or_default();
-        diagnostics.iter().map(|diagnostic| diagnostic.key.clone()).collect()
-    }
+    use crate::reading_tests::{errors, reads};
 
     #[test]
     fn no_message_is_sent_without_a_carrier_and_numbers() {

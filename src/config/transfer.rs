@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use base::{Bilingual, NumberPattern, allowed_number};
+use base::{NumberPattern, allowed_number};
 
-use super::call_back::{NUMBER, check_dial};
+use super::call_back::{NUMBER, check_dial, check_from};
 use super::table_reader::Reader;
 use super::values::patterns;
 
@@ -49,13 +49,7 @@ pub(super) fn transfer(reader: &mut Reader) -> Option<TransferLine> {
     let per_agent_per_day = count(reader.number("transfer.per_agent_per_day", 0..=1_000, 50));
     let per_day = count(reader.number("transfer.per_day", 0..=100_000, 500));
     let ring_limit = reader.seconds("transfer.ring_limit_s", 5..=120, 30);
-    if from.is_empty() || from.len() > 32 || !from.chars().all(|c| c.is_ascii_digit()) {
-        let what = Bilingual::fixed(
-            "must be the number that the called person sees, in digits",
-            "应为被叫方看到的号码（数字）",
-        );
-        reader.report("transfer.from", what);
-    }
+    check_from(reader, "transfer.from", &from);
     let dial = dial?;
     check_dial(reader, "transfer", &dial, allow.is_empty());
     Some(TransferLine { dial, from, allow, deny, per_agent_per_day, per_day, ring_limit })
@@ -63,19 +57,7 @@ pub(super) fn transfer(reader: &mut Reader) -> Option<TransferLine> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use crate::{Diagnostic, Settings, read};
-
-    fn reads(text: &str) -> Result<Settings, Vec<Diagnostic>> {
-        let receipt = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
-        read(&format!("{text}{receipt}"), &[], Path::new("/nowhere"))
-    }
-
-    fn errors(text: &str) -> Vec<String> {
-        let diagnostics = reads(text).err().unwrap_or_default();
-        diagnostics.iter().map(|diagnostic| diagnostic.key.clone()).collect()
-    }
+    use crate::reading_tests::{errors, reads};
 
     #[test]
     fn no_number_is_called_without_a_line_and_patterns() {

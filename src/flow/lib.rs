@@ -27,6 +27,8 @@ mod read;
 mod release;
 mod replay;
 pub mod sheet;
+#[cfg(test)]
+mod shipped;
 mod usage;
 
 pub use answer::{ScreenAnswer, answer, heard_answer};

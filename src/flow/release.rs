@@ -221,19 +221,11 @@ fn name_of(sources: Sources<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shipped::{FLOW, environment, sources};
 
     fn load() -> Result<Arc<Release>, Vec<Diagnostic>> {
-        let environment = Environment {
-            receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
-            receipt_formats: Vec::new(),
-            desk_number: "020-96110110".into(),
-        };
-        let sources = Sources {
-            flow: ("flow.toml", include_str!("../../config/hotline/flow.toml")),
-            script: ("script.toml", include_str!("../../prompts/script.toml")),
-            calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
-        };
-        Release::load(sources, environment)
+        let environment = Environment { desk_number: "020-96110110".into(), ..environment() };
+        Release::load(sources(FLOW), environment)
     }
 
     #[test]

@@ -136,23 +136,12 @@ fn shown(target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Environment, Release, Sources};
+    use crate::Release;
+    use crate::shipped::{FLOW, environment, sources};
     use std::sync::Arc;
 
-    const FLOW: &str = include_str!("../../config/hotline/flow.toml");
-
     fn load(flow: &str) -> Arc<Release> {
-        let environment = Environment {
-            receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
-            receipt_formats: Vec::new(),
-            desk_number: "96110110".into(),
-        };
-        let sources = Sources {
-            flow: ("flow.toml", flow),
-            script: ("script.toml", include_str!("../../prompts/script.toml")),
-            calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
-        };
-        Release::load(sources, environment).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"))
+        Release::load(sources(flow), environment()).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"))
     }
 
     const PATHS: [&str; 3] = [

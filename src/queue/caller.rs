@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use crate::io::{CallBackId, CallerId, OfferId};
 use crate::moment::Moment;
-use crate::transfer::Only;
 
 /// The order: who was in conversation first, then higher priority, then by arrival; of one millisecond, who came first.
 pub(crate) type Place = (Reverse<bool>, Reverse<u8>, Moment, u64);
@@ -58,6 +57,26 @@ pub(crate) struct Announcing {
     pub next: Moment,
     /// The lowest position announced so far.
     pub lowest: Option<u32>,
+}
+
+/// The one agent whom a caller waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Only {
+    pub agent: usize,
+    /// Until when the agent must be free; a telephone that rings has a limit of its own.
+    pub until: Moment,
+    /// Who gave the caller away, and is called if this agent does not answer.
+    pub back: Option<usize>,
+}
+
+/// An agent who is asked about a caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Consultation {
+    pub agent: usize,
+    pub caller: CallerId,
+    pub since: Moment,
+    /// Until when the telephone may ring; none: it is answered.
+    pub until: Option<Moment>,
 }
 
 impl Entry {

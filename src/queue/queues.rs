@@ -8,13 +8,12 @@ use base::{Deadline, earliest};
 
 use crate::agent::{Agent, State};
 use crate::call_back_record::CallBackRecord;
-use crate::caller::{Announcing, Entry, FIRST, Line, Offer, Waiting};
+use crate::caller::{Announcing, Consultation, Entry, FIRST, Line, Offer, Waiting};
 use crate::counts::Counts;
 use crate::estimate::Rates;
 use crate::io::{Action, AgentChange, AgentError, CallBackId, CallerId, Join, Left, OfferId, OfferResult, Refusal};
 use crate::moment::{Epoch, Moment, ms};
 use crate::settings::{CallBackSettings, QueueSettings, SKILLS_MAX, Settings, SettingsError};
-use crate::transfer::Consultation;
 
 /// The queues, agents and call-backs of a node. See the crate's documentation for how it is driven.
 pub struct Queues {

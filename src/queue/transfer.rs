@@ -16,7 +16,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::{State, Wanted};
-use crate::caller::{Entry, FIRST, Line};
+use crate::caller::{Consultation, Entry, FIRST, Line, Only};
 use crate::io::{Action, CallerId, NotReadyReason, OfferId, OfferResult};
 use crate::moment::{Moment, between, ms};
 use crate::offer::REPORT;
@@ -37,26 +37,6 @@ pub enum TransferError {
     /// The agent is signed out, pauses, has no telephone, or is busy.
     #[error("the agent is not available")]
     NotAvailable,
-}
-
-/// The one agent whom a caller waits for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Only {
-    pub agent: usize,
-    /// Until when the agent must be free; a telephone that rings has a limit of its own.
-    pub until: Moment,
-    /// Who gave the caller away, and is called if this agent does not answer.
-    pub back: Option<usize>,
-}
-
-/// An agent who is asked about a caller.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Consultation {
-    pub agent: usize,
-    pub caller: CallerId,
-    pub since: Moment,
-    /// Until when the telephone may ring; none: it is answered.
-    pub until: Option<Moment>,
 }
 
 impl Queues {

@@ -39,7 +39,7 @@ pub struct QueueWish {
     pub called_back: bool,
     /// What the caller did, for the agent's screen.
     pub context: CallerContext,
-    /// The caller was told in this call that the conversation will be recorded.
+    /// The announcement that the conversation will be recorded was played in this call.
     pub recording_announced: bool,
 }
 

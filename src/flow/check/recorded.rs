@@ -57,34 +57,23 @@ const DESK: &str = "desk";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Environment, Sources, draft};
-
-    const SHIPPED: &str = include_str!("../../../config/hotline/flow.toml");
+    use crate::draft;
+    use crate::shipped::{FLOW, environment, sources};
 
     fn found(flow: &str, desk_waits: bool) -> Vec<Diagnostic> {
-        let environment = Environment {
-            receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
-            receipt_formats: Vec::new(),
-            desk_number: "96110110".into(),
-        };
-        let sources = Sources {
-            flow: ("flow.toml", flow),
-            script: ("script.toml", include_str!("../../../prompts/script.toml")),
-            calendar: ("calendar.toml", include_str!("../../../config/calendar.toml")),
-        };
-        unannounced(&draft(sources, environment).0, "flow.toml", desk_waits)
+        unannounced(&draft(sources(flow), environment()).0, "flow.toml", desk_waits)
     }
 
     #[test]
     fn the_shipped_flow_announces_before_its_queue_and_its_transfer() {
-        assert!(found(SHIPPED, true).is_empty());
+        assert!(found(FLOW, true).is_empty());
     }
 
     #[test]
     fn a_notice_that_can_be_skipped_ends_or_stands_elsewhere_is_no_announcement() {
         let notice = "before    = \"staff\"\nsay       = \"recorded\"\nwhen      = \"desk.recorded\"\nmust_hear = true";
-        assert!(SHIPPED.contains(notice), "the shipped notice");
-        let with = |from: &str, to: &str| SHIPPED.replace(notice, &notice.replace(from, to));
+        assert!(FLOW.contains(notice), "the shipped notice");
+        let with = |from: &str, to: &str| FLOW.replace(notice, &notice.replace(from, to));
         for flow in [
             with("must_hear = true", ""),
             with("when      = \"desk.recorded\"", "when      = \"switch.emergency\""),

@@ -5,7 +5,7 @@ use std::path::Path;
 use base::{Bilingual, OfficeLang, bilingual, padded};
 use config::Settings;
 use os::{folder, language};
-use phone::{AgentDutyLine, AgentRequest, AgentsStatus, ask_agents, is_of_a_trunk};
+use phone::{AgentDutyLine, AgentRequest, AgentsStatus, QueueLine, ask_agents, is_of_a_trunk};
 use studio::Role;
 use studio_store::accounts::initial;
 use studio_store::{AgentAccount, AgentDuty};
@@ -157,15 +157,9 @@ fn table(status: &AgentsStatus) -> String {
         cells
     });
     let queues = status.queues.iter().map(|queue| {
-        vec![
-            queue.name.to_string(),
-            queue.waiting.to_string(),
-            queue.longest_wait_s.to_string(),
-            queue.answered.to_string(),
-            queue.answered_in_time.to_string(),
-            queue.abandoned.to_string(),
-            scores(queue.ratings),
-        ]
+        let mut cells = vec![queue.name.to_string()];
+        cells.extend(figures(queue));
+        cells
     });
     let heads = lang.choose(
         [
@@ -192,8 +186,15 @@ fn table(status: &AgentsStatus) -> String {
     format!("{}\n{}", rows(heads[0], agents), rows(heads[1], queues))
 }
 
+/// Who waits in a queue, and the day's figures, as cells of a table.
+pub(crate) fn figures(queue: &QueueLine) -> [String; 6] {
+    let counts = [queue.longest_wait_s, queue.answered, queue.answered_in_time, queue.abandoned];
+    let [longest, answered, in_time, abandoned] = counts.map(|count| count.to_string());
+    [queue.waiting.to_string(), longest, answered, in_time, abandoned, scores(queue.ratings)]
+}
+
 /// Scores: satisfied, fair, not satisfied.
-pub(crate) fn scores([satisfied, fair, not_satisfied]: [u64; 3]) -> String {
+fn scores([satisfied, fair, not_satisfied]: [u64; 3]) -> String {
     format!("{satisfied}/{fair}/{not_satisfied}")
 }
 

@@ -6,7 +6,7 @@ use os::language;
 use phone::{AgentRequest, QueueLine};
 use studio_store::accounts::initial;
 
-use crate::agent::{ask, rows, scores};
+use crate::agent::{ask, figures, rows};
 use crate::args::queue::QueueCommand;
 use crate::exit::print;
 use crate::say::say;
@@ -54,16 +54,9 @@ fn table(queues: &[QueueLine], lang: OfficeLang) -> String {
     );
     let row = |queue: &QueueLine| {
         let state = if queue.open { lang.choose("open", "开放") } else { lang.choose("closed", "已关闭") };
-        vec![
-            queue.name.clone(),
-            state.to_owned(),
-            queue.waiting.to_string(),
-            queue.longest_wait_s.to_string(),
-            queue.answered.to_string(),
-            queue.answered_in_time.to_string(),
-            queue.abandoned.to_string(),
-            scores(queue.ratings),
-        ]
+        let mut cells = vec![queue.name.clone(), state.to_owned()];
+        cells.extend(figures(queue));
+        cells
     };
     rows(head, queues.iter().map(row))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::recordings::{EndedRecording, NewRecording};
+use crate::recording_rows::{EndedRecording, NewRecording};
 use crate::repeats::Repeated;
 use inquiry::{CallRecord, ScanRecord};
 

@@ -10,7 +10,7 @@ use inquiry::{CallRecord, HandlingStep, ScanRecord, Stage};
 
 use crate::entry::{AgentNote, Message, SealedRecord, SealedTable};
 use crate::error::JournalError;
-use crate::recordings;
+use crate::recording_rows;
 use crate::repeats::Repeated;
 use os::clock;
 
@@ -45,7 +45,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TRANSFERS_TABLE)?;
     connection.execute_batch(SEALED_TABLES)?;
     connection.execute_batch(NOTES_TABLE)?;
-    connection.execute_batch(recordings::TABLE)?;
+    connection.execute_batch(recording_rows::TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),

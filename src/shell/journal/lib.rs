@@ -33,6 +33,7 @@ mod reading;
 mod recent;
 mod recording_file;
 mod recording_orphans;
+mod recording_rows;
 mod recordings;
 mod repeats;
 mod retention;
@@ -51,9 +52,9 @@ pub use past_call::{CallName, PastCall, past_call};
 pub use past_calls::{REPLAYED_MAX, past_calls};
 pub use recent::Recent;
 pub use recording_file::{RECORDINGS_FOLDER, RecordingFile, RecordingSound};
+pub use recording_rows::{EndedRecording, NewRecording};
 pub use recordings::{
-    EndedRecording, NewRecording, RECORDINGS_LISTED, RecordingFilter, StoredRecording, forget_recording,
-    is_recording_id, recording, recordings,
+    RECORDINGS_LISTED, RecordingFilter, StoredRecording, forget_recording, is_recording_id, recording, recordings,
 };
 pub use traffic::{DAY, HOUR, traffic};
 
@@ -105,7 +106,7 @@ impl Journal {
         if let Some(Ok(bytes)) = connection.as_ref().map(file::message_bytes) {
             metrics.message_bytes.store(bytes, Ordering::Relaxed);
         }
-        if let Some(Ok(bytes)) = connection.as_ref().map(recordings::octets) {
+        if let Some(Ok(bytes)) = connection.as_ref().map(recording_rows::octets) {
             metrics.recordings.stored_bytes.store(bytes, Ordering::Relaxed);
         }
         let (entries, receiver) = sync_channel(ENTRIES_MAX);

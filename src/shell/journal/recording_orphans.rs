@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::recording_file::{PART, RECORDINGS_FOLDER, RecordingFile, RecordingSound, WAVE, file_name};
-use crate::recordings::{EndedRecording, NewRecording, is_recording_id, put_end, put_new};
+use crate::recording_rows::{EndedRecording, NewRecording, put_end, put_new};
+use crate::recordings::is_recording_id;
 use os::clock;
 
 /// Looks once through the recordings of a data folder; how many were closed.

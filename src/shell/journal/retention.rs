@@ -254,7 +254,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::recordings::{EndedRecording, NewRecording, put_end, put_new};
+    use crate::recording_rows::{EndedRecording, NewRecording, put_end, put_new};
     use support::folder::Folder;
 
     fn recording(connection: &Connection, data: &Path, n: u32, keep_until: Timestamp, has_ended: bool) {

@@ -16,7 +16,7 @@ use crate::held::LOOK_AGAIN;
 use crate::metrics::JournalMetrics;
 use crate::orphans;
 use crate::recording_orphans;
-use crate::recordings;
+use crate::recording_rows;
 use crate::repeats::Repeats;
 use crate::retention::{self, Left};
 use crate::traffic::RecentTraffic;
@@ -196,7 +196,7 @@ impl Writer {
             retention::transfers(connection, now)?;
             retention::sealed_records(connection, now)?;
             metrics.message_bytes.store(file::message_bytes(connection)?, Ordering::Relaxed);
-            metrics.recordings.stored_bytes.store(recordings::octets(connection)?, Ordering::Relaxed);
+            metrics.recordings.stored_bytes.store(recording_rows::octets(connection)?, Ordering::Relaxed);
             let held = [rows, over, messages, conversations].contains(&Left::Held);
             metrics.deletion_held.store(held.into(), Ordering::Relaxed);
             let more = [rows, over, messages, conversations].contains(&Left::More);
@@ -234,8 +234,8 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
                 file::put_sealed(&transaction, SealedTable::TextMessages, clock::steady(), record)?;
             }
             Entry::Note(note) => file::put_note(&transaction, note)?,
-            Entry::RecordingBegins(new) => recordings::put_new(&transaction, new)?,
-            Entry::RecordingEnded(ended) => recordings::put_end(&transaction, ended)?,
+            Entry::RecordingBegins(new) => recording_rows::put_new(&transaction, new)?,
+            Entry::RecordingEnded(ended) => recording_rows::put_end(&transaction, ended)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
             Entry::Flush(_) => {}

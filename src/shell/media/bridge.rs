@@ -13,9 +13,10 @@
 //! nothing.
 
 use super::id::SessionId;
+use super::links::Links;
 use super::session::Session;
 use super::table::Table;
-use call::{LISTENERS_MAX, Relay, SOURCES_MAX};
+use call::{Relay, SOURCES_MAX};
 
 /// Whom a session hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,31 +27,11 @@ pub struct Hearing {
     pub sources: [Option<SessionId>; SOURCES_MAX],
 }
 
-/// Whom a session hears, and who hears it.
-#[derive(Debug, Default)]
-pub(super) struct Links {
-    hears: [Option<SessionId>; SOURCES_MAX],
-    /// A listener's place is that of its relay.
-    heard_by: [Option<SessionId>; LISTENERS_MAX],
-}
-
 /// The sound that a session has borrowed, and whose it is.
 #[derive(Default)]
 pub(super) struct Borrowed {
     sources: [Option<SessionId>; SOURCES_MAX],
     pub relays: [Option<Box<Relay>>; SOURCES_MAX],
-}
-
-impl Links {
-    /// Whether the session hears another one.
-    pub(super) fn hear(&self) -> bool {
-        self.hears.iter().any(Option::is_some)
-    }
-
-    /// Whether the session hears this one.
-    pub(super) fn hears(&self, source: SessionId) -> bool {
-        self.hears.contains(&Some(source))
-    }
 }
 
 /// Joins two sessions that have begun. Those who heard one of them before, or were heard, are parted from it.

@@ -18,6 +18,7 @@ mod error;
 mod id;
 mod inbox;
 mod io;
+mod links;
 mod metrics;
 mod plane;
 mod ports;
@@ -25,6 +26,7 @@ mod session;
 mod sys;
 mod table;
 mod tap;
+mod tapping;
 #[cfg(test)]
 mod tests;
 mod thread;

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::Sender;
 
-use super::bridge::Links;
 use super::io::Sockets;
+use super::links::Links;
 use super::metrics::{MediaMetrics, Tally, add};
 use super::ports::Pair;
 use super::sys;

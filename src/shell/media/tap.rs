@@ -12,12 +12,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::bridge::Links;
 use super::id::SessionId;
-use super::session::Session;
-use super::table::Table;
+use super::links::Links;
 use base::Codec;
 use call::{TAP_BLOCK_MAX, TapBlock};
 
@@ -105,11 +103,16 @@ pub(super) struct SessionTap {
     channel: TapChannel,
     /// The session that it hears while sound is taken.
     pub(super) with: SessionId,
-    paused: bool,
+    pub(super) paused: bool,
     sender: TapSender,
 }
 
 impl SessionTap {
+    /// A part that is not paused, of a tap with the session `with`.
+    pub(super) fn new(channel: TapChannel, with: SessionId, sender: TapSender) -> SessionTap {
+        SessionTap { channel, with, paused: false, sender }
+    }
+
     /// Whether sound is taken: while the session hears the other one.
     pub(super) fn is_open(&self, links: &Links) -> bool {
         !self.paused && links.hears(self.with)
@@ -125,43 +128,6 @@ impl SessionTap {
         if self.sender.blocks.try_send(sound).is_err() {
             self.sender.lost.fetch_add(samples as u64, Ordering::Relaxed);
         }
-    }
-}
-
-/// Begins a tap of two sessions of this thread; a tap that one of them had ends. The time of both begins now.
-pub(super) fn begin(sessions: &mut Table, now: Instant, [caller, agent]: [SessionId; 2], sender: &TapSender) {
-    if caller == agent || sessions.session(caller).is_none() || sessions.session(agent).is_none() {
-        return;
-    }
-    for (id, with, channel) in [(caller, agent, TapChannel::Caller), (agent, caller, TapChannel::Agent)] {
-        if let Some(session) = sessions.session(id) {
-            session.end_tap();
-            session.begin_tap(now, SessionTap { channel, with, paused: false, sender: sender.clone() });
-        }
-    }
-}
-
-/// Takes silence in place of sound, or sound again.
-pub(super) fn pause(sessions: &mut Table, id: SessionId, paused: bool) {
-    on_both(sessions, id, |session| {
-        session.take_tapped();
-        if let Some(tap) = &mut session.tap {
-            tap.paused = paused;
-        }
-    });
-}
-
-/// Ends a tap.
-pub(super) fn end(sessions: &mut Table, id: SessionId) {
-    on_both(sessions, id, Session::end_tap);
-}
-
-fn on_both(sessions: &mut Table, id: SessionId, mut act: impl FnMut(&mut Session)) {
-    let Some(session) = sessions.session(id) else { return };
-    let Some(with) = session.tap.as_ref().map(|tap| tap.with) else { return };
-    act(session);
-    if let Some(other) = sessions.session(with).filter(|other| other.tap.as_ref().is_some_and(|tap| tap.with == id)) {
-        act(other);
     }
 }
 

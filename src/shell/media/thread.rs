@@ -24,7 +24,7 @@ use super::ports::{Pair, Ports};
 use super::session::{Buffers, Flow, Session};
 use super::sys;
 use super::table::{Opened, Stage, Table};
-use super::tap;
+use super::tapping;
 use super::wheel::Wheel;
 use audio::Bank;
 use base::MediaIo;
@@ -131,9 +131,9 @@ impl Thread {
             Order::Bridge { one, other } => bridge::join(&mut self.sessions, one, other),
             Order::Hear { hearings } => bridge::hear(&mut self.sessions, &hearings),
             Order::Unbridge { id } => bridge::part(&mut self.sessions, id),
-            Order::Tap { caller, agent, sender } => tap::begin(&mut self.sessions, now, [caller, agent], &sender),
-            Order::PauseTap { id, paused } => tap::pause(&mut self.sessions, id, paused),
-            Order::EndTap { id } => tap::end(&mut self.sessions, id),
+            Order::Tap { caller, agent, sender } => tapping::begin(&mut self.sessions, now, [caller, agent], &sender),
+            Order::PauseTap { id, paused } => tapping::pause(&mut self.sessions, id, paused),
+            Order::EndTap { id } => tapping::end(&mut self.sessions, id),
             Order::Close { id } => self.close(now, id),
             Order::Quit => {}
         }

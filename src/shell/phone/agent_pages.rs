@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::caller_card::CallerCard;
-use super::conversation_recording::RecordingState;
+use super::recording_state::RecordingState;
 use super::supervision::DeskNotice;
 use call::MonitorMode;
 use os::clock;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 
+use super::recording_state::RecordingState;
 use super::services::Shared;
 use audio::{Interleaver, g711, samples_in};
 use config::Recording;
@@ -28,29 +29,6 @@ use media::{NoSound, SessionId, TapChannel, TapReceiver, TappedSound, tap_channe
 use os::{clock, folder, sound_key};
 use queue::{CallerId, OfferId};
 
-/// Whether a conversation is recorded, as the agent's page shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RecordingState {
-    /// It is not.
-    #[default]
-    Off,
-    /// It is.
-    On,
-    /// The agent has paused it: silence is recorded.
-    Paused,
-}
-
-impl RecordingState {
-    /// The word on the page.
-    pub fn name(self) -> &'static str {
-        match self {
-            RecordingState::Off => "off",
-            RecordingState::On => "on",
-            RecordingState::Paused => "paused",
-        }
-    }
-}
-
 /// A conversation that begins.
 pub(crate) struct Conversation {
     pub offer: OfferId,
@@ -61,7 +39,7 @@ pub(crate) struct Conversation {
     pub agent: Arc<str>,
     /// Stands for the call in its record.
     pub call: Option<String>,
-    /// The caller was told.
+    /// The announcement was played to the caller.
     pub announced: bool,
 }
 

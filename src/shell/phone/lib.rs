@@ -34,6 +34,7 @@ mod queue_handle;
 mod queue_service;
 mod reachable;
 mod recording_service;
+mod recording_state;
 mod registrar;
 mod registrations;
 mod registry;
@@ -63,7 +64,6 @@ pub use call_back_control::{
     CallBackEntry, CallBackReply, CallBackRequest, ask as ask_call_backs, listen as listen_call_backs,
 };
 pub use caller_card::{AgentWords, CallerCard, CardCase, CardInquiry, CardStep, LimitWarning};
-pub use conversation_recording::RecordingState;
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
@@ -73,6 +73,7 @@ pub use queue_handle::{
     name_of as agent_state_name, reason_of as agent_state_reason,
 };
 pub use recording_service::RecordingService;
+pub use recording_state::RecordingState;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;
 pub use registry::Registry;

@@ -15,6 +15,7 @@
 //! For HTTP hyper's client is used over a connection for each request: the server side of hyper is here already, and an office
 //! sends a few messages a minute. A client with pools, proxies and redirects would follow what must not be followed.
 
+mod attempts;
 mod control;
 mod http;
 mod secret;

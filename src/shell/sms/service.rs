@@ -1,9 +1,9 @@
-//! The service: an outbox, its records, and the attempts.
+//! The service: an outbox and its records.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use inquiry::Keys;
@@ -11,12 +11,8 @@ use journal::Journal;
 use os::clock;
 use replica_store::{open_text, seal_text};
 use sms::{
-    Action, Attempt, Carrier, CarrierReport, HttpCarrier, Moment, Outbox, Outcome, Refusal, Settings, SmsFigures,
-    SmsId, SmsRecord, SmsState,
+    Action, Attempt, CarrierReport, Moment, Outbox, Outcome, Refusal, Settings, SmsFigures, SmsId, SmsRecord, SmsState,
 };
-use tls::OutgoingTls;
-
-use crate::{http, smpp};
 
 /// The text messages of a node.
 pub struct SmsService {
@@ -27,38 +23,17 @@ pub struct SmsService {
     carrier: &'static str,
 }
 
-/// What attempts are given to.
-enum Route {
-    Http(Arc<HttpCarrier>, Arc<OutgoingTls>),
-    Smpp(mpsc::Sender<Attempt>),
-}
-
 impl SmsService {
-    /// Starts the service on the current runtime, with what was stored when the program ended; none: the settings name no carrier.
-    pub fn start(settings: &Settings, journal: Arc<Journal>, keys: Keys) -> Option<Arc<SmsService>> {
-        let carrier = settings.carrier.clone()?;
+    /// The service with what was stored when the program ended; `carrier`: what it is called.
+    pub(crate) fn new(
+        settings: &Settings,
+        carrier: &'static str,
+        journal: Arc<Journal>,
+        keys: Keys,
+    ) -> Arc<SmsService> {
         let mut outbox = Outbox::new(settings.clone());
         outbox.restore(now(), stored(&journal, &keys));
-        let service = Arc::new(SmsService {
-            outbox: Mutex::new(outbox),
-            changed: Notify::new(),
-            journal,
-            keys,
-            carrier: carrier.name(),
-        });
-        let route = match carrier {
-            Carrier::Http(http) => {
-                let tls = http::tls(&http);
-                Route::Http(Arc::new(*http), tls)
-            }
-            Carrier::Smpp(centre) => {
-                let (submits, receiver) = mpsc::channel(centre.window);
-                tokio::spawn(smpp::run(Arc::clone(&service), *centre, settings.retry, receiver));
-                Route::Smpp(submits)
-            }
-        };
-        tokio::spawn(Arc::clone(&service).run(route));
-        Some(service)
+        Arc::new(SmsService { outbox: Mutex::new(outbox), changed: Notify::new(), journal, keys, carrier })
     }
 
     /// How many messages this number may get in a call that begins now.
@@ -156,42 +131,22 @@ impl SmsService {
         self.outbox().receipt(delivered);
     }
 
-    async fn run(self: Arc<Self>, route: Route) {
-        loop {
-            self.store_all();
-            loop {
-                let next = self.outbox().next_attempt(now());
-                let Some(attempt) = next else { break };
-                self.give(&route, attempt);
-            }
-            let due = self.outbox().deadline().map_or_else(|| clock::now() + IDLE, |deadline| deadline.at);
-            tokio::select! {
-                () = self.changed.notified() => {}
-                () = sleep_until(due.into()) => self.outbox().tick(now()),
-            }
-        }
+    /// The next attempt that is due.
+    pub(crate) fn next_attempt(&self) -> Option<Attempt> {
+        self.outbox().next_attempt(now())
     }
 
-    fn give(self: &Arc<Self>, route: &Route, attempt: Attempt) {
-        match route {
-            Route::Http(carrier, tls) => {
-                let (service, carrier, tls) = (Arc::clone(self), Arc::clone(carrier), Arc::clone(tls));
-                tokio::spawn(async move {
-                    let outcome = http::attempt(&carrier, &tls, &attempt).await;
-                    service.ended(attempt.id, outcome);
-                });
-            }
-            Route::Smpp(submits) => {
-                // There is room: no more attempts are under way than the window has places.
-                if let Err(error) = submits.try_send(attempt) {
-                    self.ended(error.into_inner().id, Outcome::Unreachable("the session does not take messages"));
-                }
-            }
+    /// Waits until something has changed, or falls due.
+    pub(crate) async fn changes(&self) {
+        let due = self.outbox().deadline().map_or_else(|| clock::now() + IDLE, |deadline| deadline.at);
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = sleep_until(due.into()) => self.outbox().tick(now()),
         }
     }
 
     /// Stores what has changed, in the order of the changes. A record that cannot be stored is sent again after a restart.
-    fn store_all(&self) {
+    pub(crate) fn store_all(&self) {
         loop {
             let action = self.outbox().poll();
             let stored = match action {

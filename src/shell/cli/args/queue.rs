@@ -11,12 +11,12 @@ pub(crate) enum QueueCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Let callers join a queue
+    /// Open a queue to callers
     Open {
         /// The queue's name
         name: String,
     },
-    /// Let nobody join a queue; those who wait are served
+    /// Close a queue to new callers; waiting callers are still served
     Close {
         /// The queue's name
         name: String,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Service;
-use crate::conversation_recording::{Conversation, RecordingState};
+use crate::conversation_recording::Conversation;
 use crate::inbox::insist;
+use crate::recording_state::RecordingState;
 use call::{Input, QueueNotice};
 use queue::{CallerId, OfferId};
 

@@ -28,8 +28,6 @@ impl Service {
         {
             return Err(AgentError::UnknownReason);
         }
-        // A telephone that has registered within the last second is there.
-        self.look_at_telephones(now);
         if matches!(change, AgentChange::Ready | AgentChange::Pause(_)) {
             self.queues.agent(now, agent, AgentChange::SignIn)?;
         }
