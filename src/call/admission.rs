@@ -176,6 +176,10 @@ pub struct Admission {
 struct TrunkCalls {
     bucket: Option<Bucket>,
     calls: usize,
+    /// Of them, calls that this node makes.
+    outgoing: usize,
+    /// Calls that this node may need to make, so that those who wait are connected.
+    kept: usize,
     withheld: usize,
     /// Calls of each number that has any.
     callers: HashMap<u64, u32>,
@@ -236,7 +240,16 @@ impl Admission {
             return None;
         }
         calls.calls += 1;
+        calls.outgoing += 1;
         Some(Place { purpose: Purpose::Hotline, trunk, share: Share::Outgoing })
+    }
+
+    /// Keeps lines of a trunk for calls of this node, at most half of them: where callers who wait take every line, nobody
+    /// could be connected.
+    pub fn keep(&mut self, trunk: usize, lines: usize) {
+        if let (Some(rules), Some(calls)) = (self.rules.trunks.get(trunk), self.trunks.get_mut(trunk)) {
+            calls.kept = lines.min(rules.calls_max / 2);
+        }
     }
 
     /// Decides on a call of this node by a trunk to a number, of which this is the keyed hash: it counts as one of the
@@ -308,7 +321,7 @@ impl TrunkCalls {
     }
 
     fn take(&mut self, rules: &TrunkRules, caller: Option<u64>) -> Result<(), Rejection> {
-        if self.calls >= rules.calls_max {
+        if self.calls.saturating_sub(self.outgoing) + self.outgoing.max(self.kept) >= rules.calls_max {
             return Err(Rejection::TrunkFull);
         }
         match caller {
@@ -331,7 +344,7 @@ impl TrunkCalls {
     fn release(&mut self, share: Share) {
         self.calls = self.calls.saturating_sub(1);
         match share {
-            Share::Outgoing => {}
+            Share::Outgoing => self.outgoing = self.outgoing.saturating_sub(1),
             Share::Withheld => self.withheld = self.withheld.saturating_sub(1),
             Share::Caller(caller) => match self.callers.get_mut(&caller) {
                 Some(calls) if *calls > 1 => *calls -= 1,
@@ -452,6 +465,27 @@ mod tests {
         assert_eq!(admitted, 10);
         assert!(gate.admit(now, call(OFFICE, "9196"), Open, 0).is_ok());
         assert!(gate.admit(now + Duration::from_secs(1), call(CARRIER, "9196"), Open, 0).is_ok());
+    }
+
+    #[test]
+    fn lines_are_kept_for_agents_and_half_of_them_for_callers() {
+        let mut gate = gate(vec![TrunkRules { calls_max: 4, calls_per_second_max: 1000, ..rules() }]);
+        let now = test_clock::start();
+        let come = |gate: &mut Admission, caller| {
+            gate.admit(now, NewCall { trunk: CARRIER, user: "96110110", caller: Some(caller) }, Open, 0)
+        };
+        gate.keep(CARRIER, 1);
+        let callers: Vec<Place> = (0..3).map(|caller| come(&mut gate, caller).expect("a line")).collect();
+        assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull);
+        let agent = gate.take_outgoing(CARRIER).expect("the line that is kept");
+        assert!(gate.take_outgoing(CARRIER).is_none());
+        assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull);
+        gate.release(agent);
+        assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull, "it is kept again");
+        callers.into_iter().for_each(|place| gate.release(place));
+        gate.keep(CARRIER, 100);
+        assert!(come(&mut gate, 4).is_ok() && come(&mut gate, 5).is_ok());
+        assert_eq!(come(&mut gate, 6).unwrap_err(), Rejection::TrunkFull);
     }
 
     #[test]

@@ -319,7 +319,7 @@ impl Call {
                 self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
             }
             LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
-            LegOutput::Progress { .. } => {}
+            LegOutput::Progress { .. } => self.progressed(),
             LegOutput::Established => {
                 if self.is_call_back() {
                     self.answered(now, out);

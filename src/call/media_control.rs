@@ -37,6 +37,8 @@ pub struct MediaSetup {
     pub dtmf: DtmfMode,
     /// Silence that is sent before the call's first sound, for trunks that cut off what comes first.
     pub lead_in: Duration,
+    /// How long the peer's sound waits at first where it goes to another call, so that packets may come late.
+    pub jitter_buffer: Duration,
     /// The keys of SRTP in both directions; none: the media is in the clear.
     pub srtp: Option<Arc<SrtpKeys>>,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
@@ -52,6 +54,8 @@ pub struct MediaPolicy {
     pub dtmf: DtmfMode,
     /// Silence that is sent before the call's first sound.
     pub lead_in: Duration,
+    /// How long the peer's sound waits at first where it goes to another call.
+    pub jitter_buffer: Duration,
     /// Packets may come from any address, and ours go there (callers behind NAT).
     pub symmetric: bool,
     /// Whether the media is protected.
@@ -73,6 +77,7 @@ impl MediaSetup {
             symmetric: policy.symmetric,
             dtmf: policy.dtmf,
             lead_in: policy.lead_in,
+            jitter_buffer: policy.jitter_buffer,
             srtp: negotiated.srtp.clone(),
             sending: negotiated.we_send(),
             receiving: negotiated.we_expect(),

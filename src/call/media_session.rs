@@ -289,7 +289,7 @@ impl MediaSession {
     /// Begins to keep the peer's sound for the listener of this place, below [`LISTENERS_MAX`], or ends it.
     pub fn set_relaying(&mut self, place: usize, on: bool) {
         if let Some(relay) = self.relays.get_mut(place) {
-            *relay = on.then(|| Box::new(Relay::new(self.setup.codec)));
+            *relay = on.then(|| Box::new(Relay::new(self.setup.codec, samples_in(self.setup.jitter_buffer) as u32)));
         }
     }
 
@@ -342,7 +342,10 @@ impl MediaSession {
         let samples = samples_in(ptime);
         let skipped = ((now - self.due).as_nanos() / ptime.as_nanos()).min(u32::MAX.into()) as u32;
         self.outbound.skip(skipped, samples);
-        relays.iter_mut().flatten().for_each(|relay| relay.begin(now, samples as u32));
+        let mut came = None;
+        for relay in relays.iter_mut().flatten() {
+            came = relay.begin(now, samples as u32).or(came);
+        }
         mixing::skip(relays, skipped.saturating_mul(samples as u32));
         self.due += ptime * skipped;
         if let Some(tap) = &mut self.tap {
@@ -365,6 +368,10 @@ impl MediaSession {
         self.protect(frame);
         self.outbound.skip(1, samples);
         self.due += ptime;
+        if let Some(came) = came.filter(|came| *came <= ptime) {
+            // From now on packets leave when the peer's have had time to come.
+            self.due = self.due + TIME_TO_COME.min(ptime / 2) - came;
+        }
         self.watch(now, events);
     }
 
@@ -498,6 +505,8 @@ fn within_limits(setup: MediaSetup) -> MediaSetup {
     MediaSetup { ptime: setup.ptime.clamp(PTIME_MIN, PTIME_MAX), ..setup }
 }
 
+/// How long after a packet came from the other side of a bridge it leaves.
+const TIME_TO_COME: Duration = Duration::from_millis(10);
 const PTIME_MIN: Duration = Duration::from_millis(10);
 const PTIME_MAX: Duration = Duration::from_millis(60);
 

@@ -231,6 +231,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         ptime: packet_time(reader, "phone.ptime_ms", Duration::from_millis(20)),
         dtmf: dtmf_mode(reader, "phone.dtmf", DtmfMode::Auto),
         lead_in: reader.milliseconds("phone.lead_in_ms", 0..=2000, 300),
+        jitter_buffer: reader.milliseconds("phone.jitter_buffer_ms", 0..=100, 0),
         number_plan: number_plan(reader),
         srtp: srtp_policy(reader, "phone.srtp", SrtpPolicy::Off),
         hep: super::hep::hep(reader, base),

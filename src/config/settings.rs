@@ -150,6 +150,8 @@ pub struct Phone {
     pub dtmf: DtmfMode,
     /// Silence before the first sound of a call.
     pub lead_in: Duration,
+    /// How long sound of connected calls waits at first, so that packets may come late.
+    pub jitter_buffer: Duration,
     /// The country and area that local numbers belong to.
     pub number_plan: NumberPlan,
     /// Whether the media of calls is protected.
@@ -172,7 +174,8 @@ impl Phone {
         all.filter(|number| !number.is_empty()).cloned().collect()
     }
 
-    fn media_pairs(&self) -> usize {
+    /// Pairs of ports for media.
+    pub fn media_pairs(&self) -> usize {
         let (first, last) = self.media_ports;
         let pairs = (first..last).filter(|port| port % 2 == 0).count();
         let addresses: BTreeSet<IpAddr> = self.listen.iter().map(|(_, address)| address.ip()).collect();

@@ -60,6 +60,8 @@ pub struct Trunk {
     pub dtmf: DtmfMode,
     /// Silence before the first sound of a call, for a trunk that cuts the first syllable.
     pub lead_in: Duration,
+    /// How long sound of connected calls waits at first, so that packets may come late.
+    pub jitter_buffer: Duration,
     /// Whether media may come from any address, and goes back there: telephones behind NAT.
     pub symmetric: bool,
     /// Whether the media of its calls is protected.

@@ -69,6 +69,11 @@ impl Queues {
             CallBackResult::Busy | CallBackResult::NoAnswer | CallBackResult::Machine | CallBackResult::Failed => {
                 self.try_later(caller, call_back);
             }
+            CallBackResult::LineFailed => {
+                self.change(call_back, |record| record.attempts = record.attempts.saturating_sub(1));
+                self.try_later(caller, call_back);
+                self.rest_line();
+            }
         }
     }
 
@@ -271,6 +276,16 @@ impl Queues {
         });
     }
 
+    /// Nobody is called for a while: a line that fails would take one agent after the other from callers who wait on theirs.
+    fn rest_line(&mut self) {
+        let until = self.now + LINE_REST;
+        for entry in self.waiting.iter_mut() {
+            if let Line::None { not_before, .. } = &mut entry.line {
+                *not_before = until.max(*not_before);
+            }
+        }
+    }
+
     /// The agent who was reserved for a caller takes others again.
     fn release_reserved(&mut self, caller: CallerId) {
         let reserved = |state: &State| *state == State::Reserved(caller);
@@ -366,5 +381,7 @@ impl Queues {
 }
 
 const DAY: Moment = 86_400_000;
+/// How long nobody is called after the line has failed, in milliseconds.
+const LINE_REST: Moment = 60_000;
 /// More records are not taken.
 const RECORDS_MAX: usize = 200_000;

@@ -135,6 +135,11 @@ impl Waiting {
         self.in_order.values()
     }
 
+    /// Entries to change; what makes their places must stay as it is.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.in_order.values_mut()
+    }
+
     /// How many callers with a line wait in a queue.
     pub(crate) fn with_line(&self, queue: usize) -> usize {
         self.iter().filter(|entry| entry.queue == queue && entry.has_line()).count()

@@ -237,6 +237,8 @@ pub enum CallBackResult {
     Machine,
     /// The number cannot be reached.
     Failed,
+    /// The line did not carry the call, and nothing rang: it does not count as an attempt.
+    LineFailed,
 }
 
 /// What the queues want done. Actions are performed in order.

@@ -1,13 +1,16 @@
 //! A desk in bad weather: a disk that is full when a call-back is booked, and clocks that jump while callers wait and talk.
 
+use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use base::Codec;
 
 use super::world::World;
 use support::agent_phone::AgentPhone;
-use support::command::{run_with, told};
+use support::command::{done_json, run_with, told};
+use support::folder::Folder;
 use support::gateway::temporary_folder;
 use support::node::Node;
 use support::phone::{Dial, Phone};
@@ -19,16 +22,22 @@ const DAY: i64 = 86_400;
 
 /// A node with an agent who is called at an address, and that address; call-backs go there, too.
 fn office(world: &World) -> (Node, AgentPhone) {
+    office_with(world, &["queue=[{name=\"desk\", wrap_up_s=0, ring_limit_s=60}]"])
+}
+
+fn office_with(world: &World, more: &[&str]) -> (Node, AgentPhone) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("bound");
-    let set = [
+    let dial = format!("call_back.dial=sip:{{number}}@{address}");
+    let mut set = vec![
         "hotline.calendar=tests/support/always_open.toml",
         "phone.registrar.realm=desk.test",
-        "queue=[{name=\"desk\", wrap_up_s=0, ring_limit_s=60}]",
         "phone.desk=queue:desk",
+        "phone.jitter_buffer_ms=60",
         "call_back.allow=1[3-9]XXXXXXXXX",
-        &format!("call_back.dial=sip:{{number}}@{address}"),
+        &dial,
     ];
+    set.extend(more);
     let mut node = Node::new(Ipv4Addr::LOCALHOST, temporary_folder("desk"), &set, &world.environment());
     node.start_again();
     let add = ["studio", "account", "add", "li", "--role", "agent", "--number", "801"];
@@ -114,4 +123,49 @@ fn clocks_that_jump_end_no_wait_and_no_conversation_and_call_backs_come_in_their
     assert!(desk.is_hung_up(LONG));
     let status = run_with(&node.folder, &["agent", "list"], &[]);
     assert!(status.status.success() && told(&status).contains("ready"), "{}", told(&status));
+}
+
+#[test]
+fn a_recording_that_a_full_disk_cuts_is_kept_so_far_and_the_conversation_goes_on() {
+    let world = World::new();
+    let scratch = Folder::new();
+    let key = scratch.join("sound.key");
+    fs::write(&key, [7; 32]).expect("written");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its owner's");
+    let queue = "queue=[{name=\"desk\", wrap_up_s=0, ring_limit_s=60, record=true}]";
+    let sound_key = format!("data.sound_key={}", key.display());
+    let (node, mut desk) = office_with(&world, &[queue, "recording.disk_free_mb_min=0", &sound_key]);
+    agent(&node, &["ready", "li"]);
+    let failed = || node.gateway().metric("jindu_recording_failures_total{reason=\"disk\"}");
+    let in_progress = || node.gateway().metric("jindu_recordings_in_progress");
+    for (round, cut) in [true, false].into_iter().enumerate() {
+        let mut first = Phone::dial_with(node.udp(), &Dial { codec: 8, ..Dial::default() });
+        first.press("10");
+        assert!(desk.rings(LONG), "{}", node.gateway().log());
+        desk.answers(8);
+        eventually(LONG, "it is recorded", || in_progress() == 1.0);
+        for seed in [round, round + 10] {
+            let said = speech(seed);
+            desk.say(&said);
+            assert!(first.hears(&said, LONG), "the caller hears the agent");
+            if cut && seed < 10 {
+                world.writes_fail_after(0, libc::ENOSPC);
+                eventually(LONG, "the recording has failed", || failed() == 1.0);
+                world.writes_fail_with(0);
+                eventually(LONG, "its thread has ended", || in_progress() == 0.0);
+            }
+        }
+        first.hang_up();
+        assert!(desk.is_hung_up(LONG));
+        eventually(LONG, "it is over", || in_progress() == 0.0);
+    }
+    assert_eq!(failed(), 1.0, "the next one is whole");
+    let words = ["recording", "list", "--json", "--set", &sound_key];
+    let lengths = eventually(LONG, "both have ended", || {
+        let listed = done_json(&node.folder, &words);
+        let lengths: Vec<f64> =
+            listed.as_array().into_iter().flatten().filter_map(|row| row["length_s"].as_f64()).collect();
+        if lengths.len() == 2 { Ok(lengths) } else { Err(listed.to_string()) }
+    });
+    assert!(lengths.iter().all(|length| *length > 0.0), "{lengths:?}");
 }

@@ -1,13 +1,15 @@
 //! The agents' page in a real browser: a caller rings, is seen, answered, noted; the supervisor's view.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 use support::agent_phone::AgentPhone;
 use support::browser::Browser;
-use support::gateway::{Gateway, temporary_folder};
+use support::folder::Folder;
+use support::gateway::Gateway;
 use support::phone::Phone;
 use support::studio::{Person, first_password, microphone};
 use support::wait::eventually;
@@ -125,8 +127,8 @@ fn an_agent_is_called_sees_the_caller_and_notes_it_with_keys_alone() {
 #[test]
 fn an_agent_answers_at_the_page_with_the_browser_as_telephone() {
     let gateway = Gateway::start(&SETTINGS);
-    let folder = temporary_folder("agent-page");
-    let mut browser = Browser::with_microphone(1366, 768, &microphone(&folder, &[0; 8000]));
+    let folder = Folder::new();
+    let mut browser = Browser::with_microphone(1366, 768, &microphone(folder.path(), &[0; 8000]));
     signs_in(&mut browser, &gateway, "agent1", "zh");
     browser.until("document.querySelector('#do-phone') !== null");
     browser.press("b");
@@ -198,8 +200,8 @@ fn a_supervisor_listens_and_takes_over_in_the_browser_by_keys() {
     let mut desk = telephone_of(&gateway, "agent1");
     let agent = Person::at_desk(&gateway, "agent1", &first_password(&gateway, "agent1"));
     eventually(LONG, "the account is known", || agent.post("ready", &json!({})).status == 200);
-    let folder = temporary_folder("agent-page");
-    let mut browser = Browser::with_microphone(1366, 768, &microphone(&folder, &[0; 8000]));
+    let folder = Folder::new();
+    let mut browser = Browser::with_microphone(1366, 768, &microphone(folder.path(), &[0; 8000]));
     signs_in(&mut browser, &gateway, "supervisor", "zh");
     browser.until("document.querySelector('#do-phone') !== null");
     browser.press("b");
@@ -263,4 +265,53 @@ fn a_supervisor_sees_the_desk_and_closes_a_queue() {
     fits(&mut browser);
     assert_eq!(browser.errors, Vec::<String>::new());
     caller.hang_up();
+}
+
+#[test]
+fn a_supervisor_finds_a_recording_and_hears_it_in_the_browser() {
+    let folder = Folder::new();
+    let key = folder.join("sound.key");
+    fs::write(&key, [7; 32]).expect("written");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its owner's");
+    let key = format!("data.sound_key={}", key.display());
+    let queue = "queue=[{name=\"desk\", ring_limit_s=60, record=true}]";
+    let gateway = Gateway::start(&[SETTINGS[0], queue, "recording.disk_free_mb_min=0", &key]);
+    let mut desk = telephone_of(&gateway, "agent1");
+    let agent = Person::at_desk(&gateway, "agent1", &first_password(&gateway, "agent1"));
+    eventually(LONG, "the account is known", || agent.post("ready", &json!({})).status == 200);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    let in_progress = || gateway.metric("jindu_recordings_in_progress");
+    eventually(LONG, "it is recorded", || in_progress() == 1.0);
+    desk.say(&[0x55; 12_000]);
+    desk.has_said_all();
+    desk.hang_up();
+    eventually(LONG, "the recording has ended", || in_progress() == 0.0);
+    caller.hang_up();
+
+    let mut browser = Browser::start(1366, 768);
+    signs_in(&mut browser, &gateway, "supervisor", "zh");
+    browser.until("document.querySelector('#recordings-list tbody button') !== null");
+    browser.value("document.querySelector('#recordings').scrollIntoView()");
+    browser.value("document.querySelector('#recordings-list tbody button').click()");
+    browser.until("document.querySelector('#recordings-player audio')?.duration > 1");
+    browser.until("document.querySelector('#recordings-player audio').currentTime > 0.3");
+    keep(&mut browser, "recordings");
+    fits(&mut browser);
+    let choose = |agent: &str| {
+        format!(
+            "((one) => {{ one.value = '{agent}'; one.dispatchEvent(new Event('change')); }})\
+             (document.querySelector('#recordings-agent'))"
+        )
+    };
+    browser.value(&choose("agent2"));
+    browser.until("document.querySelector('#recordings-found').textContent.includes('没有符合条件的录音')");
+    browser.value(&choose("agent1"));
+    browser.until("document.querySelectorAll('#recordings-list tbody tr').length === 1");
+    let audit = Person::of(&gateway, "approver").get("audit").json();
+    let heard = audit["rows"].as_array().expect("rows").iter().filter(|row| row["what"] == "recording_heard");
+    assert!(heard.count() >= 1, "{audit}");
+    assert_eq!(browser.errors, Vec::<String>::new());
 }

@@ -9,7 +9,8 @@ use audio::g711;
 use base::Codec;
 use serde_json::{Value, json};
 use support::browser::Browser;
-use support::gateway::{Gateway, jindu, temporary_folder};
+use support::folder::Folder;
+use support::gateway::{Gateway, jindu};
 use support::phone::{Dial, Phone};
 use support::studio::{Person, microphone};
 use support::wait::{SOON, eventually, within};
@@ -80,6 +81,7 @@ fn share(samples: &[i16], hertz: u32) -> f64 {
 /// An agent at a browser.
 struct Agent {
     browser: Browser,
+    _folder: Folder,
 }
 
 impl Agent {
@@ -90,8 +92,8 @@ impl Agent {
         command(gateway, &account, &format!("{first}\n\n"));
         let own = format!("{first} mine");
         Person::at_desk(gateway, name, first);
-        let folder = temporary_folder("agent");
-        let mut browser = Browser::with_microphone(800, 600, &microphone(&folder, &beeps(AGENT_HZ)));
+        let folder = Folder::new();
+        let mut browser = Browser::with_microphone(800, 600, &microphone(folder.path(), &beeps(AGENT_HZ)));
         browser.at_start(KEEPS_CONNECTIONS);
         browser.open(&format!("http://{}/studio", gateway.web));
         let sign_in = format!(
@@ -100,7 +102,7 @@ impl Agent {
             json!({"name": name, "password": own})
         );
         assert_eq!(browser.value(&sign_in), 200);
-        let mut agent = Agent { browser };
+        let mut agent = Agent { browser, _folder: folder };
         agent.connects();
         agent
     }

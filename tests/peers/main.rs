@@ -5,6 +5,7 @@ mod agent_page;
 mod barcode;
 mod baresip;
 mod browser_telephone;
+mod desk;
 mod example_files;
 mod follow;
 mod front;

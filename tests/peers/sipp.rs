@@ -1,11 +1,14 @@
 //! sipp, a SIP load tool of others, plays the caller: `tests/sipp/*.xml` over real sockets.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::Stdio;
 
 use support::gateway::{Gateway, home, not_run, peer};
 use support::wait::{SOON, eventually};
+
+use crate::front::example::{Group, free_port};
 
 /// How a scenario is played.
 struct Play<'a> {
@@ -133,6 +136,40 @@ fn a_caller_may_hang_up_at_every_step() {
     no_line_is_left(&gateway);
     let log = gateway.log();
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn two_hundred_callers_wait_in_order_and_each_talks_to_the_desk() {
+    const CALLERS: u32 = 200;
+    let desk = free_port(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let queue =
+        format!("queue=[{{name=\"desk\", address=\"sip:600@{desk}\", lines=20, waiting_max=300, wait_max_s=600}}]");
+    let gateway = Gateway::start(&[
+        "hotline.calendar=tests/support/always_open.toml",
+        &queue,
+        "phone.desk=queue:desk",
+        "phone.calls_per_caller_max=0",
+        "phone.transfers_per_caller_max=0",
+        "phone.calls_max=230",
+        // RTP and RTCP of 200 callers and 20 lines; below the ranges of other tests.
+        "phone.media_ports=2100-2999",
+    ]);
+    let errors = gateway.folder.join("desk-errors.log");
+    let mut lines = peer("sipp");
+    lines
+        .args(["-sf".as_ref(), home().join("tests/sipp/agent_ends.xml").as_os_str()])
+        .args(["-i", "127.0.0.1", "-p", &desk.port().to_string(), "-m", &CALLERS.to_string(), "-d", "1000"])
+        .args(["-timeout", "300s", "-timeout_error", "-nostdin", "-trace_err"])
+        .args(["-error_file".as_ref(), errors.as_os_str()]);
+    let mut lines = Group::spawn(lines.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    // Sound goes back as it came, so that the callers are not taken for lost.
+    let options = ["-r", "20", "-timeout", "300s", "-rtp_echo"];
+    comes_true(&gateway, &Play { scenario: "waits_for_agent", calls: CALLERS, options: &options, ..Play::default() });
+    let served = gateway.metric("jindu_queue_answered_total{queue=\"desk\"}");
+    assert_eq!(served, f64::from(CALLERS), "{}", fs::read_to_string(&errors).unwrap_or_default());
+    eventually(SOON, "every line was hung up", || lines.has_ended());
+    no_line_is_left(&gateway);
+    assert_eq!(gateway.metric("jindu_queue_waiting{queue=\"desk\"}"), 0.0);
 }
 
 #[test]

@@ -8,11 +8,16 @@ use std::time::Duration;
 
 use base::Codec;
 use serde_json::Value;
+use support::certificates::{Authority, Certified};
 use support::command::{done, done_json, run, told};
+use support::folder::Folder;
 use support::gateway::{Gateway, home, peer, temporary_folder};
 use support::phone::{Dial, Phone};
+use support::sms_carrier::SmsCarrier;
 use support::sound::clip;
 use support::wait::{SOON, eventually};
+
+use crate::front::tls_front::TlsFront;
 
 const LONG: Duration = Duration::from_secs(40);
 
@@ -145,4 +150,61 @@ fn a_refused_number_ends_and_a_wrong_password_keeps_messages() {
     eventually(SOON, "the centre refuses to bind", || !centre.printed("refused").is_empty());
     let status = done_json(&gateway.folder, &["status", "--json"]);
     assert_eq!((&status["sms"]["state"], &status["sms"]["waiting"]), (&Value::from("unreachable"), &Value::from(1)));
+}
+
+/// An authority that the node trusts, a certificate of it for this machine, one for another machine, and one of another authority.
+fn certificates(folder: &Folder) -> (Authority, [Certified; 3]) {
+    let (authority, foreign) = (Authority::new(&folder.join("ca")), Authority::new(&folder.join("foreign")));
+    let ours = authority.certify("carrier", "DNS:localhost", 10);
+    let elsewhere = authority.certify("elsewhere", "DNS:sms.test", 10);
+    let theirs = foreign.certify("carrier", "DNS:localhost", 10);
+    (authority, [ours, elsewhere, theirs])
+}
+
+#[test]
+fn a_carrier_by_https_is_given_messages_only_where_its_certificate_fits() {
+    let folder = Folder::new();
+    let (authority, certified) = certificates(&folder);
+    for (at, certified) in certified.iter().enumerate() {
+        let carrier = SmsCarrier::start(&[]);
+        let front = TlsFront::start(certified, carrier.address.port());
+        let set = [
+            "sms.carrier=http".to_owned(),
+            "sms.allow=1[3-9]XXXXXXXXX".to_owned(),
+            format!("sms.http.url=https://localhost:{}/send", front.address.port()),
+            format!("sms.http.ca_file={}", authority.certificate().display()),
+        ];
+        let gateway = Gateway::start(&set.iter().map(String::as_str).collect::<Vec<&str>>());
+        assert_sent(&gateway, at == 0);
+        assert_eq!(carrier.requests().len(), usize::from(at == 0), "no message goes to a stranger");
+    }
+}
+
+#[test]
+fn a_centre_by_smpp_over_tls_is_told_the_password_only_where_its_certificate_fits() {
+    let folder = Folder::new();
+    let (authority, certified) = certificates(&folder);
+    for (at, certified) in certified.iter().enumerate() {
+        let mut centre = Centre::start("secret", &[]);
+        let front = TlsFront::start(certified, centre.port);
+        centre.port = front.address.port();
+        let ca = format!("sms.smpp.ca_file={}", authority.certificate().display());
+        let gateway = start(&centre, "secret", &["sms.smpp.host=localhost", "sms.smpp.tls=true", &ca]);
+        assert_sent(&gateway, at == 0);
+        assert_eq!(centre.printed("bound jindu").is_empty(), at > 0);
+    }
+}
+
+/// Whether a message is sent, or waits because the carrier cannot be reached.
+fn assert_sent(gateway: &Gateway, is_sent: bool) {
+    if is_sent {
+        done(&gateway.folder, &["sms", "test", "13700000001"]);
+        assert_eq!(gateway.metric("jindu_sms_total{outcome=\"sent\"}"), 1.0, "{}", gateway.log());
+    } else {
+        done(&gateway.folder, &["sms", "test", "13700000001", "--no-wait"]);
+        eventually(SOON, "the carrier is not trusted", || {
+            let sms = done_json(&gateway.folder, &["status", "--json"])["sms"].clone();
+            if sms["state"] == "unreachable" && sms["waiting"] == 1 { Ok(()) } else { Err(sms.to_string()) }
+        });
+    }
 }

@@ -23,15 +23,15 @@ fn alaw(lang: &str, id: &str) -> Vec<u8> {
     clip(lang, id, Codec::Alaw)
 }
 
-struct World {
+pub(crate) struct World {
     folder: Folder,
-    authority: Authority,
+    pub authority: Authority,
 }
 
 const NAMES: &str = "DNS:sip.test,DNS:localhost,IP:127.0.0.1,IP:::1";
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = Folder::new();
         let authority = Authority::new(&folder.join("ca"));
         World { folder, authority }
@@ -48,7 +48,7 @@ impl World {
         ]
     }
 
-    fn start(&self, more: &[String]) -> Gateway {
+    pub(crate) fn start(&self, more: &[String]) -> Gateway {
         let all: Vec<String> = self.settings(60).into_iter().chain(more.iter().cloned()).collect();
         Gateway::start(&all.iter().map(String::as_str).collect::<Vec<_>>())
     }
@@ -124,7 +124,7 @@ fn a_softphone_calls_over_tls_in_the_clear_and_with_srtp() {
     let world = World::new();
     let gateway = world.start(&["phone.srtp=optional".to_owned()]);
     for account in ["", ";mediaenc=srtp-mand"] {
-        let mut phone = Softphone::start_trusting(&world.authority.certificate(), account);
+        let mut phone = Softphone::start_trusting(&world.authority.certificate(), account, &[]);
         phone.dial(&format!("sip:96110110@{};transport=tls", tls_of(&gateway)));
         phone.hears(&alaw("zh", "prompt.welcome"), "the greeting");
         phone.hang_up();
@@ -207,7 +207,7 @@ fn a_renewed_certificate_is_shown_and_calls_go_on() {
     let address = tls_of(&gateway);
     let before = gateway.metric("jindu_tls_certificate_expires_seconds");
     assert!((59.0..=60.0).contains(&(before / 86_400.0)), "{before}");
-    let mut phone = Softphone::start_trusting(&world.authority.certificate(), "");
+    let mut phone = Softphone::start_trusting(&world.authority.certificate(), "", &[]);
     phone.dial(&format!("sip:96110110@{address};transport=tls"));
     let renewed = world.authority.certify("renewed", NAMES, 10);
     for (from, to) in [(&renewed.certificate, "ca/node.pem"), (&renewed.key, "ca/node.key")] {
@@ -224,7 +224,7 @@ fn a_renewed_certificate_is_shown_and_calls_go_on() {
     phone.hang_up();
 }
 
-fn tls_of(gateway: &Gateway) -> SocketAddr {
+pub(crate) fn tls_of(gateway: &Gateway) -> SocketAddr {
     gateway.tls.expect("it listens for TLS")
 }
 

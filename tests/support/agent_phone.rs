@@ -91,10 +91,18 @@ impl AgentPhone {
 
     /// Waits for an INVITE and lets the telephone ring.
     pub fn rings(&mut self, limit: Duration) -> bool {
+        let is_called = self.is_called(limit);
+        if is_called {
+            self.respond(180, "");
+        }
+        is_called
+    }
+
+    /// Waits for an INVITE, to which nothing is responded yet.
+    pub fn is_called(&mut self, limit: Duration) -> bool {
         let Some(invite) = self.await_request(&Method::Invite, limit) else { return false };
         let tag = format!("agent{}", self.cseq);
         self.call = Some((invite, tag));
-        self.respond(180, "");
         true
     }
 
@@ -105,7 +113,12 @@ impl AgentPhone {
 
     /// Declines the call that rings.
     pub fn declines(&mut self) {
-        self.respond(486, "");
+        self.refuses(486);
+    }
+
+    /// Refuses the call that rings with this status.
+    pub fn refuses(&mut self, status: u16) {
+        self.respond(status, "");
         self.await_request(&Method::Ack, Duration::from_secs(10)).expect("an ACK");
         self.call = None;
     }

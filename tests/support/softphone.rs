@@ -23,22 +23,37 @@ pub struct Softphone {
 impl Softphone {
     /// Starts one with a configuration of its own.
     pub fn start() -> Softphone {
-        Softphone::begin(&[], "", "")
+        Softphone::begin(&[], &caller(""), "")
     }
 
     /// The same with SRTP: `srtp-mand` offers RTP/SAVP alone, `srtp` RTP/AVP with `a=crypto`.
     pub fn start_protected(media_encryption: &str) -> Softphone {
-        Softphone::begin(&[], &format!(";mediaenc={media_encryption}"), "")
+        Softphone::begin(&[], &caller(&format!(";mediaenc={media_encryption}")), "")
     }
 
     /// The same, with these samples at 8 kHz at its microphone, over and over from the start of its call.
     pub fn start_saying(voice: &[i16]) -> Softphone {
-        Softphone::begin(voice, "", "")
+        Softphone::begin(voice, &caller(""), "")
     }
 
-    /// The same, trusting one certificate authority, with further parameters of its account as `;mediaenc=srtp-mand`.
-    pub fn start_trusting(authority: &std::path::Path, account: &str) -> Softphone {
-        Softphone::begin(&[], account, &format!("sip_cafile {}\n", authority.display()))
+    /// The same, trusting one certificate authority, with further parameters of its account as `;mediaenc=srtp-mand`, and with
+    /// these samples at its microphone.
+    pub fn start_trusting(authority: &std::path::Path, account: &str, voice: &[i16]) -> Softphone {
+        Softphone::begin(voice, &caller(account), &trusting(authority))
+    }
+
+    /// One that registers over TLS for a user, answers by itself over SRTP, and says these samples.
+    pub fn start_answering(
+        registrar: std::net::SocketAddr,
+        (user, password): (&str, &str),
+        authority: &std::path::Path,
+        voice: &[i16],
+    ) -> Softphone {
+        let account = format!(
+            "<sip:{user}@{registrar};transport=tls>;auth_pass={password};regint=60;answermode=auto;mediaenc=srtp-mand;\
+             audio_codecs=PCMA/8000/1\n"
+        );
+        Softphone::begin(voice, &account, &trusting(authority))
     }
 
     /// One without an account and with the addresses of its own choice, which a shell starts by a line as a guide has it; waits
@@ -59,8 +74,7 @@ impl Softphone {
         let folder = temporary_folder("softphone");
         let mut baresip = peer("baresip");
         baresip.arg("-f").arg(&folder);
-        let account = format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1{account}\n");
-        let phone = Softphone::spawn(folder, baresip, (&format!("{SETTINGS}{settings}"), &account), voice);
+        let phone = Softphone::spawn(folder, baresip, (&format!("{SETTINGS}{settings}"), account), voice);
         phone.says("baresip is ready");
         phone
     }
@@ -168,6 +182,15 @@ impl Drop for Softphone {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The account of a caller, who registers nowhere, with further parameters.
+fn caller(parameters: &str) -> String {
+    format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1{parameters}\n")
+}
+
+fn trusting(authority: &std::path::Path) -> String {
+    format!("sip_cafile {}\n", authority.display())
 }
 
 /// What the softphone says into its microphone.

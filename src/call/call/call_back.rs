@@ -63,6 +63,8 @@ pub enum CallBackEnd {
     Machine,
     /// The number could not be reached.
     Failed,
+    /// The line did not carry the call, and nothing rang.
+    LineFailed,
 }
 
 /// How far a call-back is.
@@ -72,13 +74,15 @@ pub(super) struct CallBack {
     /// The person came to the queue: the wish is the queue's.
     agreed: bool,
     declined: bool,
+    /// The other side told that the call goes on, by a status above 100.
+    progressed: bool,
     /// Why nobody answered.
     unanswered: Option<CallBackEnd>,
 }
 
 impl CallBack {
     pub(super) fn new(ring_until: Instant) -> CallBack {
-        CallBack { ring_until, agreed: false, declined: false, unanswered: None }
+        CallBack { ring_until, agreed: false, declined: false, progressed: false, unanswered: None }
     }
 }
 
@@ -94,8 +98,23 @@ impl Call {
     }
 
     pub(super) fn ring_limit(&mut self, now: Instant, out: &mut Vec<Output>) {
-        self.unanswered(CallBackEnd::NoAnswer);
-        self.end(now, CallOutcome::Abandoned, Some("no answer"), out);
+        if self.has_progressed() {
+            self.unanswered(CallBackEnd::NoAnswer);
+            self.end(now, CallOutcome::Abandoned, Some("no answer"), out);
+        } else {
+            self.unanswered(CallBackEnd::LineFailed);
+            self.end(now, CallOutcome::Failed, Some("line failed"), out);
+        }
+    }
+
+    pub(super) fn progressed(&mut self) {
+        if let Some(call_back) = &mut self.call_back {
+            call_back.progressed = true;
+        }
+    }
+
+    fn has_progressed(&self) -> bool {
+        self.call_back.as_ref().is_some_and(|call_back| call_back.progressed)
     }
 
     fn unanswered(&mut self, end: CallBackEnd) {
@@ -109,6 +128,10 @@ impl Call {
         let (end, outcome, cause) = match status {
             486 | 600 | 603 | 607 => (CallBackEnd::Busy, CallOutcome::Abandoned, "busy"),
             480 | 487 => (CallBackEnd::NoAnswer, CallOutcome::Abandoned, "no answer"),
+            // The carrier itself: credentials, no response, errors and overload of the server.
+            401 | 407 | 408 | 500 | 503 if !self.has_progressed() => {
+                (CallBackEnd::LineFailed, CallOutcome::Failed, "line failed")
+            }
             _ => (CallBackEnd::Failed, CallOutcome::Failed, "number unreachable"),
         };
         self.unanswered(end);

@@ -85,7 +85,7 @@ mod tests {
 
     /// A relay in which these octets wait.
     fn relay(codec: Codec, octets: &[u8]) -> Option<Box<Relay>> {
-        let mut relay = Relay::new(codec);
+        let mut relay = Relay::new(codec, 160);
         relay.push(start(), 0, (codec, octets), (true, false));
         relay.skip(160);
         Some(Box::new(relay))
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_lost_packet_of_one_source_is_silence_of_that_one_alone() {
         let codec = Codec::Alaw;
-        let (mut relays, voice) = ([relay(codec, &[0x91; 160]), Some(Box::new(Relay::new(codec)))], [0x91; 160]);
+        let (mut relays, voice) = ([relay(codec, &[0x91; 160]), Some(Box::new(Relay::new(codec, 160)))], [0x91; 160]);
         let mut packet = [0; 160];
         take(&mut relays, codec, &mut packet);
         assert_eq!(packet, voice, "nothing has come of the other");

@@ -5,18 +5,21 @@
 //!  packets of the peer ─► placed by their timestamps ─► [ played │ waits ··hole·· waits ] ─► packets of the other session
 //! ```
 //!
-//! Sound leaves with the next packet of the other session, not at its arrival. So packets leave on the one schedule that
-//! music and prompts had (packet *n* at start + *n* × ptime), in the other side's packet time, under one SSRC and clock, through
+//! Sound leaves with the next packet of the other session, not at its arrival. So packets leave on one schedule, as
+//! music and prompts did, in the other side's packet time, under one SSRC and clock, through
 //! the same code for hold, SRTP and RTCP; nothing is heard of the joining but the sound itself.
 //!
-//! At first octets wait for [`DELAY`] more than until the next packet leaves, so that others may come late. If for [`WATCHED`] none
-//! came so late that this was needed, with [`MARGIN`] to spare, the next silence is shorter by as much. So a connection with little
-//! jitter adds between 5 and 25 ms to packets of 20 ms.
+//! The first packet leaves with the next of the other session, or after the wait that the settings ask for. The other session then
+//! moves its schedule once, by at most half a packet, so that its packets leave half a packet time, at most 10 ms, after those of the
+//! peer come.
 //!
 //! Octets lie at the place of their timestamp. A lost packet is a hole as long as the packet: what came before it is
 //! repeated for a moment, then there is silence, and what follows keeps its time. A packet that comes too late for its
-//! time moves the time of all that follows by so much; the surplus is dropped once it was not needed for a while.
+//! time moves the time of all that follows by so much. If for a second none came so late that a wait longer by [`STEP`] was needed,
+//! the next silence is shorter by as much; after twice that time, sound is, one end faded into the other. Where packets come late again
+//! soon after, the time doubles.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use audio::g711;
@@ -34,13 +37,18 @@ pub struct Relay {
     span: Option<Span>,
     /// When the newest packet came.
     newest: Option<Instant>,
-    /// For so many octets in a row each could have left by [`DELAY`] sooner.
+    /// How many octets wait at first, and always may.
+    least: u32,
+    /// For so many octets in a row each could have left by [`STEP`] sooner.
     spare: u32,
+    /// After so many the wait becomes shorter.
+    watch: u32,
+    /// Octets that left since it did.
+    since: u32,
     /// Octets of the hole that is being played.
     hole: u32,
-    /// The fewest octets that waited after a packet was taken, and over how many octets.
-    fewest: u32,
-    watched: u32,
+    /// How many octets the newest packet has, until the first octets leave.
+    begins: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,17 +58,20 @@ struct Span {
 }
 
 impl Relay {
-    pub(super) fn new(law: Codec) -> Relay {
+    /// `least`: how many octets wait at first, beside those that wait for the next packet.
+    pub(super) fn new(law: Codec, least: u32) -> Relay {
         Relay {
             law,
             octets: Box::new([g711::idle(law); ROOM]),
             present: [0; ROOM / 64],
             span: None,
             newest: None,
+            least: least.min(LEAST_MAX),
             spare: 0,
+            watch: WATCH_LEAST,
+            since: u32::MAX,
             hole: 0,
-            fewest: u32::MAX,
-            watched: 0,
+            begins: Some(0),
         }
     }
 
@@ -79,16 +90,24 @@ impl Relay {
             None => self.restart(timestamp),
         };
         let Some(mut span) = span else { return };
-        for (n, octet) in octets.iter().enumerate() {
-            let at = timestamp.wrapping_add(n as u32);
-            if after(span.play, at) >= 0 {
-                self.octets[index(at)] = g711::transcode(codec, self.law, *octet);
-                self.mark(at, true);
+        let played = after(timestamp, span.play).clamp(0, length.cast_signed()).cast_unsigned();
+        let (from, mut rest) = (timestamp.wrapping_add(played), &octets[played as usize..]);
+        for place in places(from, length - played) {
+            let (now, later) = rest.split_at(place.len());
+            rest = later;
+            match codec == self.law {
+                true => self.octets[place].copy_from_slice(now),
+                false => {
+                    let to = self.octets[place].iter_mut().zip(now);
+                    to.for_each(|(to, octet)| *to = g711::transcode(codec, self.law, *octet));
+                }
             }
         }
+        self.mark(from, length - played, true);
         let end = timestamp.wrapping_add(length);
         if after(span.end, end) > 0 {
             (span.end, self.newest) = (end, Some(now));
+            self.begins = self.begins.map(|_| length);
         }
         self.span = Some(span);
     }
@@ -105,7 +124,9 @@ impl Relay {
         }
         if ahead < 0 && !reordered {
             span.play = timestamp;
-            self.watch();
+            self.spare = 0;
+            let was_short = self.since < SOON;
+            self.watch = if was_short { self.watch * 2 } else { self.watch / 2 }.clamp(WATCH_LEAST, WATCH_MOST);
         }
         // A burst, or a time in which the other side took nothing.
         let waits = after(span.play, timestamp.wrapping_add(length));
@@ -120,37 +141,55 @@ impl Relay {
     fn restart(&mut self, timestamp: u32) -> Option<Span> {
         self.present = [0; ROOM / 64];
         self.newest = None;
-        self.watch();
-        Some(Span { play: timestamp.wrapping_sub(DELAY), end: timestamp })
+        self.spare = 0;
+        Some(Span { play: timestamp.wrapping_sub(self.least), end: timestamp })
     }
 
-    /// Begins to watch how long octets wait.
-    fn watch(&mut self) {
-        (self.fewest, self.watched, self.spare) = (u32::MAX, 0, 0);
-    }
-
-    /// A packet of so many octets leaves now: watches whether they could have left sooner.
-    pub(super) fn begin(&mut self, now: Instant, samples: u32) {
-        let Some(span) = self.span else { return };
-        let sooner = span.play.wrapping_add(DELAY + samples);
-        let in_time = self.newest.is_some_and(|newest| now.saturating_duration_since(newest) >= MARGIN);
+    /// A packet of so many octets leaves now: watches whether they could have left sooner. The first time, tells how long ago the peer's
+    /// packet came, where it is as long.
+    pub(super) fn begin(&mut self, now: Instant, samples: u32) -> Option<Duration> {
+        let (span, newest) = (self.span.as_mut()?, self.newest?);
+        let waited = now.saturating_duration_since(newest);
+        let mut came = None;
+        if let Some(packet) = self.begins.take() {
+            // Packets of other lengths wait so long that the next one is there when it is needed.
+            let octets = if packet > samples { 2 * packet - samples } else { samples };
+            span.play = span.end.wrapping_sub(octets.min(AHEAD_MAX.cast_unsigned()) + self.least);
+            came = (packet == samples).then_some(waited);
+        }
+        let in_time = waited >= MARGIN;
+        let sooner = span.play.wrapping_add(STEP + samples + self.least);
         let could = after(sooner, span.end) >= 0 && in_time;
         self.spare = if could { self.spare.saturating_add(samples) } else { 0 };
+        came
     }
 
     /// Fills a packet of this codec with what is due.
     pub(super) fn take(&mut self, codec: Codec, to: &mut [u8]) {
         self.follow(codec);
         let Some(mut span) = self.span else { return to.fill(g711::idle(codec)) };
-        if self.spare >= WATCHED && self.is_silent(span.play) {
-            self.forget(span.play, DELAY);
-            span.play = span.play.wrapping_add(DELAY);
-            self.watch();
+        if self.spare >= self.watch && (self.spare >= 2 * self.watch || self.is_silent(span.play)) {
+            self.fade(span.play);
+            self.forget(span.play, STEP);
+            span.play = span.play.wrapping_add(STEP);
+            (self.spare, self.since) = (0, 0);
         }
-        for (n, octet) in to.iter_mut().enumerate() {
-            *octet = self.octet(span.play.wrapping_add(n as u32));
+        let count = to.len() as u32;
+        if self.is_present(span.play, count) {
+            let mut rest = &mut to[..];
+            for place in places(span.play, count) {
+                let (now, later) = rest.split_at_mut(place.len());
+                now.copy_from_slice(&self.octets[place]);
+                rest = later;
+            }
+            self.mark(span.play, count, false);
+            self.hole = 0;
+        } else {
+            for (n, octet) in to.iter_mut().enumerate() {
+                *octet = self.octet(span.play.wrapping_add(n as u32));
+            }
         }
-        self.advance(span, to.len() as u32);
+        self.advance(span, count);
     }
 
     /// Passes over what is due: it cannot leave.
@@ -161,15 +200,25 @@ impl Relay {
         }
     }
 
-    /// Whether what waits from here on for [`DELAY`] is silence.
+    /// Whether what waits from here on for [`STEP`] is silence.
     fn is_silent(&self, from: u32) -> bool {
-        (0..DELAY).all(|n| g711::decode(self.law, self.octets[index(from.wrapping_add(n))]).unsigned_abs() <= SILENT)
+        (0..STEP).all(|n| g711::decode(self.law, self.octets[index(from.wrapping_add(n))]).unsigned_abs() <= SILENT)
+    }
+
+    /// Fades what waits from here on into what comes [`STEP`] later, in the place of the latter.
+    fn fade(&mut self, from: u32) {
+        for n in 0..FADE {
+            let (first, second) = (index(from.wrapping_add(n)), index(from.wrapping_add(STEP + n)));
+            let [going, coming] = [first, second].map(|at| i32::from(g711::decode(self.law, self.octets[at])));
+            let mixed = (going * (FADE - n) as i32 + coming * n as i32) / FADE as i32;
+            self.octets[second] = g711::encode(self.law, mixed as i16);
+        }
     }
 
     fn octet(&mut self, at: u32) -> u8 {
         let place = index(at);
         if self.present[place / 64] & (1 << (place % 64)) != 0 {
-            self.mark(at, false);
+            self.mark(at, 1, false);
             self.hole = 0;
             return self.octets[place];
         }
@@ -183,17 +232,7 @@ impl Relay {
 
     fn advance(&mut self, mut span: Span, samples: u32) {
         span.play = span.play.wrapping_add(samples);
-        let waits = after(span.play, span.end).max(0).cast_unsigned();
-        self.fewest = self.fewest.min(waits);
-        self.watched = self.watched.saturating_add(samples);
-        if self.watched >= WATCHED {
-            let surplus = self.fewest.saturating_sub(DELAY);
-            if surplus >= SURPLUS {
-                self.forget(span.play, surplus);
-                span.play = span.play.wrapping_add(surplus);
-            }
-            (self.fewest, self.watched) = (u32::MAX, 0);
-        }
+        self.since = self.since.saturating_add(samples);
         self.span = Some(span);
     }
 
@@ -206,17 +245,21 @@ impl Relay {
     }
 
     fn forget(&mut self, from: u32, count: u32) {
-        (0..count).for_each(|n| self.mark(from.wrapping_add(n), false));
+        self.mark(from, count.min(ROOM as u32), false);
     }
 
-    fn mark(&mut self, at: u32, present: bool) {
-        let place = index(at);
-        let bit = 1 << (place % 64);
-        if present {
-            self.present[place / 64] |= bit;
-        } else {
-            self.present[place / 64] &= !bit;
+    /// Notes whether octets are there; at most [`ROOM`].
+    fn mark(&mut self, from: u32, count: u32, present: bool) {
+        for (word, bits) in words(from, count) {
+            match present {
+                true => self.present[word] |= bits,
+                false => self.present[word] &= !bits,
+            }
         }
+    }
+
+    fn is_present(&self, from: u32, count: u32) -> bool {
+        count as usize <= ROOM && words(from, count).all(|(word, bits)| self.present[word] & bits == bits)
     }
 }
 
@@ -229,14 +272,35 @@ fn index(timestamp: u32) -> usize {
     timestamp as usize % ROOM
 }
 
+/// Where so many octets lie, at most [`ROOM`]: in one piece, or at the end and at the beginning.
+fn places(from: u32, count: u32) -> [Range<usize>; 2] {
+    let (first, count) = (index(from), count as usize);
+    let last = (first + count).min(ROOM);
+    [first..last, 0..first + count - last]
+}
+
+/// Their bits, by words.
+fn words(from: u32, count: u32) -> impl Iterator<Item = (usize, u64)> {
+    places(from, count).into_iter().filter(|place| !place.is_empty()).flat_map(|place| {
+        (place.start / 64..=(place.end - 1) / 64).map(move |word| {
+            let (first, last) = (place.start.max(word * 64), place.end.min(word * 64 + 64));
+            (word, (u64::MAX >> (64 - (last - first))) << (first % 64))
+        })
+    })
+}
+
 /// Half a second.
 const ROOM: usize = 4096;
 /// 60 ms: no packet holds more.
 const PACKET_MAX: usize = 480;
-/// 20 ms: how long the first packet waits, so that the next ones may come so late.
-const DELAY: u32 = 160;
+/// 100 ms: the longest wait of the settings.
+const LEAST_MAX: u32 = 800;
+/// 20 ms: by so much the wait becomes shorter at once.
+const STEP: u32 = 160;
+/// 5 ms of a fade.
+const FADE: u32 = 40;
 /// A packet may always come late by this time.
-const MARGIN: Duration = Duration::from_millis(5);
+const MARGIN: Duration = Duration::from_millis(4);
 /// Samples up to this level, -50 dB below the loudest, are silence.
 const SILENT: u16 = 104;
 /// 160 ms: more never waits.
@@ -248,9 +312,11 @@ const LATE_MAX: i32 = 1600;
 const PERIOD: u32 = 160;
 /// 40 ms of a hole are filled so.
 const HOLE_MAX: u32 = 320;
-/// 20 ms that waited without need for five seconds are dropped.
-const SURPLUS: u32 = 160;
-const WATCHED: u32 = 40_000;
+/// One second, one minute.
+const WATCH_LEAST: u32 = 8_000;
+const WATCH_MOST: u32 = 480_000;
+/// Five seconds.
+const SOON: u32 = 40_000;
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -281,7 +347,7 @@ pub(super) mod tests {
     #[test]
     fn packets_leave_in_order_after_the_delay_in_any_packet_time() {
         for (came, left) in [(160, 160), (80, 240), (240, 80), (480, 160)] {
-            let mut relay = Relay::new(Codec::Alaw);
+            let mut relay = Relay::new(Codec::Alaw, STEP);
             assert_eq!(take(&mut relay, 160), [g711::idle(Codec::Alaw); 160], "nothing has come");
             let (mut heard, mut sent) = (Vec::new(), 0);
             while sent < 4800 {
@@ -298,7 +364,7 @@ pub(super) mod tests {
 
     /// Packets of 20 ms each way, so many milliseconds apart; all but some are silent. How many milliseconds octets wait at the end.
     fn waits_after(seconds: u32, ms: u64, late: impl Fn(u32) -> u64, silent: impl Fn(u32) -> bool) -> u64 {
-        let mut relay = Relay::new(Codec::Alaw);
+        let mut relay = Relay::new(Codec::Alaw, 0);
         let (begin, packet) = (start(), Duration::from_millis(20));
         let speech = octets(0, 160);
         for n in 0..seconds * 50 {
@@ -320,22 +386,55 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn octets_wait_less_when_none_came_late_for_a_while() {
+    fn octets_wait_for_the_next_packet_and_longer_after_one_that_came_late() {
         let never = |_| 0;
-        assert_eq!(waits_after(4, 10, never, |_| true), 30, "it is not known yet");
-        for (ms, waits) in [(0, 20), (4, 24), (5, 5), (10, 10), (19, 19)] {
-            assert_eq!(waits_after(6, ms, never, |_| true), waits, "{ms}");
+        for ms in [0, 3, 4, 10, 19] {
+            assert_eq!(waits_after(1, ms, never, |_| false), ms);
+            assert_eq!(waits_after(20, ms, never, |_| false), ms);
         }
-        assert_eq!(waits_after(8, 10, never, |_| false), 30, "nothing of the speech is left out");
-        assert_eq!(waits_after(8, 10, never, |n| n > 350), 10, "but of the next silence");
+        let once = |n| if n == 50 { 15 } else { 0 };
+        assert_eq!(waits_after(2, 10, once, |_| true), 30, "others may come so late");
+        assert_eq!(waits_after(3, 10, once, |_| true), 10, "none did");
+        assert_eq!(waits_after(3, 10, once, |_| false), 30, "nothing of the speech is left out");
+        assert_eq!(waits_after(3, 10, once, |n| n > 120), 10, "but of the next silence");
+        assert_eq!(waits_after(4, 10, once, |_| false), 10, "or of the speech, where no silence came");
         let often = |n| if n % 100 == 99 { 15 } else { 0 };
-        assert_eq!(waits_after(12, 10, often, |_| true), 30, "others come late");
-        assert_eq!(waits_after(12, 10, |n| if n == 450 { 15 } else { 0 }, |_| true), 30, "and wait longer again");
+        assert_eq!(waits_after(30, 10, often, |_| true), 30);
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_stays() {
+        let mut relay = Relay::new(Codec::Alaw, 480);
+        for n in 0..1000 {
+            push(&mut relay, n * 160, 160);
+            let later = start() + MARGIN;
+            relay.begin(later, 160);
+            let heard = take(&mut relay, 160);
+            if n >= 3 {
+                assert_eq!(heard, octets((n - 3) * 160, 160));
+            }
+        }
+    }
+
+    #[test]
+    fn sound_that_is_left_out_is_faded_over() {
+        let mut relay = Relay::new(Codec::Alaw, 0);
+        let level = |n: u32| if n < 10 { 0xAA } else { 0x2A };
+        for n in 0..12 {
+            relay.push(start(), n * 160, (Codec::Alaw, &[level(n); 160]), (n == 0, false));
+        }
+        relay.span.as_mut().expect("sound").play = 9 * 160;
+        relay.spare = 2 * WATCH_LEAST;
+        let heard: Vec<i16> = take(&mut relay, 160).iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect();
+        let steps: Vec<u16> = heard.windows(2).map(|pair| pair[0].abs_diff(pair[1])).collect();
+        let (from, to) = (g711::decode(Codec::Alaw, 0xAA), g711::decode(Codec::Alaw, 0x2A));
+        assert_eq!((heard[0], heard[159]), (from, to));
+        assert!(steps.iter().all(|step| u32::from(*step) <= u32::from(from.abs_diff(to)) / 8), "no click: {steps:?}");
     }
 
     #[test]
     fn a_lost_packet_is_a_repetition_of_its_length_and_never_a_shift() {
-        let mut relay = Relay::new(Codec::Alaw);
+        let mut relay = Relay::new(Codec::Alaw, STEP);
         let mut heard = Vec::new();
         for n in 0..20 {
             if n != 8 && !(12..15).contains(&n) {
@@ -353,8 +452,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_late_packet_is_heard_whole_and_the_delay_goes_back_when_it_is_not_needed() {
-        let mut relay = Relay::new(Codec::Alaw);
+        let mut relay = Relay::new(Codec::Alaw, STEP);
         push(&mut relay, 0, 160);
+        relay.begin(start() + MARGIN, 160);
         for _ in 0..3 {
             take(&mut relay, 160);
         }
@@ -366,6 +466,7 @@ pub(super) mod tests {
         let mut heard = Vec::new();
         for n in 4..1000 {
             push(&mut relay, n * 160, 160);
+            relay.begin(start() + MARGIN, 160);
             heard.push(take(&mut relay, 160));
         }
         assert_eq!(heard[0], octets(2 * 160, 160));
@@ -375,7 +476,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_reordered_packet_finds_its_place_or_is_dropped() {
-        let mut relay = Relay::new(Codec::Alaw);
+        let mut relay = Relay::new(Codec::Alaw, STEP);
         push(&mut relay, 0, 160);
         push(&mut relay, 320, 160);
         relay.push(start(), 160, (Codec::Alaw, &octets(160, 160)), (false, true));
@@ -389,19 +490,19 @@ pub(super) mod tests {
     #[test]
     fn a_new_clock_or_source_begins_again() {
         for (timestamp, fresh) in [(1_000_000, false), (0x8000_0000, false), (400, true)] {
-            let mut relay = Relay::new(Codec::Alaw);
+            let mut relay = Relay::new(Codec::Alaw, STEP);
             push(&mut relay, 0, 160);
             take(&mut relay, 160);
             let sound: Vec<u8> = (0..160).collect();
             relay.push(start(), timestamp, (Codec::Alaw, &sound), (fresh, false));
-            take(&mut relay, DELAY as usize);
+            take(&mut relay, STEP as usize);
             assert_eq!(take(&mut relay, 160), sound);
         }
     }
 
     #[test]
     fn laws_are_exchanged_by_table() {
-        let mut relay = Relay::new(Codec::Alaw);
+        let mut relay = Relay::new(Codec::Alaw, STEP);
         let sound: Vec<u8> = (0..160).collect();
         relay.push(start(), 0, (Codec::Ulaw, &sound), (true, false));
         take(&mut relay, 160);
@@ -421,7 +522,7 @@ pub(super) mod tests {
             steps in proptest::collection::vec((any::<u32>(), 0usize..700, any::<bool>(), any::<bool>(), 0usize..500), 1..60),
             near in any::<bool>(),
         ) {
-            let mut relay = Relay::new(Codec::Alaw);
+            let mut relay = Relay::new(Codec::Alaw, STEP);
             let sound = [7; 700];
             for (timestamp, length, fresh, reordered, taken) in steps {
                 let timestamp = if near { timestamp % 6000 } else { timestamp };

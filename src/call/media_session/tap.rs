@@ -48,7 +48,7 @@ impl Tap {
     /// A tap whose first sample is so many samples after its beginning.
     pub(super) fn new(law: Codec, at: u64) -> Tap {
         let octets = [g711::idle(law); TAP_BLOCK_MAX];
-        Tap { relay: Relay::new(law), law, octets, filled: 0, at, open: false, due: 0 }
+        Tap { relay: Relay::new(law, WAIT), law, octets, filled: 0, at, open: false, due: 0 }
     }
 
     /// A packet of the peer's sound; as [`Relay::push`].
@@ -74,7 +74,7 @@ impl Tap {
             self.open = open;
             // What came while the tap was closed is not recorded, and neither is the end of it that waits.
             if open {
-                self.relay = Relay::new(self.law);
+                self.relay = Relay::new(self.law, WAIT);
             }
         }
         if self.due > STALL {
@@ -113,6 +113,8 @@ impl Tap {
 pub const TAP_BLOCK_MAX: usize = 2080;
 /// 60 ms: no packet time is longer.
 const PIECE: usize = 480;
+/// 20 ms: how long sound waits for what comes late. Nobody hears it meanwhile.
+const WAIT: u32 = 160;
 /// One second.
 const STALL: u64 = 8000;
 

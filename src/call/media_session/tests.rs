@@ -49,6 +49,7 @@ fn setup() -> MediaSetup {
         symmetric: false,
         dtmf: DtmfMode::Auto,
         lead_in: Duration::ZERO,
+        jitter_buffer: Duration::ZERO,
         srtp: None,
         sending: true,
         receiving: true,

@@ -54,6 +54,32 @@ fn a_call_back_that_fails_is_tried_again_within_limits() {
 }
 
 #[test]
+fn a_line_that_fails_counts_for_no_number_and_rests() {
+    let mut office = Office::ready(&["amy"]);
+    let first = office.book(NUMBER, None).expect("booked");
+    let second = office.book("13900000000", None).expect("booked");
+    for round in 1..=5 {
+        office.call_back(first, CallBackResult::LineFailed);
+        assert_eq!(
+            (office.state("amy"), office.dialled().len()),
+            (AgentState::Ready, 2 * round - 1),
+            "nobody is called"
+        );
+        office.pass(seconds(59));
+        assert_eq!(office.dialled().len(), 2 * round - 1);
+        office.pass(seconds(1));
+        assert_eq!(office.dialled().last().map(|(id, _, attempt)| (*id, *attempt)), Some((second, 1)));
+        office.call_back(second, CallBackResult::LineFailed);
+        office.pass(seconds(540));
+        assert_eq!(office.dialled().last().map(|(id, _, attempt)| (*id, *attempt)), Some((first, 1)));
+    }
+    // Callers on lines of their own are served meanwhile.
+    office.call_back(first, CallBackResult::LineFailed);
+    let caller = office.join();
+    assert_eq!(office.rings_for("amy"), Some(caller));
+}
+
+#[test]
 fn a_shell_that_reports_no_result_frees_the_agent() {
     let mut office = Office::ready(&["amy"]);
     let wish = office.book(NUMBER, None).expect("booked");

@@ -38,7 +38,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..40u64, 0..8u8).prop_map(|(offer, result)| Act::LateResult { offer, result }),
         1 => (0..8usize).prop_map(Act::ConnectionFails),
         2 => (0..5usize, 0..8usize).prop_map(|(number, place)| Act::Book { number, place }),
-        3 => (0..8usize, 0..6u8).prop_map(|(which, result)| Act::CallBack { which, result }),
+        3 => (0..8usize, 0..7u8).prop_map(|(which, result)| Act::CallBack { which, result }),
         1 => (0..8usize).prop_map(Act::Cancel),
         1 => any::<bool>().prop_map(Act::Open),
         1 => (0..8usize).prop_map(Act::Move),
@@ -83,6 +83,7 @@ fn answer(code: u8) -> CallBackResult {
         2 => CallBackResult::NoAnswer,
         3 => CallBackResult::Machine,
         4 => CallBackResult::Failed,
+        5 => CallBackResult::LineFailed,
         _ => CallBackResult::Agreed,
     }
 }

@@ -162,6 +162,7 @@ fn setup(peer: RemoteMedia) -> MediaSetup {
         symmetric: false,
         dtmf: DtmfMode::Auto,
         lead_in: Duration::ZERO,
+        jitter_buffer: Duration::ZERO,
         sending: true,
         receiving: true,
     }

@@ -80,6 +80,10 @@ pub(super) fn run(shared: Shared, started: impl FnOnce(io::Result<MediaIoInUse>)
             }
             thread.obey(order);
         }
+        if thread.is_late() {
+            // What came in time must not be taken for late because this thread is.
+            thread.receive();
+        }
         thread.send_due(&mut due);
         thread.receive();
         thread.sweep();
@@ -203,6 +207,10 @@ impl Thread {
                 self.wheel.insert(id, next);
             }
         }
+    }
+
+    fn is_late(&self) -> bool {
+        self.wheel.next().is_some_and(|due| due + LATE <= Instant::now())
     }
 
     /// Sends what is queued, and takes what has arrived.
@@ -331,5 +339,7 @@ const UNBEGUN_MAX: Duration = Duration::from_secs(120 + 32);
 const SWEEP: Duration = Duration::from_secs(1);
 /// Above this many sessions the thread wakes by the clock alone.
 const FEW: usize = 8;
+/// A thread that is as late as this has stood still.
+const LATE: Duration = Duration::from_millis(4);
 /// How long what has arrived may wait meanwhile.
 const GATHER: Duration = Duration::from_millis(2);

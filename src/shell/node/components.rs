@@ -17,8 +17,8 @@ use kiosk_store::KioskStore;
 use media::{MediaConfig, MediaIoInUse, MediaMetrics, MediaPlane};
 use metrics::Metrics;
 use phone::{
-    Cases, HepExporter, LiveRelease, LookUps, QueueHandle, RecordingService, Registry, Services, TakeStore, Traces,
-    TransportLayer, Trunks, UserAgent,
+    Cases, HepExporter, Lines, LiveRelease, LookUps, QueueHandle, RecordingService, Registry, Services, TakeStore,
+    Traces, TransportLayer, Trunks, UserAgent,
 };
 use release::hotline::Hotline;
 use release::releases;
@@ -93,7 +93,7 @@ impl<'a> Node<'a> {
             hep: sockets.hep.clone(),
             settings,
             keys,
-            registry: Registry::new(settings.phone.calls_limit(), emergency),
+            registry: Registry::new(Lines::of(&settings.phone), emergency),
             replica,
             journal,
             sms,

@@ -92,7 +92,7 @@ impl AgentCall {
             offer,
             is_over: false,
             call,
-            _line: line,
+            line,
         };
         tokio::spawn(task.run(first, arrivals, media_events));
         Some(AgentCall { inbox, session: session.id })
@@ -149,6 +149,7 @@ fn setup(shared: &Arc<Shared>, start: AgentCallStart, (rtp_port, rtcp_port): (u1
         policy: MediaPolicy {
             dtmf: trunk.map_or(settings.dtmf, |trunk| trunk.dtmf),
             lead_in: Duration::ZERO,
+            jitter_buffer: trunk.map_or(settings.jitter_buffer, |trunk| trunk.jitter_buffer),
             // A registered telephone may be behind NAT.
             symmetric: trunk.is_none_or(|trunk| trunk.symmetric || trunk.is_loopback()),
             srtp: trunk.map_or(settings.srtp, |trunk| trunk.srtp),
@@ -200,8 +201,8 @@ struct Task {
     reports: mpsc::Sender<QueueMessage>,
     offer: OfferId,
     is_over: bool,
-    /// The line of the trunk that the call goes by.
-    _line: Option<Permit>,
+    /// The line of the trunk that the call goes by, until the call is over.
+    line: Option<Permit>,
 }
 
 impl Task {
@@ -256,7 +257,10 @@ impl Task {
                 OutgoingOutput::Answered => self.report(AgentReport::Answered).await,
                 OutgoingOutput::Key(key) => self.report(AgentReport::Key(key)).await,
                 OutgoingOutput::Over(end) => {
+                    // Late retransmissions are answered for half a minute more; line and ports are for other calls.
                     self.is_over = true;
+                    self.line = None;
+                    media.close(self.session);
                     self.report(AgentReport::Over(end)).await;
                 }
                 OutgoingOutput::Gone => return true,
@@ -287,8 +291,8 @@ impl Task {
 /// However the task ends, its media session is closed and the queue knows.
 impl Drop for Task {
     fn drop(&mut self) {
-        self.shared.services.media.close(self.session);
         if !self.is_over {
+            self.shared.services.media.close(self.session);
             let over = QueueMessage::Agent(self.offer, AgentReport::Over(OutgoingEnd::Failed(None)));
             let _ = self.reports.try_send(over);
         }

@@ -140,7 +140,7 @@ impl Task {
 
     fn begin_media(&mut self) {
         let Some(events) = self.events.take() else { return };
-        let setup = setup(self.codec, &self.browsers);
+        let setup = setup(self.codec, &self.browsers, self.shared.settings.jitter_buffer);
         if self.shared.services.media.begin(self.session, setup, Arc::clone(&self.bank), events).is_err() {
             tracing::warn!("the media thread does not keep up: an agent's call ends");
             self.fail();
@@ -183,7 +183,7 @@ impl Drop for Task {
 }
 
 /// The media session's peer is a socket of this node, which knows the static payload numbers and 101 for telephone events.
-fn setup(codec: Codec, browsers: &BrowserTelephones) -> MediaSetup {
+fn setup(codec: Codec, browsers: &BrowserTelephones, jitter_buffer: Duration) -> MediaSetup {
     let sound = browsers.sound();
     MediaSetup {
         codec,
@@ -197,6 +197,7 @@ fn setup(codec: Codec, browsers: &BrowserTelephones) -> MediaSetup {
         symmetric: false,
         dtmf: DtmfMode::Rfc4733,
         lead_in: Duration::ZERO,
+        jitter_buffer,
         srtp: None,
         sending: true,
         receiving: true,

@@ -235,6 +235,7 @@ fn call_setup(
         policy: MediaPolicy {
             dtmf: trunk.dtmf,
             lead_in: trunk.lead_in,
+            jitter_buffer: trunk.jitter_buffer,
             // A telephone on this machine may name one of its addresses and send from another.
             symmetric: trunk.symmetric || trunk.is_loopback(),
             srtp: trunk.srtp,
@@ -712,6 +713,7 @@ fn result_of(end: CallBackEnd) -> CallBackResult {
         CallBackEnd::NoAnswer => CallBackResult::NoAnswer,
         CallBackEnd::Machine => CallBackResult::Machine,
         CallBackEnd::Failed => CallBackResult::Failed,
+        CallBackEnd::LineFailed => CallBackResult::LineFailed,
     }
 }
 

@@ -76,7 +76,7 @@ pub use recording_service::RecordingService;
 pub use recording_state::RecordingState;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;
-pub use registry::Registry;
+pub use registry::{Lines, Registry};
 pub use services::{Services, public_address};
 pub use supervision::{DeskNotice, SupervisorCommand, SupervisorError};
 pub use take_store::TakeStore;

@@ -24,7 +24,9 @@ use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 
 /// The calls of a node.
 pub struct Registry {
-    lines_max: usize,
+    lines: Lines,
+    /// Ports of calls to agents, which are kept.
+    kept: AtomicUsize,
     inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
     ended: EndedCalls,
     /// The calls of this node, by their Call-IDs, which are its own: their other tags are not known before the answer.
@@ -34,6 +36,22 @@ pub struct Registry {
     recording: AtomicUsize,
     emergency: AtomicBool,
     drain: Drain,
+}
+
+/// What a node has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// Calls at once.
+    pub calls_max: usize,
+    /// Pairs of media ports: one for each call, and one for each call to an agent.
+    pub media_pairs: usize,
+}
+
+impl Lines {
+    /// What the settings allow.
+    pub fn of(settings: &config::Phone) -> Lines {
+        Lines { calls_max: settings.calls_max, media_pairs: settings.media_pairs() }
+    }
 }
 
 /// The place of one call in the registry. Dropped, it gives back whatever the call still holds.
@@ -56,10 +74,11 @@ enum Key {
 }
 
 impl Registry {
-    /// An empty registry for so many calls at once. `emergency`: new calls begin with the emergency notice.
-    pub fn new(lines_max: usize, emergency: bool) -> Arc<Registry> {
+    /// An empty registry. `emergency`: new calls begin with the emergency notice.
+    pub fn new(lines: Lines, emergency: bool) -> Arc<Registry> {
         Arc::new(Registry {
-            lines_max,
+            lines,
+            kept: AtomicUsize::new(0),
             inboxes: Mutex::default(),
             ended: EndedCalls::default(),
             outgoing: Mutex::default(),
@@ -82,7 +101,15 @@ impl Registry {
 
     /// The lines in use, their number, and whether the node drains: what SIP, admission and health go by.
     pub fn capacity(&self) -> Capacity {
-        Capacity { calls: self.calls(), calls_max: self.lines_max, draining: self.drain.has_begun() }
+        let Lines { calls_max, media_pairs } = self.lines;
+        let for_callers = media_pairs - self.kept.load(Ordering::Relaxed).min(media_pairs / 2);
+        Capacity { calls: self.calls(), calls_max: calls_max.min(for_callers), draining: self.drain.has_begun() }
+    }
+
+    /// Keeps media ports for so many calls to agents, at most half of all: where callers who wait take every port, nobody could be
+    /// connected.
+    pub(crate) fn keep_for_agents(&self, calls: usize) {
+        self.kept.store(calls, Ordering::Relaxed);
     }
 
     /// Rejects new calls, and returns when the last one has ended and nothing more is due: every BYE of this node is
@@ -303,13 +330,24 @@ const INBOX_SIZE: usize = 64;
 mod tests {
     use super::*;
 
+    const TWO: Lines = Lines { calls_max: 2, media_pairs: 200 };
+
+    #[test]
+    fn ports_are_kept_for_agents_and_half_of_them_for_callers() {
+        let registry = Registry::new(Lines { calls_max: 8, media_pairs: 10 }, false);
+        for (agents, calls_max) in [(0, 8), (2, 8), (3, 7), (5, 5), (500, 5)] {
+            registry.keep_for_agents(agents);
+            assert_eq!(registry.capacity().calls_max, calls_max, "{agents} agents");
+        }
+    }
+
     fn key(call_id: &str) -> LegKey {
         LegKey { call_id: call_id.into(), remote_tag: "t".into() }
     }
 
     #[test]
     fn a_call_keeps_its_inbox_when_its_line_is_free_and_loses_it_when_it_is_gone() {
-        let registry = Registry::new(2, false);
+        let registry = Registry::new(TWO, false);
         let (mut call, _arrivals) = registry.register(key("a"), Purpose::Studio);
         assert_eq!((registry.calls(), registry.recording_calls()), (1, 1));
         call.free_line();
@@ -322,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_call_that_ends_late_leaves_the_next_one_under_its_key_alone() {
-        let registry = Registry::new(2, false);
+        let registry = Registry::new(TWO, false);
         let (first, _arrivals) = registry.register(key("a"), Purpose::Hotline);
         first.withdraw();
         assert!(registry.inbox(&key("a")).is_none());
@@ -337,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_call_of_this_node_is_found_by_its_call_id_whatever_the_other_tag() {
-        let registry = Registry::new(2, false);
+        let registry = Registry::new(TWO, false);
         let (sender, _arrivals) = mpsc::channel(1);
         let call = registry.register_outgoing("mine", sender);
         assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Agent(_))));
@@ -349,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_call_back_holds_a_line_and_is_found_by_its_call_id() {
-        let registry = Registry::new(2, false);
+        let registry = Registry::new(TWO, false);
         let (call, mut arrivals) = registry.register_call_back("mine");
         assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Call(_))));
         assert_eq!(registry.calls(), 1);
@@ -364,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_dropped_call_frees_its_line_once() {
-        let registry = Registry::new(2, false);
+        let registry = Registry::new(TWO, false);
         let (call, _arrivals) = registry.register(key("a"), Purpose::Hotline);
         let (mut other, _others) = registry.register(key("b"), Purpose::Hotline);
         other.free_line();
@@ -374,7 +412,7 @@ mod tests {
 
     #[test]
     fn the_emergency_notice_reaches_calls_in_progress_and_new_ones() {
-        let registry = Registry::new(2, false);
+        let registry = Registry::new(TWO, false);
         let (call, mut arrivals) = registry.register(key("a"), Purpose::Hotline);
         assert!(registry.set_emergency(true));
         assert!(matches!(arrivals.try_recv(), Ok(Input::Emergency(true))));

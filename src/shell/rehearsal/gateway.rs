@@ -18,7 +18,7 @@ use media::{MediaConfig, MediaPlane};
 use metrics::Metrics;
 use os::clock;
 use os::folder;
-use phone::{Cases, LiveRelease, Registry, Services, Stage, TransportLayer, Trunks, UserAgent};
+use phone::{Cases, Lines, LiveRelease, Registry, Services, Stage, TransportLayer, Trunks, UserAgent};
 use release::hotline::Hotline;
 
 /// What the gateways of a run share.
@@ -93,7 +93,7 @@ impl Gateways {
         let any = (Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into());
         let transport = TransportLayer::bind(&[any]).map_err(|error| error.to_string())?;
         let address = transport.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
-        let registry = Registry::new(self.settings.calls_limit(), part.emergency);
+        let registry = Registry::new(Lines::of(&self.settings), part.emergency);
         let services = self.services(Arc::clone(&stage));
         let user_agent = UserAgent::new(self.settings.clone(), services, Arc::clone(&registry), &transport);
         let transport = self.runtime.spawn(transport.run(user_agent));

@@ -322,9 +322,9 @@ function queuesPart() {
     state.queues.map((one) => h("div", { class: "queue" },
       h("p", { class: "row tight" }, h("b", {}, one.name), !one.open && h("span", { class: "chip bad-chip" }, w("已关闭", "closed"))),
       h("p", { class: one.waiting ? "waiting some" : "waiting" }, h("b", {}, String(one.waiting)), w(" 人等候", " waiting"), one.waiting > 0 && ` · ${w("最长", "longest")} ${clock(one.longest_wait_s)}`),
-      h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `${one.agents_signed_in} agents: ${one.agents_ready} ready, ${one.agents_talking} talking`)),
+      h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `agents: ${one.agents_signed_in} signed in, ${one.agents_ready} ready, ${one.agents_talking} talking`)),
       h("p", { class: "soft" }, w(`接听 ${one.answered}，放弃 ${one.abandoned}`, `${one.answered} answered, ${one.abandoned} gave up`),
-        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)} % in time`)),
+        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)}% in time`)),
       h("p", { class: "soft" }, w(`评价（满意/一般/不满意）${ratings(one.ratings)}`, `rated ${ratings(one.ratings)} (satisfied/fair/not)`))))];
 }
 

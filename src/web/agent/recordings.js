@@ -66,8 +66,15 @@ export function recordingsView(names) {
     fill(document.getElementById("recordings-found"), list());
   }
 
+  let drawn = "";
   return {
     place,
+    /** Offers the queues and agents that there are now. */
+    look() {
+      const now = JSON.stringify(names());
+      if (now !== drawn && document.getElementById("recordings-filters")) draw();
+      drawn = now;
+    },
     enter() {
       fill(place, h("h2", { id: "recordings-title" }, w("通话录音", "Recorded conversations")), h("div", { class: "row", id: "recordings-filters" }), h("div", { id: "recordings-found" }),
         h("div", { id: "recordings-player", class: "stack" }),

@@ -18,6 +18,7 @@ export function supervisorView({ main, settings }) {
       try {
         desk = await get("desk");
         notice("away", "");
+        recordings.look();
       } catch (problem) {
         if (problem instanceof Refused && problem.status === 401) return;
         notice("away", words(problem));

@@ -149,6 +149,35 @@ fn who_is_busy_is_called_again_later_and_who_declines_is_not() {
 }
 
 #[test]
+fn a_line_that_refuses_counts_for_no_number_and_callers_are_served_meanwhile() {
+    let person = Person::new().with("call_back.attempts_max=1");
+    let gateway = person.gateway(temporary_folder("call-backs"));
+    agent(&gateway, "li", "801");
+    let mut desk = telephone(&gateway, "801");
+    pausing(&gateway);
+    books(&gateway);
+    let mut called = person.telephone(&gateway);
+    assert!(command(&gateway, &["agent", "ready", "li"], "").0);
+    assert!(called.is_called(LONG), "{}", gateway.log());
+    called.refuses(503);
+    await_call_backs(&gateway, "waiting");
+    let listed = command(&gateway, &["call-back", "list", "--json"], "").1;
+    assert!(listed.contains("\"attempts\":0"), "{listed}");
+    let mut caller = Phone::dial_with(gateway.udp, &Dial { codec: 8, ..Dial::default() });
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    let words = speech(Codec::Alaw, 5);
+    desk.say(&words);
+    assert!(caller.hears(&words, LONG), "the caller is served");
+    caller.hang_up();
+    assert!(desk.is_hung_up(LONG));
+    // The line works again: after a minute's rest others are called, this number after `retry_after_s`.
+    let failed = command(&gateway, &["calls", "--failed", "--json"], "").1;
+    assert!(failed.contains("line failed"), "{failed}");
+}
+
+#[test]
 fn a_number_that_may_not_be_called_is_not_booked() {
     let person = Person::new();
     let gateway = person.gateway(temporary_folder("call-backs"));

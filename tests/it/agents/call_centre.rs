@@ -11,7 +11,7 @@ fn a_call_centre_elsewhere_takes_callers_by_its_lines_and_is_not_pressed_while_i
     let queue = format!(
         "queue=[{{name=\"desk\", address=\"sip:600@{address}\", lines=30, ring_limit_s=5, without_agents_s=0}}]"
     );
-    let gateway = Gateway::start(&[OFFICE[0], OFFICE[1], OFFICE[2], &queue, OFFICE[4]]);
+    let gateway = Gateway::start(&[OFFICE[0], OFFICE[1], OFFICE[2], &queue, OFFICE[4], OFFICE[5]]);
     let mut centre = AgentPhone::over(socket, gateway.udp, ("600", REALM, PASSWORD));
     let mut caller = Phone::dial(gateway.udp);
     caller.press("10");

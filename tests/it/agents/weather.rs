@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn of_two_agents_who_answer_at_once_one_gets_the_caller_and_the_other_is_ready_again() {
     let queue = "queue=[{name=\"desk\", ring_together=2, wrap_up_s=0}]";
-    let gateway = Gateway::start(&[OFFICE[0], OFFICE[1], OFFICE[2], queue, OFFICE[4]]);
+    let gateway = Gateway::start(&[OFFICE[0], OFFICE[1], OFFICE[2], queue, OFFICE[4], OFFICE[5]]);
     for (name, number) in [("li", "801"), ("wang", "802")] {
         agent(&gateway, name, number);
     }

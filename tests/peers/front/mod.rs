@@ -5,3 +5,4 @@ pub(crate) mod callers;
 pub(crate) mod example;
 pub(crate) mod proxy;
 pub(crate) mod registrar;
+pub(crate) mod tls_front;

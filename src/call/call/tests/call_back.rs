@@ -175,6 +175,7 @@ fn who_does_not_answer_is_told_apart_by_the_status_and_the_time() {
         (480, CallBackEnd::NoAnswer),
         (404, CallBackEnd::Failed),
         (503, CallBackEnd::Failed),
+        (408, CallBackEnd::Failed),
     ] {
         let mut person = Person::is_called();
         person.responds(180, "");
@@ -182,6 +183,23 @@ fn who_does_not_answer_is_told_apart_by_the_status_and_the_time() {
         person.responds(status, "");
         assert_eq!(person.end(), Some(end), "{status}");
     }
+    // Where nothing rang, the carrier's own failures are not the number's.
+    for (status, end) in [
+        (486, CallBackEnd::Busy),
+        (404, CallBackEnd::Failed),
+        (403, CallBackEnd::Failed),
+        (401, CallBackEnd::LineFailed),
+        (407, CallBackEnd::LineFailed),
+        (500, CallBackEnd::LineFailed),
+        (503, CallBackEnd::LineFailed),
+    ] {
+        let mut person = Person::is_called();
+        person.responds(status, "");
+        assert_eq!(person.end(), Some(end), "{status}");
+    }
+    let mut person = Person::is_called();
+    person.waits(Duration::from_secs(31));
+    assert_eq!(person.end(), Some(CallBackEnd::LineFailed));
     let mut person = Person::is_called();
     person.responds(180, "");
     person.waits(Duration::from_secs(31));

@@ -98,6 +98,23 @@ fn the_joining_leaves_no_gap_and_continues_ssrc_sequence_and_clock() {
 }
 
 #[test]
+fn packets_leave_half_a_packet_time_after_those_of_the_other_side_come() {
+    for ptime in [ms(10), ms(20)] {
+        let mut bridge = Bridge::of(MediaSetup { ptime, ..setup() }, MediaSetup { ptime, ..setup() });
+        bridge.pass(ms(300), |_| true);
+        let start = bridge.caller.now;
+        bridge.join();
+        bridge.pass(ms(600), |_| true);
+        for peer in [&bridge.caller, &bridge.agent] {
+            let phase = (peer.stream.deadline() - start).as_micros() % ptime.as_micros();
+            assert_eq!(phase, 3000 + (ptime / 2).as_micros());
+        }
+        let spoken: Vec<u8> = (0..10).flat_map(|n| sound(n, samples_in(ptime) as u32)).collect();
+        assert!(bridge.caller.sound().windows(spoken.len()).any(|window| window == spoken), "no hole");
+    }
+}
+
+#[test]
 fn a_lost_packet_moves_nothing_that_follows() {
     let mut bridge = Bridge::of(setup(), setup());
     bridge.join();

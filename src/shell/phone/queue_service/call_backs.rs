@@ -87,7 +87,7 @@ impl Service {
             Some(inbox) => self.call_backs.dialled(id, inbox),
             None => {
                 self.call_backs.ended(id);
-                self.queues.call_back_result(now, id, CallBackResult::Failed);
+                self.queues.call_back_result(now, id, CallBackResult::LineFailed);
             }
         }
     }

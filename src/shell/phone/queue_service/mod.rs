@@ -12,6 +12,7 @@
 mod call_backs;
 mod consultation;
 mod conversations;
+mod kept_lines;
 mod monitoring;
 mod offers;
 mod recording;
@@ -405,6 +406,7 @@ impl Service {
         });
         let waiting = waiting.collect();
         let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
+        self.keep_lines(&agents);
         let call_backs = self.queues.call_back_figures();
         let monitored = self.monitors.shown();
         let status = QueueStatus { queues, agents, waiting, call_backs, monitored, wishes: self.wishes() };

@@ -1,0 +1,33 @@
+//! Lines of trunks and media ports that are kept for agents: callers who wait must not take all of them.
+
+use queue::AgentState;
+
+use super::Service;
+
+impl Service {
+    /// Keeps as many as agents are signed in and lines lead to call centres.
+    pub(super) fn keep_lines(&mut self, agents: &[queue::AgentFigures]) {
+        let settings = &self.shared.settings;
+        let mut by_trunk = vec![0; settings.trunks.len()];
+        let trunk_of = |address: &str| self.shared.telephones.at(address).and_then(|telephone| telephone.trunk);
+        let mut all = 0;
+        let here = agents.iter().filter(|agent| agent.state != AgentState::SignedOut);
+        for agent in here {
+            all += 1;
+            let address = self.agents.get(&agent.agent).and_then(|account| account.duty.address.as_deref());
+            if let Some(trunk) = address.and_then(trunk_of) {
+                by_trunk[trunk] += 1;
+            }
+        }
+        for queue in &settings.queues.queues {
+            let lines = usize::from(queue.lines);
+            all += lines;
+            let address = settings.queue_addresses.get(&*queue.name).filter(|_| lines > 0);
+            if let Some(trunk) = address.and_then(|address| trunk_of(address)) {
+                by_trunk[trunk] += lines;
+            }
+        }
+        self.registry.keep_for_agents(all);
+        self.shared.services.trunks.keep_lines(&by_trunk);
+    }
+}
