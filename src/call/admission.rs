@@ -176,9 +176,9 @@ pub struct Admission {
 struct TrunkCalls {
     bucket: Option<Bucket>,
     calls: usize,
-    /// Of them, calls that this node makes.
+    /// Of them, outgoing calls to agents.
     outgoing: usize,
-    /// Calls that this node may need to make, so that those who wait are connected.
+    /// Lines that are reserved for outgoing calls.
     kept: usize,
     withheld: usize,
     /// Calls of each number that has any.
@@ -244,8 +244,7 @@ impl Admission {
         Some(Place { purpose: Purpose::Hotline, trunk, share: Share::Outgoing })
     }
 
-    /// Keeps lines of a trunk for calls of this node, at most half of them: where callers who wait take every line, nobody
-    /// could be connected.
+    /// Reserves lines of a trunk for outgoing calls, at most half of its lines, so that waiting callers cannot take all of them.
     pub fn keep(&mut self, trunk: usize, lines: usize) {
         if let (Some(rules), Some(calls)) = (self.rules.trunks.get(trunk), self.trunks.get_mut(trunk)) {
             calls.kept = lines.min(rules.calls_max / 2);

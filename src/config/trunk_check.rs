@@ -127,16 +127,8 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
         codecs: codecs(reader, &key("codecs"), defaults.codecs),
         ptime: packet_time(reader, &key("ptime_ms"), defaults.ptime),
         dtmf: dtmf_mode(reader, &key("dtmf"), defaults.dtmf),
-        lead_in: reader.milliseconds(
-            &key("lead_in_ms"),
-            0..=2000,
-            i64::try_from(defaults.lead_in.as_millis()).unwrap_or(i64::MAX),
-        ),
-        jitter_buffer: reader.milliseconds(
-            &key("jitter_buffer_ms"),
-            0..=100,
-            i64::try_from(defaults.jitter_buffer.as_millis()).unwrap_or(i64::MAX),
-        ),
+        lead_in: reader.milliseconds(&key("lead_in_ms"), 0..=2000, milliseconds(defaults.lead_in)),
+        jitter_buffer: reader.milliseconds(&key("jitter_buffer_ms"), 0..=100, milliseconds(defaults.jitter_buffer)),
         symmetric: reader.boolean(&key("symmetric"), defaults.symmetric),
         srtp: srtp_policy(reader, &key("srtp"), defaults.srtp),
         ca_file: reader.optional_string(&key("ca_file")).filter(|file| !file.is_empty()).map(|file| base.join(file)),
@@ -414,6 +406,10 @@ pub(super) fn most(written: u32) -> Option<NonZeroU32> {
 
 fn counted(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn whole(duration: Duration) -> i64 {

@@ -276,7 +276,7 @@ impl Queues {
         });
     }
 
-    /// Nobody is called for a while: a line that fails would take one agent after the other from callers who wait on theirs.
+    /// Pauses all call-backs: each attempt on a failing line would reserve an agent whom waiting callers need.
     fn rest_line(&mut self) {
         let until = self.now + LINE_REST;
         for entry in self.waiting.iter_mut() {
@@ -381,7 +381,7 @@ impl Queues {
 }
 
 const DAY: Moment = 86_400_000;
-/// How long nobody is called after the line has failed, in milliseconds.
+/// How long call-backs pause after a line failure, in milliseconds.
 const LINE_REST: Moment = 60_000;
 /// More records are not taken.
 const RECORDS_MAX: usize = 200_000;

@@ -1,8 +1,6 @@
 //! A desk in bad weather: a disk that is full when a call-back is booked, and clocks that jump while callers wait and talk.
 
-use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use base::Codec;
@@ -14,7 +12,7 @@ use support::folder::Folder;
 use support::gateway::temporary_folder;
 use support::node::Node;
 use support::phone::{Dial, Phone};
-use support::sound::clip;
+use support::sound::{clip, speech};
 use support::wait::eventually;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -63,11 +61,6 @@ fn caller(node: &Node) -> Phone {
     caller
 }
 
-fn speech(seed: usize) -> Vec<u8> {
-    let sample = |n: usize| ((n * n / (40 + seed)) % 16_000) as i16 - 8000;
-    (0..8000).map(|n| audio::g711::encode(Codec::Alaw, sample(n))).collect()
-}
-
 #[test]
 fn a_call_back_that_a_full_disk_cannot_keep_is_not_promised_and_the_desk_goes_on() {
     let world = World::new();
@@ -83,7 +76,7 @@ fn a_call_back_that_a_full_disk_cannot_keep_is_not_promised_and_the_desk_goes_on
     agent(&node, &["ready", "li"]);
     assert!(desk.rings(LONG), "{}", node.gateway().log());
     desk.answers(8);
-    let said = speech(2);
+    let said = speech(Codec::Alaw, 2);
     desk.say(&said);
     assert!(first.hears(&said, LONG), "the caller hears the agent");
     first.hang_up();
@@ -113,7 +106,7 @@ fn clocks_that_jump_end_no_wait_and_no_conversation_and_call_backs_come_in_their
     desk.answers(8);
     for off in [DAY, 0, -DAY] {
         world.wall_clock_is_off_by(off);
-        let (to_caller, to_agent) = (speech(3), speech(7));
+        let (to_caller, to_agent) = (speech(Codec::Alaw, 3), speech(Codec::Alaw, 7));
         desk.say(&to_caller);
         second.say(&to_agent);
         assert!(second.hears(&to_caller, LONG), "the caller hears the agent, off by {off} s");
@@ -129,11 +122,8 @@ fn clocks_that_jump_end_no_wait_and_no_conversation_and_call_backs_come_in_their
 fn a_recording_that_a_full_disk_cuts_is_kept_so_far_and_the_conversation_goes_on() {
     let world = World::new();
     let scratch = Folder::new();
-    let key = scratch.join("sound.key");
-    fs::write(&key, [7; 32]).expect("written");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its owner's");
     let queue = "queue=[{name=\"desk\", wrap_up_s=0, ring_limit_s=60, record=true}]";
-    let sound_key = format!("data.sound_key={}", key.display());
+    let sound_key = scratch.sound_key("sound.key", 7);
     let (node, mut desk) = office_with(&world, &[queue, "recording.disk_free_mb_min=0", &sound_key]);
     agent(&node, &["ready", "li"]);
     let failed = || node.gateway().metric("jindu_recording_failures_total{reason=\"disk\"}");
@@ -145,7 +135,7 @@ fn a_recording_that_a_full_disk_cuts_is_kept_so_far_and_the_conversation_goes_on
         desk.answers(8);
         eventually(LONG, "it is recorded", || in_progress() == 1.0);
         for seed in [round, round + 10] {
-            let said = speech(seed);
+            let said = speech(Codec::Alaw, seed);
             desk.say(&said);
             assert!(first.hears(&said, LONG), "the caller hears the agent");
             if cut && seed < 10 {

@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -114,10 +113,7 @@ fn names(list: &Value) -> Vec<String> {
 #[test]
 fn a_full_disk_or_a_kill_at_any_write_of_sealing_loses_no_recording() {
     let (data, world) = (Folder::new(), World::new());
-    let key = data.join("sound.key");
-    fs::write(&key, [7; 32]).expect("written");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its owner's");
-    let set = format!("data.sound_key={}", key.display());
+    let set = data.sound_key("sound.key", 7);
     let recordings = ["messages/12345678.wav", "studio/masters/a.wav", "studio/originals/b"];
     for (n, name) in recordings.iter().enumerate() {
         let path = data.join(name);

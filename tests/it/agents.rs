@@ -17,6 +17,7 @@ use base::Codec;
 use support::agent_phone::AgentPhone;
 use support::gateway::{Gateway, jindu};
 use support::phone::{Dial, Phone};
+use support::sound::speech;
 use support::wait::{SOON, eventually};
 
 const REALM: &str = "desk.test";
@@ -88,12 +89,6 @@ fn await_agents(gateway: &Gateway, state: &str, count: usize) {
             Err(gateway.log())
         }
     });
-}
-
-/// Sound that is no other's: a sweep of this codec.
-fn speech(codec: Codec, seed: usize) -> Vec<u8> {
-    let sample = |n: usize| ((n * n / (40 + seed)) % 16_000) as i16 - 8000;
-    (0..8000).map(|n| g711::encode(codec, sample(n))).collect()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use studio::{TakeSource, TakeState};
 use studio_store::{Studio, TakeRow};
 use support::gateway::{Gateway, home, temporary_folder};
 use support::phone::{Dial, Phone};
-use support::sound::{beep, clip};
+use support::sound::{beep, clip, decoded};
 use support::studio::{Secrets, secrets};
 use support::wait::eventually;
 
@@ -43,10 +43,6 @@ fn original(gateway: &Gateway, take: &TakeRow) -> Vec<i16> {
     assert_eq!((&file[..4], &file[20..22], &file[24..28]), (&b"RIFF"[..], &[6, 0][..], &8000u32.to_le_bytes()[..]));
     let length = u32::from_le_bytes(file[54..58].try_into().expect("four octets")) as usize;
     decoded(&file[58..58 + length])
-}
-
-fn decoded(octets: &[u8]) -> Vec<i16> {
-    octets.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect()
 }
 
 fn holds(samples: &[i16], part: &[i16]) -> bool {

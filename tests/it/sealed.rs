@@ -17,14 +17,6 @@ use support::wait::eventually;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A key file; the setting that names it.
-fn key(folder: &Folder, name: &str, octet: u8) -> String {
-    let path = folder.join(name);
-    fs::write(&path, [octet; 32]).expect("written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its owner's");
-    format!("data.sound_key={}", path.display())
-}
-
 fn whole(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
     files.filter(|path| path.extension().is_none_or(|extension| extension == "wav")).collect()
@@ -37,7 +29,7 @@ fn is_sealed(path: &Path) -> bool {
 #[test]
 fn sealed_messages_and_takes_are_played_and_published_and_need_their_key() {
     let scratch = Folder::new();
-    let set = key(&scratch, "sound.key", 7);
+    let set = scratch.sound_key("sound.key", 7);
     let mut gateway = Gateway::start(&["messages.disk_free_mb_min=0", &set]);
     let mut phone = Phone::dial(gateway.udp);
     phone.press("345");
@@ -77,10 +69,10 @@ fn sealed_messages_and_takes_are_played_and_published_and_need_their_key() {
     let reader = hound::WavReader::open(&out).expect("a WAV file");
     // The caller may have begun before the beep was over.
     assert!((16_000..=24_000).contains(&reader.len()), "{}", reader.len());
-    let refused = play(&key(&scratch, "other.key", 8), "-");
+    let refused = play(&scratch.sound_key("other.key", 8), "-");
     assert!(refused.status.code() == Some(1) && told(&refused).contains("sound_key.other"), "{}", told(&refused));
     // Commands that read no recordings need no key.
-    done(&data, &["releases", "--set", &key(&scratch, "other.key", 8)]);
+    done(&data, &["releases", "--set", &scratch.sound_key("other.key", 8)]);
     let refused = play("data.sound_key=", "-");
     assert!(refused.status.code() == Some(1) && told(&refused).contains("sound_key.unset"), "{}", told(&refused));
     let refused = run(&data, &["seal", "--undo", "--set", &set]);
@@ -99,7 +91,7 @@ fn sealed_messages_and_takes_are_played_and_published_and_need_their_key() {
 #[test]
 fn the_check_explains_a_missing_a_lax_and_a_short_key() {
     let (data, scratch) = (Folder::new(), Folder::new());
-    let set = key(&scratch, "sound.key", 7);
+    let set = scratch.sound_key("sound.key", 7);
     done(data.path(), &["check", "--set", &set]);
     let code = |set: &str| {
         let checked = run(data.path(), &["check", "--set", set]);

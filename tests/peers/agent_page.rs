@@ -1,7 +1,6 @@
 //! The agents' page in a real browser: a caller rings, is seen, answered, noted; the supervisor's view.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -270,10 +269,7 @@ fn a_supervisor_sees_the_desk_and_closes_a_queue() {
 #[test]
 fn a_supervisor_finds_a_recording_and_hears_it_in_the_browser() {
     let folder = Folder::new();
-    let key = folder.join("sound.key");
-    fs::write(&key, [7; 32]).expect("written");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its owner's");
-    let key = format!("data.sound_key={}", key.display());
+    let key = folder.sound_key("sound.key", 7);
     let queue = "queue=[{name=\"desk\", ring_limit_s=60, record=true}]";
     let gateway = Gateway::start(&[SETTINGS[0], queue, "recording.disk_free_mb_min=0", &key]);
     let mut desk = telephone_of(&gateway, "agent1");

@@ -3,7 +3,6 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use audio::g711;
 use base::Codec;
 use serde_json::json;
 use support::command::{run_with, told};
@@ -11,7 +10,7 @@ use support::folder::Folder;
 use support::gateway::{Gateway, peer};
 use support::phone::Phone;
 use support::softphone::Softphone;
-use support::sound::{beep, clip};
+use support::sound::{beep, clip, decoded};
 use support::studio::{Person, Secrets, secrets};
 use support::wait::{SOON, eventually};
 
@@ -140,8 +139,4 @@ fn callers_hear_what_a_softphone_recorded_once_it_is_approved_and_published() {
     let mut caller = Phone::dial(gateway.udp);
     assert!(caller.hears(&operator.octets(&take), SOON), "callers are greeted by the operator");
     caller.hang_up();
-}
-
-fn decoded(octets: &[u8]) -> Vec<i16> {
-    octets.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect()
 }

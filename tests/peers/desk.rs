@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use audio::g711;
 use base::Codec;
 use support::command::{run_with, told};
 use support::gateway::Gateway;
 use support::softphone::Softphone;
+use support::sound::{decoded, speech};
 use support::wait::{SOON, eventually};
 
 use crate::tls::{World, tls_of};
@@ -14,16 +14,6 @@ use crate::tls::{World, tls_of};
 const PASSWORD: &str = "Telefon-im-Amt-7";
 /// baresip 1.0 gives up on SHA-256, and registers half a minute later.
 const REGISTERED: Duration = Duration::from_secs(150);
-
-/// A second of sound that is no other's, as A-law.
-fn speech(seed: usize) -> Vec<u8> {
-    let sample = |n: usize| ((n * n / (40 + seed)) % 16_000) as i16 - 8000;
-    (0..8000).map(|n| g711::encode(Codec::Alaw, sample(n))).collect()
-}
-
-fn samples(octets: &[u8]) -> Vec<i16> {
-    octets.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect()
-}
 
 /// Runs a command beside the node; what it asks for is answered by these lines.
 fn command(gateway: &Gateway, settings: &[String], words: &[&str], lines: &[&str]) {
@@ -54,14 +44,14 @@ fn two_callers_and_two_agents_over_tls_with_srtp_hear_each_other_at_once() {
         let account = ["studio", "account", "add", name, "--role", "agent", "--number", number];
         command(&gateway, &settings, &account, &["nine blue umbrellas", ""]);
         command(&gateway, &settings, &["studio", "account", "sip", name], &[PASSWORD]);
-        let voice = samples(&speech(at));
+        let voice = decoded(&speech(Codec::Alaw, at));
         agents.push(Softphone::start_answering(tls_of(&gateway), (number, PASSWORD), &authority, &voice));
     }
     eventually(REGISTERED, "both telephones are registered", || gateway.metric("jindu_telephones") == 2.0);
     let mut callers: Vec<Softphone> = Vec::new();
     for (at, name) in ["li", "wang"].into_iter().enumerate() {
         command(&gateway, &settings, &["agent", "ready", name], &[]);
-        let voice = samples(&speech(10 + at));
+        let voice = decoded(&speech(Codec::Alaw, 10 + at));
         let mut caller = Softphone::start_trusting(&authority, ";mediaenc=srtp-mand", &voice);
         caller.dial(&format!("sip:96110110@{};transport=tls", tls_of(&gateway)));
         caller.press("10");
@@ -72,8 +62,8 @@ fn two_callers_and_two_agents_over_tls_with_srtp_hear_each_other_at_once() {
         });
     }
     for (at, (caller, agent)) in callers.iter_mut().zip(&mut agents).enumerate() {
-        caller.hears(&speech(at), "the agent's voice");
-        agent.hears(&speech(10 + at), "the caller's voice");
+        caller.hears(&speech(Codec::Alaw, at), "the agent's voice");
+        agent.hears(&speech(Codec::Alaw, 10 + at), "the caller's voice");
     }
     callers[0].hang_up();
     agents[0].is_hung_up_on();

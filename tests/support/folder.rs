@@ -1,5 +1,7 @@
 //! A folder for a test, gone with it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::gateway::temporary_folder;
@@ -28,6 +30,14 @@ impl Folder {
     /// The path of a file in it.
     pub fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// Writes a key of 32 such octets, which only its owner can read; the setting that seals recordings with it.
+    pub fn sound_key(&self, name: &str, octet: u8) -> String {
+        let path = self.join(name);
+        std::fs::write(&path, [octet; 32]).expect("a file can be written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its owner's");
+        format!("data.sound_key={}", path.display())
     }
 
     /// Writes a text file into it; its path as a word of a command line.

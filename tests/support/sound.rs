@@ -32,6 +32,17 @@ pub fn beep() -> Vec<u8> {
     samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect()
 }
 
+/// A second of sound unlike that of any other seed: a sweep of this codec.
+pub fn speech(codec: Codec, seed: usize) -> Vec<u8> {
+    let sample = |n: usize| ((n * n / (40 + seed)) % 16_000) as i16 - 8000;
+    (0..8000).map(|n| g711::encode(codec, sample(n))).collect()
+}
+
+/// The samples of A-law octets.
+pub fn decoded(octets: &[u8]) -> Vec<i16> {
+    octets.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect()
+}
+
 /// The end of the first stretch that holds a clip, but for its quiet ends.
 pub fn find(heard: &[u8], clip: &[u8]) -> Option<usize> {
     Search::new(clip, 0).in_more(heard)

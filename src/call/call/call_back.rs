@@ -74,7 +74,7 @@ pub(super) struct CallBack {
     /// The person came to the queue: the wish is the queue's.
     agreed: bool,
     declined: bool,
-    /// The other side told that the call goes on, by a status above 100.
+    /// A provisional response above 100 arrived.
     progressed: bool,
     /// Why nobody answered.
     unanswered: Option<CallBackEnd>,

@@ -393,7 +393,7 @@ pub(super) mod tests {
             assert_eq!(waits_after(20, ms, never, |_| false), ms);
         }
         let once = |n| if n == 50 { 15 } else { 0 };
-        assert_eq!(waits_after(2, 10, once, |_| true), 30, "others may come so late");
+        assert_eq!(waits_after(2, 10, once, |_| true), 30, "the wait stays for a second");
         assert_eq!(waits_after(3, 10, once, |_| true), 10, "none did");
         assert_eq!(waits_after(3, 10, once, |_| false), 30, "nothing of the speech is left out");
         assert_eq!(waits_after(3, 10, once, |n| n > 120), 10, "but of the next silence");

@@ -113,7 +113,7 @@ impl Tap {
 pub const TAP_BLOCK_MAX: usize = 2080;
 /// 60 ms: no packet time is longer.
 const PIECE: usize = 480;
-/// 20 ms: how long sound waits for what comes late. Nobody hears it meanwhile.
+/// 20 ms: how long sound waits for late packets. It delays the recording only.
 const WAIT: u32 = 160;
 /// One second.
 const STALL: u64 = 8000;

@@ -63,7 +63,7 @@ fn a_line_that_fails_counts_for_no_number_and_rests() {
         assert_eq!(
             (office.state("amy"), office.dialled().len()),
             (AgentState::Ready, 2 * round - 1),
-            "nobody is called"
+            "call-backs pause"
         );
         office.pass(seconds(59));
         assert_eq!(office.dialled().len(), 2 * round - 1);

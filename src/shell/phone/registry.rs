@@ -25,7 +25,7 @@ use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 /// The calls of a node.
 pub struct Registry {
     lines: Lines,
-    /// Ports of calls to agents, which are kept.
+    /// Pairs of ports that are reserved for calls to agents.
     kept: AtomicUsize,
     inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
     ended: EndedCalls,
@@ -106,8 +106,7 @@ impl Registry {
         Capacity { calls: self.calls(), calls_max: calls_max.min(for_callers), draining: self.drain.has_begun() }
     }
 
-    /// Keeps media ports for so many calls to agents, at most half of all: where callers who wait take every port, nobody could be
-    /// connected.
+    /// Reserves media ports for so many calls to agents, at most half of all ports, so that waiting callers cannot take all of them.
     pub(crate) fn keep_for_agents(&self, calls: usize) {
         self.kept.store(calls, Ordering::Relaxed);
     }

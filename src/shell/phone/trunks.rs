@@ -165,7 +165,7 @@ impl Trunks {
         Some(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
     }
 
-    /// Keeps lines of each trunk for calls to agents.
+    /// Reserves lines of each trunk for calls to agents.
     pub(crate) fn keep_lines(&self, lines: &[usize]) {
         let mut admission = self.admission();
         lines.iter().enumerate().for_each(|(trunk, lines)| admission.keep(trunk, *lines));

@@ -26,14 +26,11 @@ const SECRET: f64 = 1700.0;
 
 /// The settings of an office that records, with its key.
 fn office(scratch: &Folder) -> Vec<String> {
-    let key = scratch.join("sound.key");
-    fs::write(&key, [7; 32]).expect("written");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its owner's");
     let mut set: Vec<String> = super::OFFICE.iter().map(ToString::to_string).collect();
     set.retain(|value| !value.starts_with("queue="));
     set.push("queue=[{name=\"desk\", ring_limit_s=20, wrap_up_s=0, record=true}]".into());
     set.push("recording.disk_free_mb_min=0".into());
-    set.push(format!("data.sound_key={}", key.display()));
+    set.push(scratch.sound_key("sound.key", 7));
     set
 }
 

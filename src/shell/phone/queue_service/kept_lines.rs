@@ -1,12 +1,15 @@
-//! Lines of trunks and media ports that are kept for agents: callers who wait must not take all of them.
+//! Reserves trunk lines and media ports for agents, so that waiting callers cannot take all of them.
+
+use std::time::Instant;
 
 use queue::AgentState;
 
 use super::Service;
 
 impl Service {
-    /// Keeps as many as agents are signed in and lines lead to call centres.
-    pub(super) fn keep_lines(&mut self, agents: &[queue::AgentFigures]) {
+    /// Reserves one for each signed-in agent and for each line to a call centre.
+    pub(super) fn keep_lines(&mut self, now: Instant) {
+        let agents = self.queues.agent_figures(now);
         let settings = &self.shared.settings;
         let mut by_trunk = vec![0; settings.trunks.len()];
         let trunk_of = |address: &str| self.shared.telephones.at(address).and_then(|telephone| telephone.trunk);

@@ -393,6 +393,7 @@ impl Service {
         self.look_at_telephones(now);
         self.look_at_the_day(now);
         self.look_at_the_hours(now);
+        self.keep_lines(now);
         self.publish(now);
     }
 
@@ -406,7 +407,6 @@ impl Service {
         });
         let waiting = waiting.collect();
         let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
-        self.keep_lines(&agents);
         let call_backs = self.queues.call_back_figures();
         let monitored = self.monitors.shown();
         let status = QueueStatus { queues, agents, waiting, call_backs, monitored, wishes: self.wishes() };
