@@ -179,7 +179,7 @@ struct TrunkCalls {
     /// Of them, outgoing calls to agents.
     outgoing: usize,
     /// Lines that are reserved for outgoing calls.
-    kept: usize,
+    reserved: usize,
     withheld: usize,
     /// Calls of each number that has any.
     callers: HashMap<u64, u32>,
@@ -245,9 +245,9 @@ impl Admission {
     }
 
     /// Reserves lines of a trunk for outgoing calls, at most half of its lines, so that waiting callers cannot take all of them.
-    pub fn keep(&mut self, trunk: usize, lines: usize) {
+    pub fn reserve(&mut self, trunk: usize, lines: usize) {
         if let (Some(rules), Some(calls)) = (self.rules.trunks.get(trunk), self.trunks.get_mut(trunk)) {
-            calls.kept = lines.min(rules.calls_max / 2);
+            calls.reserved = lines.min(rules.calls_max / 2);
         }
     }
 
@@ -320,7 +320,7 @@ impl TrunkCalls {
     }
 
     fn take(&mut self, rules: &TrunkRules, caller: Option<u64>) -> Result<(), Rejection> {
-        if self.calls.saturating_sub(self.outgoing) + self.outgoing.max(self.kept) >= rules.calls_max {
+        if self.calls.saturating_sub(self.outgoing) + self.outgoing.max(self.reserved) >= rules.calls_max {
             return Err(Rejection::TrunkFull);
         }
         match caller {
@@ -467,22 +467,22 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_kept_for_agents_and_half_of_them_for_callers() {
+    fn lines_are_reserved_for_agents_and_half_of_them_for_callers() {
         let mut gate = gate(vec![TrunkRules { calls_max: 4, calls_per_second_max: 1000, ..rules() }]);
         let now = test_clock::start();
         let come = |gate: &mut Admission, caller| {
             gate.admit(now, NewCall { trunk: CARRIER, user: "96110110", caller: Some(caller) }, Open, 0)
         };
-        gate.keep(CARRIER, 1);
+        gate.reserve(CARRIER, 1);
         let callers: Vec<Place> = (0..3).map(|caller| come(&mut gate, caller).expect("a line")).collect();
         assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull);
-        let agent = gate.take_outgoing(CARRIER).expect("the line that is kept");
+        let agent = gate.take_outgoing(CARRIER).expect("the reserved line");
         assert!(gate.take_outgoing(CARRIER).is_none());
         assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull);
         gate.release(agent);
-        assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull, "it is kept again");
+        assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull, "it is reserved again");
         callers.into_iter().for_each(|place| gate.release(place));
-        gate.keep(CARRIER, 100);
+        gate.reserve(CARRIER, 100);
         assert!(come(&mut gate, 4).is_ok() && come(&mut gate, 5).is_ok());
         assert_eq!(come(&mut gate, 6).unwrap_err(), Rejection::TrunkFull);
     }

@@ -37,7 +37,7 @@ pub struct MediaSetup {
     pub dtmf: DtmfMode,
     /// Silence that is sent before the call's first sound, for trunks that cut off what comes first.
     pub lead_in: Duration,
-    /// How long the peer's sound waits at first where it goes to another call, so that packets may come late.
+    /// The jitter buffer of the peer's sound on its way to another call.
     pub jitter_buffer: Duration,
     /// The keys of SRTP in both directions; none: the media is in the clear.
     pub srtp: Option<Arc<SrtpKeys>>,
@@ -54,7 +54,7 @@ pub struct MediaPolicy {
     pub dtmf: DtmfMode,
     /// Silence that is sent before the call's first sound.
     pub lead_in: Duration,
-    /// How long the peer's sound waits at first where it goes to another call.
+    /// The jitter buffer of the peer's sound on its way to another call.
     pub jitter_buffer: Duration,
     /// Packets may come from any address, and ours go there (callers behind NAT).
     pub symmetric: bool,

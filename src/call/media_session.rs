@@ -369,7 +369,7 @@ impl MediaSession {
         self.outbound.skip(1, samples);
         self.due += ptime;
         if let Some(came) = came.filter(|came| *came <= ptime) {
-            // From now on packets leave when the peer's have had time to come.
+            // From now on packets leave some time after the peer's arrive.
             self.due = self.due + TIME_TO_COME.min(ptime / 2) - came;
         }
         self.watch(now, events);
@@ -505,7 +505,7 @@ fn within_limits(setup: MediaSetup) -> MediaSetup {
     MediaSetup { ptime: setup.ptime.clamp(PTIME_MIN, PTIME_MAX), ..setup }
 }
 
-/// How long after a packet came from the other side of a bridge it leaves.
+/// How long a packet from the other side of a bridge waits until it leaves.
 const TIME_TO_COME: Duration = Duration::from_millis(10);
 const PTIME_MIN: Duration = Duration::from_millis(10);
 const PTIME_MAX: Duration = Duration::from_millis(60);

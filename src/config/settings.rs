@@ -150,7 +150,7 @@ pub struct Phone {
     pub dtmf: DtmfMode,
     /// Silence before the first sound of a call.
     pub lead_in: Duration,
-    /// How long sound of connected calls waits at first, so that packets may come late.
+    /// The jitter buffer of sound between callers and agents, at the beginning.
     pub jitter_buffer: Duration,
     /// The country and area that local numbers belong to.
     pub number_plan: NumberPlan,

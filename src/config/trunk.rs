@@ -60,7 +60,7 @@ pub struct Trunk {
     pub dtmf: DtmfMode,
     /// Silence before the first sound of a call, for a trunk that cuts the first syllable.
     pub lead_in: Duration,
-    /// How long sound of connected calls waits at first, so that packets may come late.
+    /// The jitter buffer of sound between callers and agents, at the beginning.
     pub jitter_buffer: Duration,
     /// Whether media may come from any address, and goes back there: telephones behind NAT.
     pub symmetric: bool,

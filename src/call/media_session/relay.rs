@@ -9,15 +9,14 @@
 //! music and prompts did, in the other side's packet time, under one SSRC and clock, through
 //! the same code for hold, SRTP and RTCP; nothing is heard of the joining but the sound itself.
 //!
-//! The first packet leaves with the next of the other session, or after the wait that the settings ask for. The other session then
-//! moves its schedule once, by at most half a packet, so that its packets leave half a packet time, at most 10 ms, after those of the
-//! peer come.
+//! The first packet leaves with the next packet of the other session, or later by the jitter buffer of the settings. The other session
+//! then shifts its schedule once, by at most half a packet time, so that its packets leave 10 ms (at most half a packet time) after the
+//! peer's packets arrive.
 //!
 //! Octets lie at the place of their timestamp. A lost packet is a hole as long as the packet: what came before it is
-//! repeated for a moment, then there is silence, and what follows keeps its time. A packet that comes too late for its
-//! time moves the time of all that follows by so much. If for a second none came so late that a wait longer by [`STEP`] was needed,
-//! the next silence is shorter by as much; after twice that time, sound is, one end faded into the other. Where packets come late again
-//! soon after, the time doubles.
+//! repeated for a moment, then there is silence, and what follows keeps its time. A packet that arrives too late
+//! delays all that follows by as much. When a delay shorter by [`STEP`] would have been enough for one second, the next silence is
+//! shortened by it; after two seconds sound is shortened, too, with a cross-fade. If a packet is late within [`SOON`] of that, these times double.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -37,17 +36,17 @@ pub struct Relay {
     span: Option<Span>,
     /// When the newest packet came.
     newest: Option<Instant>,
-    /// How many octets wait at first, and always may.
+    /// The jitter buffer of the settings, in octets: the shortest delay.
     least: u32,
-    /// For so many octets in a row each could have left by [`STEP`] sooner.
+    /// The number of octets in a row that could have left sooner by [`STEP`].
     spare: u32,
-    /// After so many the wait becomes shorter.
+    /// The delay is shortened after so many of them.
     watch: u32,
-    /// Octets that left since it did.
+    /// Octets that left since the delay was shortened last.
     since: u32,
     /// Octets of the hole that is being played.
     hole: u32,
-    /// How many octets the newest packet has, until the first octets leave.
+    /// The octets of the newest packet; none once octets have left.
     begins: Option<u32>,
 }
 
@@ -58,7 +57,7 @@ struct Span {
 }
 
 impl Relay {
-    /// `least`: how many octets wait at first, beside those that wait for the next packet.
+    /// `least`: the jitter buffer, in octets.
     pub(super) fn new(law: Codec, least: u32) -> Relay {
         Relay {
             law,
@@ -145,14 +144,14 @@ impl Relay {
         Some(Span { play: timestamp.wrapping_sub(self.least), end: timestamp })
     }
 
-    /// A packet of so many octets leaves now: watches whether they could have left sooner. The first time, tells how long ago the peer's
-    /// packet came, where it is as long.
+    /// A packet of so many octets leaves now: notes whether they could have left sooner. Returns once, for the first packet, how long ago
+    /// the peer's packet arrived, if both have the same length.
     pub(super) fn begin(&mut self, now: Instant, samples: u32) -> Option<Duration> {
         let (span, newest) = (self.span.as_mut()?, self.newest?);
         let waited = now.saturating_duration_since(newest);
         let mut came = None;
         if let Some(packet) = self.begins.take() {
-            // Packets of other lengths wait so long that the next one is there when it is needed.
+            // Of packets with other lengths, so many octets are held back that the next one arrives in time.
             let octets = if packet > samples { 2 * packet - samples } else { samples };
             span.play = span.end.wrapping_sub(octets.min(AHEAD_MAX.cast_unsigned()) + self.least);
             came = (packet == samples).then_some(waited);
@@ -205,7 +204,7 @@ impl Relay {
         (0..STEP).all(|n| g711::decode(self.law, self.octets[index(from.wrapping_add(n))]).unsigned_abs() <= SILENT)
     }
 
-    /// Fades what waits from here on into what comes [`STEP`] later, in the place of the latter.
+    /// Cross-fades the octets from here on with those [`STEP`] later, in the place of the latter.
     fn fade(&mut self, from: u32) {
         for n in 0..FADE {
             let (first, second) = (index(from.wrapping_add(n)), index(from.wrapping_add(STEP + n)));
@@ -293,11 +292,11 @@ fn words(from: u32, count: u32) -> impl Iterator<Item = (usize, u64)> {
 const ROOM: usize = 4096;
 /// 60 ms: no packet holds more.
 const PACKET_MAX: usize = 480;
-/// 100 ms: the longest wait of the settings.
+/// 100 ms: the longest jitter buffer.
 const LEAST_MAX: u32 = 800;
-/// 20 ms: by so much the wait becomes shorter at once.
+/// 20 ms: the delay is shortened in these steps.
 const STEP: u32 = 160;
-/// 5 ms of a fade.
+/// 5 ms of cross-fade.
 const FADE: u32 = 40;
 /// A packet may always come late by this time.
 const MARGIN: Duration = Duration::from_millis(4);

@@ -81,7 +81,7 @@ pub(super) fn run(shared: Shared, started: impl FnOnce(io::Result<MediaIoInUse>)
             thread.obey(order);
         }
         if thread.is_late() {
-            // What came in time must not be taken for late because this thread is.
+            // Packets that arrived in time must not count as late because this thread is late.
             thread.receive();
         }
         thread.send_due(&mut due);
@@ -339,7 +339,7 @@ const UNBEGUN_MAX: Duration = Duration::from_secs(120 + 32);
 const SWEEP: Duration = Duration::from_secs(1);
 /// Above this many sessions the thread wakes by the clock alone.
 const FEW: usize = 8;
-/// A thread that is as late as this has stood still.
+/// From this lateness on, arrived packets are read before packets are sent.
 const LATE: Duration = Duration::from_millis(4);
 /// How long what has arrived may wait meanwhile.
 const GATHER: Duration = Duration::from_millis(2);

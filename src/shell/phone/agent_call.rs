@@ -257,7 +257,7 @@ impl Task {
                 OutgoingOutput::Answered => self.report(AgentReport::Answered).await,
                 OutgoingOutput::Key(key) => self.report(AgentReport::Key(key)).await,
                 OutgoingOutput::Over(end) => {
-                    // Late retransmissions are answered for half a minute more; line and ports are for other calls.
+                    // The leg still answers late retransmissions for 32 s; the line and the ports are free for other calls.
                     self.is_over = true;
                     self.line = None;
                     media.close(self.session);

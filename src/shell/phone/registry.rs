@@ -26,7 +26,7 @@ use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 pub struct Registry {
     lines: Lines,
     /// Pairs of ports that are reserved for calls to agents.
-    kept: AtomicUsize,
+    reserved: AtomicUsize,
     inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
     ended: EndedCalls,
     /// The calls of this node, by their Call-IDs, which are its own: their other tags are not known before the answer.
@@ -78,7 +78,7 @@ impl Registry {
     pub fn new(lines: Lines, emergency: bool) -> Arc<Registry> {
         Arc::new(Registry {
             lines,
-            kept: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
             inboxes: Mutex::default(),
             ended: EndedCalls::default(),
             outgoing: Mutex::default(),
@@ -102,13 +102,13 @@ impl Registry {
     /// The lines in use, their number, and whether the node drains: what SIP, admission and health go by.
     pub fn capacity(&self) -> Capacity {
         let Lines { calls_max, media_pairs } = self.lines;
-        let for_callers = media_pairs - self.kept.load(Ordering::Relaxed).min(media_pairs / 2);
+        let for_callers = media_pairs - self.reserved.load(Ordering::Relaxed).min(media_pairs / 2);
         Capacity { calls: self.calls(), calls_max: calls_max.min(for_callers), draining: self.drain.has_begun() }
     }
 
     /// Reserves media ports for so many calls to agents, at most half of all ports, so that waiting callers cannot take all of them.
-    pub(crate) fn keep_for_agents(&self, calls: usize) {
-        self.kept.store(calls, Ordering::Relaxed);
+    pub(crate) fn reserve_for_agents(&self, calls: usize) {
+        self.reserved.store(calls, Ordering::Relaxed);
     }
 
     /// Rejects new calls, and returns when the last one has ended and nothing more is due: every BYE of this node is
@@ -332,10 +332,10 @@ mod tests {
     const TWO: Lines = Lines { calls_max: 2, media_pairs: 200 };
 
     #[test]
-    fn ports_are_kept_for_agents_and_half_of_them_for_callers() {
+    fn ports_are_reserved_for_agents_and_half_of_them_for_callers() {
         let registry = Registry::new(Lines { calls_max: 8, media_pairs: 10 }, false);
         for (agents, calls_max) in [(0, 8), (2, 8), (3, 7), (5, 5), (500, 5)] {
-            registry.keep_for_agents(agents);
+            registry.reserve_for_agents(agents);
             assert_eq!(registry.capacity().calls_max, calls_max, "{agents} agents");
         }
     }

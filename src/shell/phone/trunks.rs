@@ -166,9 +166,9 @@ impl Trunks {
     }
 
     /// Reserves lines of each trunk for calls to agents.
-    pub(crate) fn keep_lines(&self, lines: &[usize]) {
+    pub(crate) fn reserve_lines(&self, lines: &[usize]) {
         let mut admission = self.admission();
-        lines.iter().enumerate().for_each(|(trunk, lines)| admission.keep(trunk, *lines));
+        lines.iter().enumerate().for_each(|(trunk, lines)| admission.reserve(trunk, *lines));
     }
 
     /// Counts a call that was refused.

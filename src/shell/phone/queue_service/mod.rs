@@ -12,10 +12,10 @@
 mod call_backs;
 mod consultation;
 mod conversations;
-mod kept_lines;
 mod monitoring;
 mod offers;
 mod recording;
+mod reserved_lines;
 mod staff;
 mod transfers;
 
@@ -393,7 +393,7 @@ impl Service {
         self.look_at_telephones(now);
         self.look_at_the_day(now);
         self.look_at_the_hours(now);
-        self.keep_lines(now);
+        self.reserve_lines(now);
         self.publish(now);
     }
 

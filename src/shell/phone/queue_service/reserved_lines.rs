@@ -8,7 +8,7 @@ use super::Service;
 
 impl Service {
     /// Reserves one for each signed-in agent and for each line to a call centre.
-    pub(super) fn keep_lines(&mut self, now: Instant) {
+    pub(super) fn reserve_lines(&mut self, now: Instant) {
         let agents = self.queues.agent_figures(now);
         let settings = &self.shared.settings;
         let mut by_trunk = vec![0; settings.trunks.len()];
@@ -30,7 +30,7 @@ impl Service {
                 by_trunk[trunk] += lines;
             }
         }
-        self.registry.keep_for_agents(all);
-        self.shared.services.trunks.keep_lines(&by_trunk);
+        self.registry.reserve_for_agents(all);
+        self.shared.services.trunks.reserve_lines(&by_trunk);
     }
 }
