@@ -86,6 +86,11 @@ pub fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width)))
 }
 
+/// The ending of an English noun that is counted: `1 call`, `2 calls`.
+pub fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 /// The same in both languages: names, figures, and what a library or the system says.
 impl From<String> for Bilingual {
     fn from(text: String) -> Bilingual {

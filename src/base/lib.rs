@@ -13,7 +13,7 @@ mod number_pattern;
 mod private;
 mod srtp_policy;
 
-pub use bilingual::{Bilingual, OfficeLang, padded};
+pub use bilingual::{Bilingual, OfficeLang, padded, plural};
 pub use codec::{Codec, Codecs, CodecsError};
 pub use deadline::{Deadline, earliest};
 pub use dtmf_mode::DtmfMode;

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use base::{Deadline, Key, Private, earliest};
 use flow::{self, RecordResult, TransferOutcome};
-use inquiry::CallOutcome;
+use inquiry::{CallOutcome, MessageResult, TransferResult};
 use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated};
 use sip::{Arrival, EndCause, EndedLeg, Invitation, Leg, LegInput, LegOutput, Local, Message};
 use srtp::KeyGenerator;
@@ -227,9 +227,13 @@ impl Call {
                 self.cdr.texted(accepted);
                 self.feed_application(now, flow::Input::TextAccepted(accepted), &mut out);
             }
-            Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
+            Input::Ticket(ticket) => {
+                self.cdr.message(ticket.clone().map_or(MessageResult::Failed, MessageResult::Kept));
+                self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out);
+            }
             Input::MessageRefused => {
                 self.message = None;
+                self.cdr.message(MessageResult::Refused);
                 out.push(Effect::Media(MediaCommand::StopRecord).into());
                 self.feed_application(now, flow::Input::Recorded(RecordResult::Failed), &mut out);
             }
@@ -290,7 +294,7 @@ impl Call {
             return self.ring_limit(now, out);
         }
         if self.transfer_until.is_some_and(|at| at <= now) {
-            self.transferred(now, TransferOutcome::Failed, out);
+            self.transfer_failed(now, TransferOutcome::Failed, TransferResult::NoAnswer, out);
         }
         let due =
             self.application.as_ref().and_then(Application::deadline).filter(|_| !self.queued.holds_application());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use base::Lang;
-use inquiry::{CallOutcome, CallRecord, HandlingStep, LookUpResult, QueueVisit};
+use inquiry::{CallOutcome, CallRecord, HandlingStep, LookUpResult, MessageResult, QueueVisit, TransferResult};
 use rtp::Mos;
 use srtp::Suite;
 
@@ -55,6 +55,8 @@ impl CdrBuilder {
             handling: Vec::new(),
             recordings: Vec::new(),
             text_message: None,
+            transfer: None,
+            message: None,
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -74,6 +76,7 @@ impl CdrBuilder {
             handling: std::mem::take(&mut self.record.handling),
             trunk: std::mem::take(&mut self.record.trunk),
             source: std::mem::take(&mut self.record.source),
+            message: self.record.message.take(),
             ..self.record.clone()
         }
     }
@@ -191,8 +194,19 @@ impl CdrBuilder {
         self.record.text_message = Some(accepted);
     }
 
+    /// A person has answered the caller.
     pub(super) fn transferred(&mut self) {
         self.transferred = true;
+    }
+
+    /// What came of a transfer outside the queues.
+    pub(super) fn transfer(&mut self, result: TransferResult) {
+        self.record.transfer = Some(result);
+    }
+
+    /// What became of the caller's message.
+    pub(super) fn message(&mut self, result: MessageResult) {
+        self.record.message = Some(result);
     }
 
     pub(super) fn ended(&mut self, outcome: CallOutcome, cause: Option<&'static str>) {

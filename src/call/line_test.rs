@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base::{Key, Lang};
 use flow::{Input, Output, PlayId};
+use inquiry::LINE_TEST_STEP;
 use speech::{Clip, Piece};
 
 /// One call to the line test's number.
@@ -34,7 +35,7 @@ impl LineTest {
     #[must_use]
     pub fn handle_input(&mut self, input: &Input) -> Vec<Output> {
         match input {
-            Input::Start => vec![self.play(vec![Piece::Tone(TONE)])],
+            Input::Start => vec![Output::Step { node: LINE_TEST_STEP.into() }, self.play(vec![Piece::Tone(TONE)])],
             Input::Key(key) => {
                 if self.keys.len() < KEYS_WAITING_MAX {
                     self.keys.push_back(*key);
@@ -94,6 +95,7 @@ mod tests {
     fn pieces(outputs: &[Output]) -> Vec<Piece> {
         let play = |output: &Output| match output {
             Output::Play { pieces, .. } => pieces.clone(),
+            Output::Step { .. } => Vec::new(),
             other => panic!("a line test only plays, not {other:?}"),
         };
         outputs.iter().flat_map(play).collect()

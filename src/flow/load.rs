@@ -438,10 +438,11 @@ impl Reader {
         let (line, inherited) = (item.line, false);
         if !matches!(item.tree, Tree::Table(_)) {
             let go = self.go(&at, item);
-            return Some(Choice { key, opt: None, set: Vec::new(), go, when: None, slow: false, inherited, line });
+            let (opt, set, when) = (None, Vec::new(), None);
+            return Some(Choice { key, opt, set, go, when, slow: false, differs: false, inherited, line });
         }
         let own = Table { at: &at.en, line, item };
-        self.known(own, &["opt", "set", "go", "when", "slow"]);
+        self.known(own, &["opt", "set", "go", "when", "slow", "differs"]);
         let mut set = Vec::new();
         for var in item.field("set").map_or(&[][..], |set| set.item.fields()) {
             match var.item.text() {
@@ -455,8 +456,8 @@ impl Reader {
             }
         }
         let go = self.needed_go(own, "go", "E04");
-        let slow = self.flag(own, "slow", false);
-        Some(Choice { key, opt: self.text(own, "opt"), set, go, when: self.when(own), slow, inherited, line })
+        let (slow, differs) = (self.flag(own, "slow", false), self.flag(own, "differs", false));
+        Some(Choice { key, opt: self.text(own, "opt"), set, go, when: self.when(own), slow, differs, inherited, line })
     }
 }
 

@@ -38,19 +38,29 @@ impl Reader {
     /// A node's own keys, and the inherited ones that it does not use itself.
     fn with_defaults(&mut self, own: Vec<Choice>, defaults: &Defaults, at: &str) -> Vec<Choice> {
         for choice in &own {
+            let is_meant = own.iter().any(|other| other.key == choice.key && other.differs);
             let changed =
                 defaults.keys.iter().find(|d| d.key == choice.key).filter(|d| d.go.target != choice.go.target);
-            if let Some(default) = changed {
+            if let Some(default) = changed.filter(|_| !is_meant) {
                 let what = bilingual!(
                     "{at}: key {} does something else than everywhere",
                     "{at}：按键 {} 与别处的作用不同",
                     choice.key.as_char()
                 );
                 let remedy = bilingual!(
-                    "callers expect what line {} gives it; leave it out unless it must differ",
-                    "来电人习惯第 {} 行的作用；如非必要请删去",
+                    "callers expect what line {} gives it; leave it out, or write `differs = true` beside its `go` if it must",
+                    "来电人习惯第 {} 行的作用；请删去，确需不同时在其 `go` 旁写 `differs = true`",
                     default.line
                 );
+                self.complain("W01", choice.line, what, remedy);
+            }
+            if choice.differs && changed.is_none() {
+                let what = bilingual!(
+                    "{at}: key {} has `differs`, and does nothing else than everywhere",
+                    "{at}：按键 {} 写有 `differs`，但与别处的作用并无不同",
+                    choice.key.as_char()
+                );
+                let remedy = Bilingual::fixed("remove `differs`", "请删去 `differs`");
                 self.complain("W01", choice.line, what, remedy);
             }
         }

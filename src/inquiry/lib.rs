@@ -37,7 +37,10 @@ pub use look_up::{LookUp, Outcome, Query, Reading};
 pub use message_quota::{DAY as MESSAGE_DAY, MessageCaller, MessageDisk, MessageLimits, MessageQuota, MessageRefusal};
 pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
-pub use record::{CallOutcome, CallRecord, HandlingStep, LookUpResult, QueueOutcome, QueueVisit};
+pub use record::{
+    CallOutcome, CallRecord, HandlingStep, LINE_TEST_STEP, LookUpResult, MessageResult, QueueOutcome, QueueVisit,
+    STUDIO_STEP, TransferResult, is_of_no_flow,
+};
 pub use rules::{Rules, RulesError};
 pub use scan::{ScanFault, ScanRules, Scanned};
 pub use scan_record::{ScanPath, ScanRecord, ScanResult, Score};

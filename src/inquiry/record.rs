@@ -85,6 +85,16 @@ impl LookUpResult {
     }
 }
 
+/// The one step of a call to the recording service: not a node, and so in brackets.
+pub const STUDIO_STEP: &str = "(studio)";
+/// The one step of a call to the line test.
+pub const LINE_TEST_STEP: &str = "(line test)";
+
+/// Whether a step is of no flow, so that its call is not counted among those of callers.
+pub fn is_of_no_flow(step: &str) -> bool {
+    step.starts_with('(')
+}
+
 /// How a wait for an agent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QueueOutcome {
@@ -145,6 +155,66 @@ impl HandlingStep {
             HandlingStep::Returned => return "returned".into(),
         };
         format!("{word}:{}", about.replace([',', ':'], "_"))
+    }
+}
+
+/// What came of a transfer to a person outside the queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferResult {
+    /// The person answered, or the caller left with the transfer.
+    Done,
+    /// The final SIP status that the carrier reported for it.
+    Refused(u16),
+    /// It was not answered in the time that the flow gives it.
+    NoAnswer,
+    /// The carrier reported nothing, or the request could not be sent.
+    NoReport,
+    /// The caller had all the transfers that the settings allow.
+    Limited,
+    /// No address is set for it: `[phone.desks]`.
+    NoTarget,
+}
+
+impl TransferResult {
+    /// The value in the journal: a word, or the SIP status.
+    pub fn journal_text(self) -> String {
+        let word = match self {
+            TransferResult::Done => "done",
+            TransferResult::Refused(status) => return status.to_string(),
+            TransferResult::NoAnswer => "no_answer",
+            TransferResult::NoReport => "no_report",
+            TransferResult::Limited => "limited",
+            TransferResult::NoTarget => "no_target",
+        };
+        word.into()
+    }
+}
+
+/// What became of a message that a caller recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageResult {
+    /// It is kept under this ticket.
+    Kept(String),
+    /// It was sent, and the call was over before it was stored.
+    Sent,
+    /// It could not be stored.
+    Failed,
+    /// None may be left: the quota of the caller or of the trunk, or the disk.
+    Refused,
+    /// The caller recorded something and did not send it.
+    Unsent,
+}
+
+impl MessageResult {
+    /// The value in the journal: the ticket, or a word.
+    pub fn journal_text(&self) -> &str {
+        match self {
+            MessageResult::Kept(ticket) => ticket,
+            MessageResult::Sent => "sent",
+            MessageResult::Failed => "failed",
+            MessageResult::Refused => "refused",
+            MessageResult::Unsent => "unsent",
+        }
     }
 }
 
@@ -214,4 +284,8 @@ pub struct CallRecord {
     pub recordings: Vec<Arc<str>>,
     /// Whether the last text message that the caller asked for was accepted for sending; none: the caller asked for none.
     pub text_message: Option<bool>,
+    /// What came of the last transfer outside the queues.
+    pub transfer: Option<TransferResult>,
+    /// What became of the last message that the caller recorded.
+    pub message: Option<MessageResult>,
 }

@@ -131,7 +131,7 @@ fn a_caller_is_connected_with_an_agent_and_both_hear_each_other() {
     }
     let listed = command(&gateway, &["agent", "list"], "");
     assert!(listed.0 && listed.1.contains("li") && listed.1.contains("desk"), "{}", listed.1);
-    assert!(listed.1.contains("every") && listed.1.contains("registers as 801"), "{}", listed.1);
+    assert!(listed.1.contains("every") && listed.1.contains("801 registered"), "{}", listed.1);
     let status = command(&gateway, &["status"], "").1;
     assert!(status.contains("desk: no callers waiting; agents: 1 ready"), "{status}");
     let status = command(&gateway, &["--lang", "zh", "status"], "").1;

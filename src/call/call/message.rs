@@ -16,6 +16,7 @@ use crate::media_control::{MediaCommand, RecordMode};
 use audio::{SpeechMeter, Take};
 use base::{Codec, Private};
 use flow::{PlayId, RecordResult};
+use inquiry::MessageResult;
 use speech::Piece;
 
 /// A message that is recorded, or recorded and not kept yet.
@@ -74,6 +75,7 @@ impl Call {
         out: &mut Vec<Output>,
     ) {
         self.message = None;
+        self.cdr.message(MessageResult::Sent);
         out.push(Effect::KeepMessage { notify, keep, number }.into());
     }
 
@@ -84,6 +86,7 @@ impl Call {
             && !conversation.is_recording()
         {
             self.message = None;
+            self.cdr.message(MessageResult::Unsent);
             out.push(Effect::ForgetMessage.into());
         }
     }

@@ -316,8 +316,9 @@ enum Does {
 #[test]
 fn a_caller_who_leaves_with_an_accepted_transfer_counts_as_transferred() {
     use Does::{Accepts, HangsUp, LosesTheRefer, Notifies, Waits};
+    use inquiry::TransferResult::{Done, NoAnswer, NoReport, Refused};
     const ACTIVE: &str = "active;expires=60";
-    const DONE: &str = "terminated;reason=noresource";
+    const OVER: &str = "terminated;reason=noresource";
     let scenes: [(&[Does], CallOutcome, &[TransferOutcome]); 11] = [
         (&[Accepts(202), HangsUp], CallOutcome::Transferred, &[TransferOutcome::Done]),
         (&[Accepts(200), HangsUp], CallOutcome::Transferred, &[TransferOutcome::Done]),
@@ -328,17 +329,17 @@ fn a_caller_who_leaves_with_an_accepted_transfer_counts_as_transferred() {
         ),
         (&[Notifies(ACTIVE, "SIP/2.0 180 Ringing"), HangsUp], CallOutcome::Transferred, &[TransferOutcome::Done]),
         (
-            &[Accepts(202), Notifies(DONE, "SIP/2.0 200 OK"), HangsUp],
+            &[Accepts(202), Notifies(OVER, "SIP/2.0 200 OK"), HangsUp],
             CallOutcome::Transferred,
             &[TransferOutcome::Done],
         ),
         (
-            &[Accepts(202), Notifies(DONE, "SIP/2.0 486 Busy Here"), HangsUp],
+            &[Accepts(202), Notifies(OVER, "SIP/2.0 486 Busy Here"), HangsUp],
             CallOutcome::HungUp,
             &[TransferOutcome::Busy],
         ),
         (
-            &[Accepts(202), Notifies(DONE, "SIP/2.0 404 Not Found"), HangsUp],
+            &[Accepts(202), Notifies(OVER, "SIP/2.0 404 Not Found"), HangsUp],
             CallOutcome::HungUp,
             &[TransferOutcome::Failed],
         ),
@@ -347,12 +348,15 @@ fn a_caller_who_leaves_with_an_accepted_transfer_counts_as_transferred() {
         (&[HangsUp], CallOutcome::HungUp, &[]),
         (&[Accepts(202), Waits(21), HangsUp], CallOutcome::HungUp, &[TransferOutcome::Failed]),
     ];
-    for (at, (steps, outcome, told)) in scenes.into_iter().enumerate() {
+    let results =
+        [Done; 5].into_iter().chain([486, 404, 603, 302].map(Refused)).map(Some).chain([None, Some(NoAnswer)]);
+    for (at, ((steps, outcome, told), result)) in scenes.into_iter().zip(results).enumerate() {
         let (record, transfers) = perform(Peer::talks(), steps);
-        assert_eq!((record.outcome, &*transfers), (outcome, told), "scene {at}");
+        assert_eq!((record.outcome, &*transfers, record.transfer), (outcome, told, result), "scene {at}");
     }
     let (record, transfers) = perform(Peer::talks_from("sbc.example.invalid"), &[LosesTheRefer, HangsUp]);
     assert_eq!((record.outcome, record.cause), (CallOutcome::HungUp, Some("peer unreachable")));
+    assert_eq!(record.transfer, Some(NoReport));
     assert_eq!(transfers, [TransferOutcome::Failed]);
 }
 
@@ -405,7 +409,7 @@ fn a_call_is_transferred_so_often_and_then_fails_at_once_without_a_refer() {
         peer.is_transferred();
         assert!(peer.out.iter().any(|output| matches!(output, Output::Telemetry(Telemetry::TransferBegun))));
         let (now, mut out) = (peer.now, Vec::new());
-        peer.call.transferred(now, TransferOutcome::Failed, &mut out);
+        peer.call.transfer_failed(now, TransferOutcome::Failed, inquiry::TransferResult::NoReport, &mut out);
     }
     peer.is_transferred();
     assert!(!peer.out.iter().any(|output| matches!(output, Output::Telemetry(Telemetry::TransferBegun))));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Call, Output, State, Telemetry};
 use flow::{self, TransferOutcome};
-use inquiry::CallOutcome;
+use inquiry::{CallOutcome, TransferResult};
 use sip::{LegInput, TransferProgress};
 
 impl Call {
@@ -15,19 +15,39 @@ impl Call {
             }
             TransferProgress::Done => {
                 self.cdr.transferred();
+                self.cdr.transfer(TransferResult::Done);
                 if self.transfer_until.is_some() {
-                    self.transferred(now, TransferOutcome::Done, out);
+                    self.transfer_over(now, TransferOutcome::Done, out);
                 } else if !matches!(self.state, State::Over | State::Gone) {
                     out.push(Telemetry::Transferred(TransferOutcome::Done).into());
                     self.end(now, CallOutcome::Transferred, None, out);
                 }
             }
-            TransferProgress::Busy => self.transferred(now, TransferOutcome::Busy, out),
-            TransferProgress::Failed => self.transferred(now, TransferOutcome::Failed, out),
+            TransferProgress::Busy(status) => {
+                self.transfer_failed(now, TransferOutcome::Busy, TransferResult::Refused(status), out);
+            }
+            TransferProgress::Failed(status) => {
+                let result = status.map_or(TransferResult::NoReport, TransferResult::Refused);
+                self.transfer_failed(now, TransferOutcome::Failed, result, out);
+            }
         }
     }
 
-    pub(super) fn transferred(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
+    /// The transfer that is under way failed.
+    pub(super) fn transfer_failed(
+        &mut self,
+        now: Instant,
+        how: TransferOutcome,
+        result: TransferResult,
+        out: &mut Vec<Output>,
+    ) {
+        if self.transfer_until.is_some() {
+            self.cdr.transfer(result);
+        }
+        self.transfer_over(now, how, out);
+    }
+
+    fn transfer_over(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
         self.transfer_accepted = false;
         if self.transfer_until.take().is_some() {
             out.push(Telemetry::Transferred(how).into());
@@ -39,13 +59,14 @@ impl Call {
     /// their BYE alone, right after the 202, and send no NOTIFY.
     pub(super) fn caller_left_with_transfer(&mut self, out: &mut Vec<Output>) {
         self.cdr.transferred();
+        self.cdr.transfer(TransferResult::Done);
         out.push(Telemetry::Transferred(TransferOutcome::Done).into());
     }
 
     pub(super) fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
         (self.transfer_until, self.transfer_accepted) = (Some(now + timeout), false);
         if self.transfers_left == 0 {
-            return self.transferred(now, TransferOutcome::Failed, out);
+            return self.transfer_failed(now, TransferOutcome::Failed, TransferResult::Limited, out);
         }
         self.transfers_left -= 1;
         out.push(Telemetry::TransferBegun.into());
@@ -56,7 +77,7 @@ impl Call {
         }
         match target {
             Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
-            None => self.transferred(now, TransferOutcome::Failed, out),
+            None => self.transfer_failed(now, TransferOutcome::Failed, TransferResult::NoTarget, out),
         }
     }
 }

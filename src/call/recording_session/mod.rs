@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use base::{Deadline, Key, Lang, Private, earliest};
 use flow::{self, PlayId};
+use inquiry::STUDIO_STEP;
 use speech::Piece;
 
 use entry::Entry;
@@ -315,8 +316,6 @@ impl RecordingSession {
     }
 }
 
-/// The one step of such a call in the journal: not a node, and so in brackets.
-const STUDIO_STEP: &str = "(studio)";
 /// After a question, until it is asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After a key, until what was typed is complete.

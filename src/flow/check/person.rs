@@ -16,7 +16,10 @@ use speech::Diagnostic;
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for notice in subject.flow.notices.iter().filter(|notice| notice.must_hear) {
-        missed(subject, notice, &mut diagnostics);
+        // Of recording callers are told before they come to agents: [`super::recorded`].
+        if notice.when != Some(When::Recorded) {
+            missed(subject, notice, &mut diagnostics);
+        }
     }
     // A desk that never closes needs no hours, and a flow of one names no words.
     if subject.flow.limits.promise_words.is_empty() {

@@ -315,10 +315,10 @@ impl Conversation {
         matches!(self.state, State::Over)
     }
 
-    /// The keys that lead somewhere now, with the option of those that are read out.
-    pub(crate) fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
+    /// The choices whose keys lead somewhere now.
+    pub(crate) fn open_choices(&self) -> Vec<&Choice> {
         let choices = self.release.flow.node(&self.node).map_or(&[][..], Node::choices);
-        self.offered(choices).map(|choice| (choice.key, choice.opt.clone())).collect()
+        self.offered(choices).collect()
     }
 
     fn start(&mut self, now: Instant) {

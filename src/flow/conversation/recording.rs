@@ -9,7 +9,7 @@ use super::waiting::{PATIENCE, Phase, Recording};
 use super::{Conversation, State};
 use crate::io::{Output, RecordResult};
 use crate::model::{Record, Review};
-use base::Key;
+use base::{Bilingual, Key};
 use speech::{Piece, Utterance, Value};
 
 impl Conversation {
@@ -170,6 +170,21 @@ impl Conversation {
         self.keep(now, record, key == Some(Key::Digit(1)));
         if let Some(key) = key.filter(|key| self.chosen(&record.choices, *key).is_some()) {
             self.type_ahead.push_front(key);
+        }
+    }
+
+    /// What keys do to the message itself now.
+    pub(crate) fn recording_keys(&self) -> Vec<(Key, Bilingual)> {
+        let State::Recording(recording) = &self.state else { return Vec::new() };
+        match recording.phase {
+            Phase::Taking { .. } => vec![(recording.record.stop, Bilingual::fixed("end the message", "结束录音"))],
+            Phase::Reviewing { .. } | Phase::Listening => vec![
+                (Key::Digit(1), Bilingual::fixed("send it", "提交")),
+                (Key::Digit(2), Bilingual::fixed("hear it", "试听")),
+                (Key::Digit(3), Bilingual::fixed("record it again", "重录")),
+            ],
+            Phase::Asking { .. } => vec![(Key::Digit(1), Bilingual::fixed("keep the number with it", "同意留下号码"))],
+            Phase::Intro | Phase::Stopping { .. } | Phase::Saving { .. } => Vec::new(),
         }
     }
 

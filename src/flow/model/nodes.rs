@@ -89,6 +89,8 @@ pub struct Choice {
     pub when: Option<When>,
     /// What follows is read out slowly, until the next question.
     pub slow: bool,
+    /// It is meant to do something else than the key of `[defaults]`.
+    pub differs: bool,
     /// It comes from `[defaults]`.
     pub inherited: bool,
     /// Where it is written.

@@ -21,7 +21,7 @@ mod session;
 mod telephone;
 
 pub use events::ClipLengths;
-pub use parse::{Act, AgentAct, Db, Expected, QueueAct, Row, Sheet, SheetTest, SmsAct, parse};
+pub use parse::{ACTS, Act, AgentAct, Db, Expected, QueueAct, Row, Sheet, SheetTest, SmsAct, parse};
 pub use records::Records;
 pub use run::{Failure, Outcome, TICKET, run, run_recorded};
 pub use session::{Reply, Session};

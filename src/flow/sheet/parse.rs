@@ -385,7 +385,8 @@ fn said(rest: &[String]) -> Result<Expected, Bilingual> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 25] = [
+/// What a line of a sheet may begin with.
+pub const ACTS: [&str; 25] = [
     "test",
     "at",
     "db",

@@ -241,16 +241,21 @@ impl Session {
                 "[{node}]  坐席与来电人通话中：按键传给坐席；agent 姓名 hangs_up、agent 姓名 fails"
             )];
         }
-        let choices = self.release.flow.node(node).map_or(&[][..], |node| node.choices());
-        let open = conversation.open_keys();
-        let keys = open.iter().map(|(key, opt)| {
-            let go = choices.iter().find(|choice| choice.key == *key).map(|choice| leads(&choice.go.target));
-            let entry = opt.as_ref().and_then(|opt| self.release.script.entry(&format!("opt.{opt}")));
+        let of_the_message = conversation.recording_keys();
+        let taken = |key: Key| of_the_message.iter().any(|(other, _)| *other == key);
+        let choices = conversation.open_choices();
+        let others = choices.iter().filter(|choice| !taken(choice.key)).map(|choice| {
+            let entry = choice.opt.as_ref().and_then(|opt| self.release.script.entry(&format!("opt.{opt}")));
             let words = entry.and_then(|entry| entry.plain(conversation.lang())).unwrap_or_default();
             let space = if words.is_empty() { "" } else { " " };
-            let (key, go) = (key.as_char(), go.unwrap_or_default());
+            let (key, go) = (choice.key.as_char(), leads(&choice.go.target));
             bilingual!("{key}{space}{words} → {go}", "{key}{space}{words} → {go:#}")
         });
+        let own = of_the_message.iter().map(|(key, what)| {
+            let key = key.as_char();
+            bilingual!("{key} {what}", "{key} {what:#}")
+        });
+        let keys = own.chain(others);
         let keys = Bilingual::list(&keys.collect::<Vec<_>>(), "  ", "  ");
         let space = if keys.is_empty() { "" } else { "  " };
         let typed = self.release.flow.node(node).map_or_else(Bilingual::default, |node| match &node.kind {

@@ -5,7 +5,7 @@ use std::path::Path;
 use base::{Bilingual, OfficeLang, bilingual, padded};
 use config::Settings;
 use os::{folder, language};
-use phone::{AgentDutyLine, AgentRequest, AgentsStatus, QueueLine, ask_agents, is_of_a_trunk};
+use phone::{AgentDutyLine, AgentLine, AgentRequest, AgentsStatus, QueueLine, ask_agents, is_of_a_trunk};
 use studio::Role;
 use studio_store::accounts::initial;
 use studio_store::{AgentAccount, AgentDuty};
@@ -132,11 +132,15 @@ fn add_duties(settings: &Settings, status: &mut AgentsStatus) -> Result<(), Bili
 }
 
 /// The queues, the skills and the telephone of an agent, as cells of the table.
-fn duty_cells(duty: Option<&AgentDutyLine>, lang: OfficeLang) -> [String; 3] {
-    let Some(duty) = duty else { return ["-", "-", "-"].map(str::to_owned) };
+fn duty_cells(agent: &AgentLine, lang: OfficeLang) -> [String; 3] {
+    let Some(duty) = &agent.duty else { return ["-", "-", "-"].map(str::to_owned) };
     let listed = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(",") };
-    let registered = lang.choose("registers as", "注册号");
-    let telephone = duty.address.clone().unwrap_or_else(|| format!("{registered} {}", duty.number));
+    let telephone = match (agent.telephone.as_deref(), &duty.address) {
+        (Some("browser"), _) => lang.choose("browser", "浏览器").to_owned(),
+        (_, Some(address)) => address.clone(),
+        (Some("registered"), None) => format!("{} {}", duty.number, lang.choose("registered", "已注册")),
+        (_, None) => format!("{} {}", duty.number, lang.choose("not registered", "未注册")),
+    };
     [listed(&duty.queues, lang.choose("every", "全部")), listed(&duty.skills, "-"), telephone]
 }
 
@@ -153,7 +157,7 @@ fn table(status: &AgentsStatus) -> String {
             agent.missed.to_string(),
             scores(agent.ratings),
         ];
-        cells.extend(duty_cells(agent.duty.as_ref(), lang));
+        cells.extend(duty_cells(agent, lang));
         cells
     });
     let queues = status.queues.iter().map(|queue| {

@@ -106,7 +106,11 @@ pub(crate) enum Command {
         by: ByApprover,
     },
     /// List what was published, by whom and why
-    Releases,
+    Releases {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Turn the duty officer's notice for every call on or off
     Emergency {
         /// on or off; shows how it stands with status
@@ -114,6 +118,9 @@ pub(crate) enum Command {
         state: Switch,
         #[command(flatten)]
         by: By,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Draw the edited flow
     Flow {

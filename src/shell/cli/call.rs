@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use base::{Bilingual, bilingual};
+use base::{Bilingual, bilingual, plural};
 use config::Settings;
 use flow::{PastStep, past_steps};
 use journal::{CallName, PastCall, StoredRecording, past_call};
@@ -96,6 +96,8 @@ fn to_json(call: &PastCall, steps: &[PastStep], recordings: &[StoredRecording], 
         "handling": call.handling,
         "recordings": recordings.iter().map(|one| recording::to_json(one, zone)).collect::<Vec<Value>>(),
         "sms": call.text_message,
+        "transfer": call.transfer,
+        "message": call.message,
     })
 }
 
@@ -174,6 +176,12 @@ fn to_text(
         lines.line(&fixed("rating", "评分"), &rating.to_string().into());
     }
     people(&mut lines, call, recordings);
+    if let Some(result) = call.transfer.as_deref().map(transfer) {
+        lines.line(&fixed("transfer", "转接"), &result);
+    }
+    if let Some(result) = call.message.as_deref().map(message) {
+        lines.line(&fixed("message", "留言"), &result);
+    }
     if let Some(outcome) = text_message(call) {
         lines.line(&fixed("sms", "短信"), &outcome);
     }
@@ -200,7 +208,10 @@ fn recording_line(one: &StoredRecording) -> Bilingual {
     let (id, length) = (&one.id, one.length.unwrap_or_default().as_secs_f64());
     match one.pauses.len() {
         0 => bilingual!("{id}, {length:.1} s", "{id}，{length:.1} 秒"),
-        pauses => bilingual!("{id}, {length:.1} s, {pauses} pauses", "{id}，{length:.1} 秒，暂停 {pauses} 次"),
+        pauses => {
+            let s = plural(pauses);
+            bilingual!("{id}, {length:.1} s, {pauses} pause{s}", "{id}，{length:.1} 秒，暂停 {pauses} 次")
+        }
     }
 }
 
@@ -254,6 +265,60 @@ fn text_message(call: &PastCall) -> Option<Bilingual> {
         other => other.to_owned().into(),
     };
     Some(outcome)
+}
+
+/// What came of a transfer to a person outside the queues.
+fn transfer(result: &str) -> Bilingual {
+    match result {
+        "done" => Bilingual::fixed("connected", "已接通"),
+        "no_answer" => Bilingual::fixed("no answer in the time that the flow gives it", "在流程规定的时间内无人接听"),
+        "no_report" => Bilingual::fixed(
+            "failed: the carrier reported nothing, or could not be reached",
+            "未成功：运营商未回报结果，或无法连通",
+        ),
+        "limited" => Bilingual::fixed(
+            "not tried: the caller had all the transfers of phone.transfers_per_call_max or phone.transfers_per_caller_max",
+            "未转接：已达 phone.transfers_per_call_max 或 phone.transfers_per_caller_max 的次数",
+        ),
+        "no_target" => Bilingual::fixed(
+            "not tried: [phone.desks] names no address for it",
+            "未转接：[phone.desks] 中没有对应的地址",
+        ),
+        status => {
+            let (english, chinese) = match status {
+                "404" | "484" | "604" => (", no such number", "，号码不存在"),
+                "403" | "405" | "501" => {
+                    (", the carrier does not allow transfers (REFER)", "，运营商不允许转接（REFER）")
+                }
+                "408" | "480" => (", no answer", "，无人接听"),
+                "486" | "600" => (", busy", "，占线"),
+                "603" => (", declined", "，拒绝接听"),
+                "500" | "502" | "503" | "504" => (", fault or overload on the other side", "，对方故障或繁忙"),
+                _ => ("", ""),
+            };
+            Bilingual::new(
+                format!("refused with SIP status {status}{english}"),
+                format!("被拒绝，SIP 状态码 {status}{chinese}"),
+            )
+        }
+    }
+}
+
+/// What became of a message.
+fn message(result: &str) -> Bilingual {
+    match result {
+        "sent" => Bilingual::fixed("sent; the caller hung up at once", "已提交，来电人随即挂机"),
+        "failed" => Bilingual::fixed("could not be stored: see the log", "未能保存：见日志"),
+        "refused" => Bilingual::fixed(
+            "not accepted: too many of this caller or trunk, or the disk is full",
+            "未受理：该号码或中继留言过多，或磁盘已满",
+        ),
+        "unsent" => Bilingual::fixed("recorded, and not sent by the caller", "已录音，来电人未提交"),
+        ticket => bilingual!(
+            "kept under the number {ticket}: jindu messages list",
+            "已保存，编号 {ticket}：见 jindu messages list"
+        ),
+    }
 }
 
 fn sound(call: &PastCall) -> Bilingual {

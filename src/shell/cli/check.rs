@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use base::{Bilingual, bilingual};
+use base::{Bilingual, bilingual, plural};
 use config::{Diagnostic, PhoneTls, Settings, Source, Tls};
 use inquiry::CalendarEnd;
 use os::language::shown;
@@ -209,8 +209,10 @@ fn all_right(hotline: &Hotline, mut remarks: Vec<Bilingual>) -> ExitCode {
     let (flow, recordings) = (hotline.release.short_name(), hotline::needed(&hotline.release).len());
     let remarks = match remarks.len() {
         0 => Bilingual::default(),
-        1 => Bilingual::fixed(", 1 remark", "，1 条提示"),
-        n => bilingual!(", {n} remarks", "，{n} 条提示"),
+        n => {
+            let s = plural(n);
+            bilingual!(", {n} remark{s}", "，{n} 条提示")
+        }
     };
     say!(
         "all right: flow {flow}, {recordings} recordings{remarks}",

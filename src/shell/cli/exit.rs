@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use base::{Bilingual, OfficeLang, bilingual};
+use base::{Bilingual, OfficeLang, bilingual, plural};
 use clap::error::ErrorKind;
 use os::language::{current, shown};
 
@@ -51,7 +51,6 @@ pub(crate) fn problems(errors: &[Bilingual], remarks: usize) -> ExitCode {
 
 /// `1 error, 5 remarks`
 fn counted(errors: usize, remarks: usize) -> Bilingual {
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
     let (en, zh) = (format!("{errors} error{}", plural(errors)), format!("{errors} 处错误"));
     match remarks {
         0 => Bilingual::new(en, zh),

@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use base::{Bilingual, Private, bilingual};
+use base::{Bilingual, Private, bilingual, plural};
 use config::Settings;
 use journal::messages::read_recording;
 use journal::{StoredMessage, mark_done, stored_messages};
@@ -75,7 +75,8 @@ fn list(settings: &Settings, new: bool, json: bool) -> Result<(), Bilingual> {
     }
     let waiting = messages.iter().filter(|message| message.done.is_none()).count();
     print(text);
-    say!("{} messages, {waiting} new", "共 {} 条留言，待办 {waiting} 条", messages.len());
+    let (all, s) = (messages.len(), plural(messages.len()));
+    say!("{all} message{s}, {waiting} new", "共 {all} 条留言，待办 {waiting} 条");
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use base::{Bilingual, bilingual, padded};
+use base::{Bilingual, bilingual, padded, plural};
 
 use crate::approver::approver;
 use crate::args::by::{By, ByApprover};
@@ -286,14 +286,18 @@ fn reported(imported: &ImportReport, check: bool, as_json: bool) -> ExitCode {
             imported.texts.len()
         );
     }
+    let s = plural(taken);
     match (refused, imported.done) {
         (0, true) => say!(
-            "{taken} takes imported as drafts: another person approves them",
+            "{taken} take{s} imported as drafts: another person approves them",
             "已导入 {taken} 条录音，待另一位同事审核"
         ),
-        (0, false) if check => say!("{taken} recordings would be imported", "可导入 {taken} 条录音"),
+        (0, false) if check => say!("{taken} recording{s} would be imported", "可导入 {taken} 条录音"),
         (0, false) => say!("no new recording in the archive", "压缩包中没有新的录音"),
-        (n, _) => say!("{n} files rejected: nothing was imported", "拒收 {n} 个文件：未导入任何内容"),
+        (n, _) => {
+            let s = plural(n);
+            say!("{n} file{s} rejected: nothing was imported", "拒收 {n} 个文件：未导入任何内容");
+        }
     }
     code
 }
@@ -331,8 +335,9 @@ fn approve(studio: &Studio, take: &str, heard: bool, by: &Operator) -> Result<()
         approved += 1;
     }
     let unheard = if heard { Bilingual::default() } else { UNHEARD };
+    let s = plural(approved);
     say!(
-        "{approved} takes approved{unheard}; jindu prompts publish makes them live",
+        "{approved} take{s} approved{unheard}; jindu prompts publish makes what is approved live",
         "已审核 {approved} 条录音{unheard:#}；jindu prompts publish 使其生效"
     );
     Ok(())

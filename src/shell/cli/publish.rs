@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use base::{Bilingual, padded};
+use serde_json::{Value, json};
+
+use base::{Bilingual, padded, plural};
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
@@ -10,14 +12,14 @@ use os::background::lower_priority;
 use os::language::{current, shown as in_language};
 use release::hotline;
 use release::recordings::MissingPolicy;
-use release::releases;
+use release::releases::{self, Entry};
 use studio_store::{FlowPublication, Published, Rejection};
 
 use crate::approver::publisher;
 use crate::args::by::{By, ByApprover};
 use crate::call_words::action;
 use crate::exit::{Errors, failed, print};
-use crate::local_time::{shown, zone};
+use crate::local_time::{rfc3339, shown, zone};
 use crate::say::say;
 use crate::sheets;
 
@@ -80,23 +82,40 @@ pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &ByApprove
 }
 
 /// Lists the audit log, newest last; `*` marks the live release.
-pub(crate) fn list(settings: &Settings) -> ExitCode {
+pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
     let live = releases::live(settings);
     let (entries, stored) = (releases::audit(settings), releases::names(settings));
+    let zone = zone(settings);
+    // A release that went live again has several lines; the newest says since when it is.
+    let newest = entries.iter().rposition(|entry| entry.release.is_some() && entry.release == live);
+    let is_stored = |entry: &Entry| entry.release.as_ref().is_none_or(|name| stored.contains(name));
+    if json {
+        let entry = |(at, entry): (usize, &Entry)| {
+            json!({
+                "at": rfc3339(entry.at, &zone),
+                "action": entry.what,
+                "release": entry.release,
+                "who": entry.who,
+                "why": entry.why,
+                "live": newest == Some(at),
+                "stored": entry.release.is_some() && is_stored(entry),
+            })
+        };
+        let list: Vec<Value> = entries.iter().enumerate().map(entry).collect();
+        print(format!("{:#}\n", Value::from(list)));
+        return ExitCode::SUCCESS;
+    }
     if entries.is_empty() {
         say!(
             "no release was published yet: a node serves the files of its settings",
             "尚未发布过版本：节点使用设置中的文件"
         );
     }
-    let zone = zone(settings);
-    // A release that went live again has several lines; the newest says since when it is.
-    let newest = entries.iter().rposition(|entry| entry.release.is_some() && entry.release == live);
     for (at, entry) in entries.iter().enumerate() {
         let mark = if newest == Some(at) { '*' } else { ' ' };
         let name = entry.release.as_deref().map_or("-", |name| name.get(..12).unwrap_or(name));
-        let kept = entry.release.as_ref().is_none_or(|name| stored.contains(name));
-        let gone = if kept { Bilingual::default() } else { Bilingual::fixed(" (removed)", "（已删除）") };
+        let gone =
+            if is_stored(entry) { Bilingual::default() } else { Bilingual::fixed(" (removed)", "（已删除）") };
         let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
         let (who, why) = (&entry.who, &entry.why);
@@ -106,7 +125,7 @@ pub(crate) fn list(settings: &Settings) -> ExitCode {
 }
 
 /// Sets the duty officer's switch, or shows it.
-pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By) -> Result<ExitCode, Errors> {
+pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By, json: bool) -> Result<ExitCode, Errors> {
     if let Some(on) = on {
         releases::set_emergency(settings, on).map_err(one)?;
         let what = if on { "emergency on" } else { "emergency off" };
@@ -114,6 +133,7 @@ pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By) -> Resul
     }
     let on = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
     match on {
+        _ if json => print(format!("{:#}\n", json!({"emergency": on}))),
         true => say!("the emergency notice is on", "紧急通知已开启"),
         false => say!("the emergency notice is off", "紧急通知已关闭"),
     }
@@ -128,9 +148,9 @@ pub(crate) fn replay_calls(settings: &Settings, last: u32) -> Result<ExitCode, E
 }
 
 fn print_replay(report: &ReplayReport) {
-    let (calls, diverged) = (report.calls, report.diverged);
+    let (calls, s, diverged) = (report.calls, plural(report.calls), report.diverged);
     say!(
-        "{calls} past calls replayed; {diverged} would take another path",
+        "{calls} past call{s} replayed; {diverged} would take another path",
         "已重放 {calls} 次过往来电；其中 {diverged} 次会走另一条路径"
     );
     for (step, calls) in report.divergences.iter().take(DIVERGENCES_SHOWN) {

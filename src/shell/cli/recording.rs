@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use base::{Bilingual, bilingual};
+use base::{Bilingual, bilingual, plural};
 use config::Settings;
 use journal::{RecordingFilter, RecordingSound, StoredRecording, forget_recording, recording, recordings};
 use os::io_fault;
@@ -54,10 +54,10 @@ fn list(settings: &Settings, filter: &RecordingFilter, json: bool, zone: &TimeZo
             None => text!("  now ", " 进行中"),
         };
         let paused: Duration = one.pauses.iter().map(|(from, to)| to.saturating_sub(*from)).sum();
-        let (count, paused) = (one.pauses.len(), paused.as_secs());
+        let (count, s, paused) = (one.pauses.len(), plural(one.pauses.len()), paused.as_secs());
         let pauses = match count {
             0 => String::new(),
-            _ => text!("  {count} pauses, {paused} s", "  暂停 {count} 次，{paused} 秒"),
+            _ => text!("  {count} pause{s}, {paused} s", "  暂停 {count} 次，{paused} 秒"),
         };
         let cut = match one.is_whole || one.length.is_none() {
             true => String::new(),

@@ -182,8 +182,8 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             let release = release.map(|hash| hash.to_ascii_lowercase());
             coded(publish::rollback(settings, release.as_deref(), &by))
         }
-        Command::Releases => publish::list(settings),
-        Command::Emergency { state, by } => coded(publish::emergency(settings, state.wanted(), &by)),
+        Command::Releases { json } => publish::list(settings, json),
+        Command::Emergency { state, by, json } => coded(publish::emergency(settings, state.wanted(), &by, json)),
         Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
         Command::Studio(args::Studio::Passwd { name, password_file, new_password_file }) => {
             coded(account::change_own(settings, &name, password_file.as_deref(), new_password_file.as_deref()))

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use base::plural;
 use flow::sheet::Outcome;
 use release::call_sheets::{self, SheetReport};
 use release::hotline::Hotline;
@@ -24,7 +25,8 @@ pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
 pub(crate) fn print_failures(reports: &[SheetReport]) -> bool {
     reports.iter().for_each(|report| print(report, |call| call.failure.is_some()));
     let (passed, failed) = count(reports);
-    say!("{passed} calls of the sheets passed, {failed} failed", "通话脚本：通过 {passed} 项，未通过 {failed} 项");
+    let s = plural(passed);
+    say!("{passed} call{s} of the sheets passed, {failed} failed", "通话脚本：通过 {passed} 项，未通过 {failed} 项");
     failed == 0
 }
 

@@ -160,7 +160,7 @@ fn welcome(examples: &[Example]) -> String {
 }
 
 const HELP: Bilingual = Bilingual::fixed(
-    "\
+    "Acts:
   1, 123#                 keys; X is the star key
   wait 10s, silence 2     let time pass; let two key timeouts pass
   talk 20s                speak after the beep
@@ -177,10 +177,15 @@ const HELP: Bilingual = Bilingual::fixed(
   position 3 5m           the queue says the caller's place, and the wait if it is given
   queue full              what the queue is or becomes (open, full, closed, late, drains)
   call_backs off          whether call-backs can be booked (on, off)
+  called_back             this node calls the person who booked a call-back
+  recorded on             whether conversations with agents are recorded (on, off)
+  sms on                  whether text messages can be sent (on, off, fails: not accepted)
+  hear st_ready, never sorry, at_node agent, within 35s, expects sms, ended
+                          what a call sheet expects, tried at once
   save FILE               the session as a call sheet
   quit
 ",
-    "\
+    "动作：
   1、123#                 按键；X 即星号键
   wait 10s、silence 2     等待一段时间；等两次按键超时
   talk 20s                提示音后讲话
@@ -197,6 +202,11 @@ const HELP: Bilingual = Bilingual::fixed(
   position 3 5m           队列播报位次，以及预计等候时间（可不写）
   queue full              队列的状态（open、full、closed、late、drains）
   call_backs off          能否预约回电（on、off）
+  called_back             本节点回拨预约人
+  recorded on             与坐席的通话是否录音（on、off）
+  sms on                  能否发送短信（on、off、fails：未受理）
+  hear st_ready、never sorry、at_node agent、within 35s、expects sms、ended
+                          通话脚本的预期，立即检验
   save 文件               把本次会话存为通话脚本
   quit                    退出
 ",
@@ -205,6 +215,18 @@ const HELP: Bilingual = Bilingual::fixed(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flow::sheet::ACTS;
+
+    #[test]
+    fn the_help_names_every_act_in_both_languages() {
+        for text in [&HELP.en, &HELP.zh] {
+            let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+            // A test begins only in a file; keys and time are written without the word.
+            let missing: Vec<_> =
+                ACTS.iter().filter(|act| !["test", "press", "listen"].contains(act) && !words.contains(act)).collect();
+            assert!(missing.is_empty(), "{missing:?}");
+        }
+    }
 
     #[test]
     fn a_pound_key_is_no_comment() {

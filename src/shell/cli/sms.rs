@@ -25,11 +25,16 @@ pub(crate) fn run(settings: &Settings, command: SmsCommand) -> Result<(), Biling
     let folder = &settings.data.folder;
     match command {
         SmsCommand::List { json } => {
-            let messages = messages(ask(folder, &SmsRequest::List)?)?;
+            let reply = ask(folder, &SmsRequest::List)?;
+            let is_off = matches!(reply, SmsReply::Off);
+            let messages = if is_off { Vec::new() } else { messages(reply)? };
             if json {
                 print(serde_json::to_string(&messages).map_err(|error| error.to_string())? + "\n");
             } else {
                 print(table(settings, &messages));
+            }
+            if is_off && !json {
+                print(format!("{}\n", off().of(language::current())));
             }
             Ok(())
         }
@@ -105,12 +110,13 @@ fn messages(reply: SmsReply) -> Result<Vec<SmsEntry>, Bilingual> {
     }
 }
 
+fn off() -> Bilingual {
+    Bilingual::fixed("this node sends no text messages: set sms.carrier", "此节点不发送短信：请设置 sms.carrier")
+}
+
 fn unexpected(reply: SmsReply) -> Bilingual {
     match reply {
-        SmsReply::Off => Bilingual::fixed(
-            "this node sends no text messages: set sms.carrier",
-            "此节点不发送短信：请设置 sms.carrier",
-        ),
+        SmsReply::Off => off(),
         SmsReply::Refused(why) => bilingual!("the node refuses: {why}", "节点拒绝：{why}"),
         other => bilingual!("the node answers {other:?}", "节点应答 {other:?}"),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use base::{Bilingual, bilingual};
+use base::{Bilingual, bilingual, plural};
 use config::Settings;
 use phone::{CallChoice, Summary, TraceClient, TraceRequest};
 use sip::capture::pcap;
@@ -120,10 +120,10 @@ fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
             out.display()
         ));
     }
-    let call = call_id.as_deref().unwrap_or("?");
+    let (call, s) = (call_id.as_deref().unwrap_or("?"), plural(usize::try_from(*messages).unwrap_or(usize::MAX)));
     say!(
-        "{messages} messages of call {call} are in {} ({end})",
-        "通话 {call} 的 {messages} 条信令已写入 {}（{end}）",
+        "{}: {messages} message{s} of call {call} ({end})",
+        "{}：通话 {call} 的 {messages} 条信令（{end}）",
         out.display()
     );
     if *lost > 0 {

@@ -81,7 +81,7 @@ fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallS
     let mos = column(connection, "calls", "mos_hundredths")?;
     let sql = format!(
         "SELECT outcome, cause, path, look_ups, trunk, answered_ms, duration_ms, {mos} FROM calls
-        WHERE at_us >= ?1 AND (?2 IS NULL OR trunk = ?2) AND path <> '(studio)' ORDER BY at_us"
+        WHERE at_us >= ?1 AND (?2 IS NULL OR trunk = ?2) AND path NOT LIKE '(%' ORDER BY at_us"
     );
     let mut select = connection.prepare(&sql)?;
     let mut rows = select.query(params![filter.since.as_microsecond(), filter.trunk])?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use inquiry::{CallRecord, HandlingStep, ScanRecord, Stage};
+use inquiry::{CallRecord, HandlingStep, MessageResult, ScanRecord, Stage, TransferResult};
 
 use crate::entry::{AgentNote, Message, SealedRecord, SealedTable};
 use crate::error::JournalError;
@@ -62,6 +62,8 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "handling", "TEXT"),
         ("calls", "recordings", "TEXT"),
         ("calls", "sms", "TEXT"),
+        ("calls", "transfer", "TEXT"),
+        ("calls", "message", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
@@ -83,8 +85,9 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let handling = record.handling.iter().map(HandlingStep::journal_text).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
         look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
-        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling, recordings, sms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
+        tag, queue, queue_wait_ms, queue_outcome, agent, taken_over_by, handling, recordings, sms,
+        transfer, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
     let visit = record.queue.as_ref();
     let values = params![
         record.started.as_microsecond(),
@@ -114,6 +117,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         Some(handling).filter(|handling| !handling.is_empty()),
         (!record.recordings.is_empty()).then(|| record.recordings.join(",")),
         record.text_message.map(|accepted| if accepted { "accepted" } else { "refused" }),
+        record.transfer.map(TransferResult::journal_text),
+        record.message.as_ref().map(MessageResult::journal_text),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

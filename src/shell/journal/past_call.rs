@@ -63,6 +63,10 @@ pub struct PastCall {
     pub recordings: Vec<String>,
     /// `accepted` or `refused`: the text message that the caller asked for.
     pub text_message: Option<String>,
+    /// What came of the last transfer outside the queues: [`inquiry::TransferResult::journal_text`].
+    pub transfer: Option<String>,
+    /// What became of the last message that the caller recorded: [`inquiry::MessageResult::journal_text`].
+    pub message: Option<String>,
 }
 
 /// Which row.
@@ -102,6 +106,8 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "handling",
         "recordings",
         "sms",
+        "transfer",
+        "message",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -155,5 +161,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
             .get::<_, Option<String>>(24)?
             .map_or_else(Vec::new, |names| names.split(',').map(str::to_owned).collect()),
         text_message: row.get(25)?,
+        transfer: row.get(26)?,
+        message: row.get(27)?,
     })
 }

@@ -26,7 +26,7 @@ fn read(path: &Path, last: u32) -> rusqlite::Result<Vec<(String, String)>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let mut select = connection
-        .prepare("SELECT release, path FROM calls WHERE path NOT IN ('', '(studio)') ORDER BY id DESC LIMIT ?1")?;
+        .prepare("SELECT release, path FROM calls WHERE path <> '' AND path NOT LIKE '(%' ORDER BY id DESC LIMIT ?1")?;
     let rows = select.query_map(params![last], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }

@@ -43,6 +43,8 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         handling: Vec::new(),
         recordings: Vec::new(),
         text_message: None,
+        transfer: Some(inquiry::TransferResult::Refused(486)),
+        message: Some(inquiry::MessageResult::Kept("12345678".into())),
         srtp: None,
     }
 }
@@ -59,7 +61,9 @@ fn calls_are_counted_by_outcome_cause_and_last_node() {
     journal.record_call(call(CallOutcome::HungUp, None, "carrier"));
     journal.record_call(call(CallOutcome::Failed, Some("media lost"), "carrier"));
     journal.record_call(call(CallOutcome::Failed, Some("media lost"), "other"));
-    journal.record_call(CallRecord { path: vec!["(studio)".into()], ..call(CallOutcome::HungUp, None, "carrier") });
+    for step in [inquiry::STUDIO_STEP, inquiry::LINE_TEST_STEP] {
+        journal.record_call(CallRecord { path: vec![step.into()], ..call(CallOutcome::HungUp, None, "carrier") });
+    }
     journal.flush();
     let count = |filter: &CallFilter| call_statistics(folder.path(), filter).expect("readable").expect("a journal");
     let counted = count(&all());
@@ -79,6 +83,7 @@ fn a_call_is_found_by_its_tag_also_in_a_file_of_an_older_program() {
     journal.flush();
     let found = past_call(folder.path(), CallName::Tag("0a1b2c3d4e5f")).expect("readable").expect("a call");
     assert_eq!((found.id, found.path.as_str(), found.mos_hundredths), (1, "welcome,main", Some(350)));
+    assert_eq!((found.transfer.as_deref(), found.message.as_deref()), (Some("486"), Some("12345678")));
     assert_eq!(past_call(folder.path(), CallName::Tag("ffffffffffff")), Ok(None));
     drop(journal);
     opened(&folder)

@@ -52,6 +52,8 @@ fn call(started: Timestamp) -> CallRecord {
         handling: Vec::new(),
         recordings: Vec::new(),
         text_message: None,
+        transfer: None,
+        message: None,
         srtp: Some("AEAD_AES_128_GCM"),
     }
 }
@@ -265,7 +267,9 @@ fn traffic_is_counted_as_calls_are_written_and_again_at_the_start() {
     for _ in 0..3 {
         journal.record_call(call(Timestamp::now()));
     }
-    journal.record_call(CallRecord { path: vec!["(studio)".into()], ..call(Timestamp::now()) });
+    for step in [inquiry::STUDIO_STEP, inquiry::LINE_TEST_STEP] {
+        journal.record_call(CallRecord { path: vec![step.into()], ..call(Timestamp::now()) });
+    }
     journal.flush();
     let counted = journal.traffic();
     assert_eq!(counted, Traffic::of([("welcome,main", true); 3]));

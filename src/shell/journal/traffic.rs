@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
 use flow::Traffic;
-use inquiry::{CallOutcome, CallRecord};
+use inquiry::{CallOutcome, CallRecord, is_of_no_flow};
 use os::clock;
 
 /// The traffic of the last `span`; `None` while there is no journal. Rows are counted as they are read.
@@ -55,7 +55,7 @@ impl RecentTraffic {
     /// Counts a call whose record is committed.
     pub(crate) fn add(&self, record: &CallRecord) {
         let nodes = record.path.iter().map(|node| &**node);
-        if nodes.clone().all(str::is_empty) || record.path.first().is_some_and(|node| &**node == STUDIO) {
+        if nodes.clone().all(str::is_empty) || record.path.first().is_some_and(|node| is_of_no_flow(node)) {
             return;
         }
         let hung_up = record.outcome == CallOutcome::HungUp;
@@ -102,9 +102,9 @@ impl Hours {
 
 /// Gives each call since `since_us` to `take`: when it began, its path, and whether the caller hung up.
 fn each_since(connection: &Connection, since_us: i64, mut take: impl FnMut(i64, &str, bool)) -> rusqlite::Result<()> {
-    let sql = "SELECT at_us, path, outcome FROM calls WHERE at_us >= ?1 AND path NOT IN ('', ?2)";
+    let sql = "SELECT at_us, path, outcome FROM calls WHERE at_us >= ?1 AND path <> '' AND path NOT LIKE '(%'";
     let mut select = connection.prepare(sql)?;
-    let mut rows = select.query(params![since_us, STUDIO])?;
+    let mut rows = select.query(params![since_us])?;
     while let Some(row) = rows.next()? {
         let (path, outcome) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
         take(row.get(0)?, path, outcome == CallOutcome::HungUp.name());
@@ -126,8 +126,6 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 pub const DAY: Duration = Duration::from_secs(86_400);
 const HOURS: i64 = 24;
 const HOUR_US: i64 = 3_600_000_000;
-/// The path of a call to the recording service.
-const STUDIO: &str = "(studio)";
 
 #[cfg(test)]
 mod tests {

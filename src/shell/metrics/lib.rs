@@ -238,6 +238,8 @@ mod tests {
             handling: Vec::new(),
             recordings: Vec::new(),
             text_message: None,
+            transfer: None,
+            message: None,
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -249,6 +251,8 @@ mod tests {
             handling: Vec::new(),
             recordings: Vec::new(),
             text_message: None,
+            transfer: None,
+            message: None,
             rating: None,
             srtp: None,
             ..record

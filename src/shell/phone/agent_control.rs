@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::queue_handle::{QueueHandle, name_of, reason_of};
+use super::queue_handle::{QueueHandle, QueueStatus, name_of, reason_of};
 use super::supervision::{SupervisorCommand, SupervisorError};
 use base::{Bilingual, bilingual};
 use os::control::{self, ControlListener};
@@ -79,6 +79,9 @@ pub struct AgentLine {
     /// Scores of the day of callers who talked to the agent last: satisfied, fair, not satisfied.
     #[serde(default)]
     pub ratings: [u64; 3],
+    /// The telephone: [`super::TelephoneState::name`].
+    #[serde(default)]
+    pub telephone: Option<String>,
     /// What the agent serves, and where the telephone is; the command adds it from the accounts.
     #[serde(default)]
     pub duty: Option<AgentDutyLine>,
@@ -174,7 +177,7 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
         match done {
             Ok(()) => {
                 let status = queue.status();
-                let agents = status.agents.iter().map(AgentLine::of).collect();
+                let agents = status.agents.iter().map(|agent| AgentLine::of(agent, &status)).collect();
                 Reply::Done(AgentsStatus { agents, queues: status.queues.iter().map(QueueLine::of).collect() })
             }
             Err(why) => Reply::Refused { en: why.en.into_owned(), zh: why.zh.into_owned() },
@@ -202,7 +205,7 @@ pub fn ask(folder: &Path, request: &AgentRequest) -> Result<Option<AgentsStatus>
 }
 
 impl AgentLine {
-    fn of(figures: &AgentFigures) -> AgentLine {
+    fn of(figures: &AgentFigures, status: &QueueStatus) -> AgentLine {
         AgentLine {
             name: figures.agent.to_string(),
             state: name_of(&figures.state).to_owned(),
@@ -212,6 +215,7 @@ impl AgentLine {
             answered: figures.answered,
             missed: figures.missed,
             ratings: figures.ratings,
+            telephone: status.telephones.get(&figures.agent).map(|state| state.name().to_owned()),
             duty: None,
         }
     }

@@ -1,5 +1,6 @@
 //! What leads to the queues of a node: messages, and the figures that are known from outside.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -182,6 +183,33 @@ pub struct QueueStatus {
     pub wishes: Vec<WaitingWish>,
     /// Conversations with a supervisor.
     pub monitored: Vec<MonitoredConversation>,
+    /// The telephone of each account that has the role of an agent.
+    pub telephones: HashMap<Arc<str>, TelephoneState>,
+}
+
+/// Where an agent's telephone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TelephoneState {
+    /// It is not registered, and the account has no address.
+    Absent,
+    /// It is registered here.
+    Registered,
+    /// It is at the account's address; whether it answers is seen when it is called.
+    Address,
+    /// It is a browser.
+    Browser,
+}
+
+impl TelephoneState {
+    /// The value in the output of commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            TelephoneState::Absent => "absent",
+            TelephoneState::Registered => "registered",
+            TelephoneState::Address => "address",
+            TelephoneState::Browser => "browser",
+        }
+    }
 }
 
 /// A conversation that a supervisor is at, or is called to.

@@ -42,7 +42,10 @@ pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
             needed.lang.code(),
             needed.text
         ),
-        Bilingual::fixed("record it again", "请重新录音"),
+        Bilingual::fixed(
+            "record it again at /studio, by telephone, or hand in a WAV file: jindu prompts import --slot",
+            "请在 /studio 或用电话重新录音，或提交 WAV 文件：jindu prompts import --slot",
+        ),
     )
 }
 
@@ -77,8 +80,9 @@ pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
             needed.text
         ),
         Bilingual::fixed(
-            "record the new words and have the take approved: the publication then includes it; or restore the old words",
-            "请录制新文案并经审核，发布即包含该录音；或恢复旧文案",
+            "record the new words at /studio or by telephone, or hand in a WAV file (jindu prompts import --slot), and have the take \
+             approved: the publication then includes it; or restore the old words",
+            "请在 /studio 或用电话录制新文案，或提交 WAV 文件（jindu prompts import --slot），经审核后发布即包含该录音；或恢复旧文案",
         ),
     )
 }
@@ -96,7 +100,10 @@ pub fn replaced_by_factory(release: &Release, needed: &ClipText) -> Diagnostic {
             needed.lang.code(),
             needed.text
         ),
-        Bilingual::fixed("record it again", "请重新录音"),
+        Bilingual::fixed(
+            "record it again at /studio, by telephone, or hand in a WAV file: jindu prompts import --slot",
+            "请在 /studio 或用电话重新录音，或提交 WAV 文件：jindu prompts import --slot",
+        ),
     )
 }
 

@@ -73,7 +73,9 @@ pub enum Rejection {
     #[error("there is no release {0} to roll back to; see jindu releases")]
     NoRelease(String),
     /// There is no release before the live one.
-    #[error("no other release was live before; see jindu releases")]
+    #[error(
+        "no other release was live before, so there is none to go back to; to undo an edit, restore the files and publish again (jindu releases lists all)"
+    )]
     NothingBefore,
     /// The studio's allowance is used up; figures in MB.
     #[error(
@@ -162,7 +164,10 @@ impl Rejection {
             Rejection::HalfRecorded(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
             Rejection::Busy => "另一次发布正在进行，请稍后再试。".into(),
             Rejection::NoRelease(name) => format!("没有版本 {name}。"),
-            Rejection::NothingBefore => "此前没有别的版本启用过。".into(),
+            Rejection::NothingBefore => {
+                "此前没有别的版本启用过，无可退回；要撤销修改，请恢复文件后再次发布（jindu releases 列出全部版本）。"
+                    .into()
+            }
             Rejection::Full { used, most } => {
                 format!("录音已占用 {used} MB，上限 {most} MB：请联系系统管理员清理。")
             }

@@ -38,9 +38,11 @@ pub(super) fn fragment_progress(body: &[u8]) -> Option<TransferProgress> {
     match class(status)? {
         Class::Provisional => Some(if status == 100 { TransferProgress::Trying } else { TransferProgress::Ringing }),
         Class::Success => Some(TransferProgress::Done),
-        Class::Failure => {
-            Some(if matches!(status, 486 | 600) { TransferProgress::Busy } else { TransferProgress::Failed })
-        }
+        Class::Failure => Some(if matches!(status, 486 | 600) {
+            TransferProgress::Busy(status)
+        } else {
+            TransferProgress::Failed(Some(status))
+        }),
     }
 }
 
@@ -72,7 +74,7 @@ impl Leg {
     ) {
         let ready = self.stage == Stage::Established && !self.clients.any(&Method::Refer) && self.clients.has_room();
         if !ready || Uri::read(target_uri).is_err() {
-            return out.push(LegOutput::Referred(TransferProgress::Failed));
+            return out.push(LegOutput::Referred(TransferProgress::Failed(None)));
         }
         let contact = self.dialog.contact.clone();
         let mut draft = self.dialog.draft(Method::Refer).header("Contact", &contact);
@@ -88,11 +90,12 @@ impl Leg {
     pub(super) fn note_progress(&mut self, progress: Option<TransferProgress>, ended: bool, out: &mut Vec<LegOutput>) {
         let Some(subscription) = &mut self.subscription else { return };
         let concluded = subscription.concluded;
-        let fin = matches!(progress, Some(TransferProgress::Done | TransferProgress::Busy | TransferProgress::Failed));
+        let fin =
+            matches!(progress, Some(TransferProgress::Done | TransferProgress::Busy(_) | TransferProgress::Failed(_)));
         subscription.concluded |= fin;
         match progress {
             Some(progress) if !concluded && (fin || !ended) => out.push(LegOutput::Referred(progress)),
-            Some(_) | None if ended && !concluded => out.push(LegOutput::Referred(TransferProgress::Failed)),
+            Some(_) | None if ended && !concluded => out.push(LegOutput::Referred(TransferProgress::Failed(None))),
             Some(_) | None => {}
         }
         if ended {
@@ -166,7 +169,7 @@ impl Leg {
             return;
         }
         if client.method == Method::Refer {
-            self.conclude_refer(status, out);
+            self.conclude_refer(status, response.is_some(), out);
         }
         if matches!(client.method, Method::Invite | Method::Update) {
             self.conclude_refresh(now, &client, status, response, out);
@@ -180,7 +183,8 @@ impl Leg {
         }
     }
 
-    fn conclude_refer(&mut self, status: u16, out: &mut Vec<LegOutput>) {
+    /// The status is the peer's only where there is a response.
+    fn conclude_refer(&mut self, status: u16, is_answered: bool, out: &mut Vec<LegOutput>) {
         let progress = match class(status) {
             Some(Class::Success) => {
                 // Its NOTIFYs may have been faster.
@@ -191,7 +195,7 @@ impl Leg {
             }
             Some(Class::Provisional | Class::Failure) | None => {
                 self.subscription = None;
-                TransferProgress::Failed
+                TransferProgress::Failed(is_answered.then_some(status))
             }
         };
         out.push(LegOutput::Referred(progress));

@@ -135,9 +135,10 @@ pub enum TransferProgress {
     /// 2xx: the transfer target has answered.
     Done,
     /// 486 or 600.
-    Busy,
-    /// Any other final status, or no progress at all.
-    Failed,
+    Busy(u16),
+    /// Another final status, of the REFER or of the referred call; none: the peer reported none, or the REFER could not
+    /// be sent.
+    Failed(Option<u16>),
 }
 
 /// The cause of the end of a call.

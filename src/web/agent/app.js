@@ -233,7 +233,7 @@ function status() {
     h("h1", { class: `state is-${state.state}`, tabindex: -1 }, h("span", { class: "lamp-dot", "aria-hidden": "true" }), stateName(state.state) || w("不是坐席", "Not an agent")),
     state.reason && h("p", { class: "reason" }, reasonName(state.reason)),
     h("p", { class: "big-time", id: "state-time" }),
-    state.reason === "phone_failed" && h("p", { class: "trouble" }, w("请检查话机是否已注册，或启用浏览器电话。", "Check that your telephone is registered, or use this browser.")),
+    state.reason === "phone_failed" && !works() && h("p", { class: "trouble" }, w("请检查话机是否已注册，或启用浏览器电话。", "Check that your telephone is registered, or use this browser.")),
     h("div", { class: "stack" },
       h("button", { id: "do-ready", type: "button", class: "first wide", disabled: !is("ready"), onclick: () => act("ready") },
         withKey(state.state === "wrap_up" ? w("结束话后处理，就绪", "End wrap-up, ready") : w("就绪", "Ready"), "R")),
@@ -250,10 +250,12 @@ const hold = () => act("hold", { call: state.call.call, on: !state.call.held });
 const pauseRecording = () => act("pause-recording", { call: state.call.call, on: state.call.recording === "on" });
 const hangUp = () => act("hang-up", { call: state.call.call });
 
+const works = () => ["registered", "incoming", "connected"].includes(phone.state);
+
 function callPart() {
   const call = state.call;
   if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电人的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
-  const titles = { ringing: w("来电振铃，请接听话机", "Incoming call: answer your telephone"), talking: call.held ? w("保持中，来电人听音乐", "On hold: the caller hears music") : call.muted ? w("静音中，对方听不到您", "Muted: the other side does not hear you") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
+  const titles = { ringing: works() ? w("来电振铃，请按“接听”", "Incoming call: press Answer") : w("来电振铃，请接听话机", "Incoming call: answer your telephone"), talking: call.held ? w("保持中，来电人听音乐", "On hold: the caller hears music") : call.muted ? w("静音中，对方听不到您", "Muted: the other side does not hear you") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
   return h("div", { class: `banner is-${call.stage}` },
     h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
       call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
@@ -369,6 +371,8 @@ function heard(event) {
   phone.why = event.kind === "failed" ? String(event.why || "") : "";
   if (event.kind === "ended") phone.telephone?.mute(false);
   if (event.kind === "failed") phone.telephone = null;
+  // What was refused for want of a telephone is possible now.
+  if (event.kind === "registered") notice("refused", "");
   draw();
 }
 

@@ -160,6 +160,8 @@ function setLang(next) {
   mute = false;
   silence();
   draw();
+  $("alert").textContent = "";
+  if (shown) sayAnswer();
 }
 
 // ---- asking ------------------------------------------------------------------------------------
@@ -217,9 +219,14 @@ function show(reply, source) {
   document.body.dataset.view = "answer";
   drawAnswer();
   go("answer");
-  $("said").textContent = `${$("stage").textContent}。 ${$("wording").textContent}`;
+  sayAnswer();
   $("stage").focus({ preventScroll: true });
   clock.start();
+}
+
+// For screen readers.
+function sayAnswer() {
+  $("said").textContent = `${$("stage").textContent}。 ${$("wording").textContent}`;
 }
 
 function drawAnswer() {

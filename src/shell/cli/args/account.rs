@@ -8,7 +8,8 @@ use studio::Role;
 /// What is to be done with accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Let a person record prompts at /studio; asks for a first password, which the person must change, and a PIN
+    /// Let a person record prompts at /studio or answer callers at /agent; asks for a first password, which the person must
+    /// change, and for a PIN where the role records by telephone
     Add {
         /// The name to sign in with
         name: String,

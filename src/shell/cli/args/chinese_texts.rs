@@ -54,8 +54,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("rollback", "重新启用较早的版本"),
     ("rollback/release", "版本号的开头；不写则为当前版本之前的一个，再次执行则再往前一个"),
     ("releases", "列出发布记录：由谁、因何发布"),
+    ("releases/json", "以 JSON 输出"),
     ("emergency", "开启或关闭值班员对所有来电播放的紧急通知"),
     ("emergency/state", "on 开启，off 关闭；status 显示当前状态"),
+    ("emergency/json", "以 JSON 输出"),
     ("flow", "绘制改动后的流程图"),
     ("flow/svg", "绘制为 SVG"),
     ("flow/file", "要写入的文件；不写则为标准输出"),
@@ -208,7 +210,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("kiosk revoke/name", "查询机"),
     ("studio", "管理录音工作室"),
     ("studio account", "录音员、审核员、坐席和班长的账号"),
-    ("studio account add", "允许一人在 /studio 录音；询问初始密码（本人须更改）和 PIN"),
+    (
+        "studio account add",
+        "允许一人在 /studio 录音或在 /agent 接听来电；询问初始密码（本人须更改），可用电话录音的角色还询问 PIN",
+    ),
     ("studio account add/name", "登录名"),
     (
         "studio account add/role",

@@ -35,7 +35,9 @@ use crate::conversation_recording::Recorder;
 use crate::desk_audit::DeskAudit;
 use crate::inbox::insist;
 use crate::kept_desk::{DeskKeeper, KeptDesk};
-use crate::queue_handle::{CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, WaitingCaller, name_of};
+use crate::queue_handle::{
+    CallerLink, QueueHandle, QueueMessage, QueueStatus, TelephoneState, WaitId, WaitingCaller, name_of,
+};
 use crate::registry::Registry;
 use crate::services::Shared;
 use crate::transfer::CalledNumbers;
@@ -175,6 +177,17 @@ enum Reach {
     Until(Instant),
     /// It has an address.
     Always,
+}
+
+impl Reach {
+    fn shown(self) -> TelephoneState {
+        match self {
+            Reach::Never => TelephoneState::Absent,
+            Reach::Browser(_) => TelephoneState::Browser,
+            Reach::Until(_) => TelephoneState::Registered,
+            Reach::Always => TelephoneState::Address,
+        }
+    }
 }
 
 /// A call to an agent, or that of a supervisor who took a conversation over.
@@ -409,7 +422,8 @@ impl Service {
         let (queues, agents) = (self.queues.queue_figures(now), self.queues.agent_figures(now));
         let call_backs = self.queues.call_back_figures();
         let monitored = self.monitors.shown();
-        let status = QueueStatus { queues, agents, waiting, call_backs, monitored, wishes: self.wishes() };
+        let telephones = self.telephones.iter().map(|(name, reach)| (Arc::clone(name), reach.shown())).collect();
+        let status = QueueStatus { queues, agents, waiting, call_backs, monitored, telephones, wishes: self.wishes() };
         self.handle.status.store(Arc::new(status));
     }
 }

@@ -35,10 +35,10 @@ fn a_refer_reports_the_progress_of_the_transfer() {
 #[test]
 fn a_refer_can_fail_in_every_way() {
     for (body, expected) in [
-        ("SIP/2.0 486 Busy Here", TransferProgress::Busy),
-        ("SIP/2.0 503 Service Unavailable", TransferProgress::Failed),
-        ("SIP/2.0 100 Trying", TransferProgress::Failed),
-        ("", TransferProgress::Failed),
+        ("SIP/2.0 486 Busy Here", TransferProgress::Busy(486)),
+        ("SIP/2.0 503 Service Unavailable", TransferProgress::Failed(Some(503))),
+        ("SIP/2.0 100 Trying", TransferProgress::Failed(None)),
+        ("", TransferProgress::Failed(None)),
     ] {
         let mut call = Call::established(Transport::Udp);
         call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
@@ -49,10 +49,10 @@ fn a_refer_can_fail_in_every_way() {
     call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
     let refused = response_to(&request(&call, &Method::Refer), 603, "", "");
     call.receive(refused);
-    assert_eq!(progress(&call), Some(TransferProgress::Failed));
+    assert_eq!(progress(&call), Some(TransferProgress::Failed(Some(603))));
     assert_eq!(call.ended(), None, "the caller is taken back");
     call.input(LegInput::Refer { target_uri: "not a uri>\r\n".into(), referred_by: None });
-    assert_eq!(progress(&call), Some(TransferProgress::Failed));
+    assert_eq!(progress(&call), Some(TransferProgress::Failed(None)));
     assert!(call.sent().is_empty());
 }
 
@@ -216,7 +216,7 @@ fn a_refer_that_cannot_leave_is_a_failed_transfer_and_the_call_goes_on() {
         call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
         assert!(!goes_to_source(&call));
         lose_last(&mut call);
-        assert_eq!((progress(&call), call.ended()), (Some(TransferProgress::Failed), None));
+        assert_eq!((progress(&call), call.ended()), (Some(TransferProgress::Failed(None)), None));
         assert!(call.out.iter().any(|output| matches!(output, LegOutput::Unreachable(Method::Refer))));
         assert!(call.sent().is_empty());
         call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
@@ -259,7 +259,7 @@ fn a_refer_that_nothing_answers_fails_the_transfer_and_the_bye_takes_the_other_w
     let mut call = call_to("Contact: <sip:peer@192.0.2.78:5060>\r\n", "");
     call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
     let out = call.pass(Duration::from_secs(33));
-    assert!(out.iter().any(|(_, output)| matches!(output, LegOutput::Referred(TransferProgress::Failed))));
+    assert!(out.iter().any(|(_, output)| matches!(output, LegOutput::Referred(TransferProgress::Failed(None)))));
     assert_eq!(ended(out.iter().map(|(_, output)| output)), None);
     call.input(LegInput::HangUp { reason: None });
     assert!(goes_to_source(&call));
