@@ -41,7 +41,7 @@ pub(super) fn recording(reader: &mut Reader, queues: BTreeSet<Arc<str>>) -> Reco
     Recording {
         queues,
         keep: Duration::from_secs(number("recording.keep_days", 1..=3650, 90) * 86_400),
-        longest: Duration::from_secs(number("recording.longest_s", 60..=14_400, 3600)),
+        longest: Duration::from_secs(number("recording.longest_s", 10..=14_400, 3600)),
         at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
         disk_bytes_max: number("recording.disk_mb_max", 100..=100_000_000, 100_000) * MEGABYTE,
         disk_free_min: number("recording.disk_free_mb_min", 0..=100_000_000, 2000) * MEGABYTE,

@@ -17,7 +17,7 @@ use crate::line_test::LineTest;
 use crate::media_control::MediaSetup;
 use crate::test_clock;
 use base::{Codec, Lang};
-use inquiry::CallRecord;
+use inquiry::{CallRecord, TransferResult};
 use sip::{Method, Transport, parse_datagram};
 
 const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -409,7 +409,7 @@ fn a_call_is_transferred_so_often_and_then_fails_at_once_without_a_refer() {
         peer.is_transferred();
         assert!(peer.out.iter().any(|output| matches!(output, Output::Telemetry(Telemetry::TransferBegun))));
         let (now, mut out) = (peer.now, Vec::new());
-        peer.call.transfer_failed(now, TransferOutcome::Failed, inquiry::TransferResult::NoReport, &mut out);
+        peer.call.transfer_failed(now, TransferOutcome::Failed, TransferResult::NoReport, &mut out);
     }
     peer.is_transferred();
     assert!(!peer.out.iter().any(|output| matches!(output, Output::Telemetry(Telemetry::TransferBegun))));

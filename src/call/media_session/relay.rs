@@ -401,6 +401,46 @@ pub(super) mod tests {
         assert_eq!(waits_after(30, 10, often, |_| true), 30);
     }
 
+    /// An hour of packets each way, of clocks that differ by so many millionths: how many packets were not heard as they were sent,
+    /// and the longest wait of an octet, in milliseconds.
+    fn hour(millionths: i64) -> (u32, u64) {
+        let mut relay = Relay::new(Codec::Alaw, 0);
+        let (begin, packet) = (start(), Duration::from_millis(20));
+        let came = |n: u32| {
+            let drift = i64::from(n) * 20 * millionths;
+            let drift = if millionths < 0 { Duration::ZERO } else { Duration::from_nanos(drift.unsigned_abs()) };
+            begin + packet * n - drift
+        };
+        let (mut sent, mut broken, mut longest, mut last) = (0, 0, 0, None);
+        for n in 0..180_000 {
+            let leaves = begin + packet * n + Duration::from_millis(10);
+            let late = Duration::from_nanos((i64::from(n) * 20 * millionths.min(0)).unsigned_abs());
+            while came(sent) + late <= leaves {
+                relay.push(came(sent) + late, sent * 160, (Codec::Alaw, &octets(sent * 160, 160)), (sent == 0, false));
+                sent += 1;
+            }
+            relay.begin(leaves, 160);
+            let heard = take(&mut relay, 160);
+            let follows = |pair: &[u8]| pair[1] == (pair[0] + 1) % 251;
+            let joins = last.is_none_or(|last| follows(&[last, heard[0]]));
+            broken += u32::from(n > 0 && !(joins && heard.windows(2).all(follows)));
+            last = heard.last().copied();
+            let waits = relay.span.map_or(0, |span| u64::from(after(span.play, span.end).unsigned_abs()) / 8);
+            longest = longest.max(waits);
+        }
+        (broken, longest)
+    }
+
+    #[test]
+    fn an_hour_of_clocks_that_differ_changes_little_and_lets_nothing_wait_longer() {
+        assert_eq!(hour(0), (0, 0));
+        // Telephones' clocks differ by some 50 millionths: 180 ms in an hour, nine packets. A change touches three packets at most.
+        for (millionths, most) in [(50, 27), (-50, 27), (200, 108), (-200, 108)] {
+            let (broken, longest) = hour(millionths);
+            assert!(broken <= most && longest <= 40, "{millionths}: {broken} packets, {longest} ms");
+        }
+    }
+
     #[test]
     fn a_wait_that_is_asked_for_stays() {
         let mut relay = Relay::new(Codec::Alaw, 480);

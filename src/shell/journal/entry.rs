@@ -100,6 +100,8 @@ pub(crate) enum Entry {
     Note(Box<AgentNote>),
     /// A conversation is recorded from here on.
     RecordingBegins(Box<NewRecording>),
+    /// The pauses of a recording so far; the last one may go on.
+    RecordingPaused(String, Vec<(Duration, Duration)>),
     /// A recording has ended.
     RecordingEnded(Box<EndedRecording>),
     Ticket(oneshot::Sender<String>),

@@ -263,6 +263,13 @@ impl Journal {
             .is_some_and(|entries| entries.try_send(Entry::RecordingBegins(Box::new(recording))).is_ok())
     }
 
+    /// Stores the pauses of a recording so far, for a program that dies; one that goes on ends where it began. Never waits.
+    pub fn recording_paused(&self, id: &str, pauses: Vec<(Duration, Duration)>) {
+        if let Some(entries) = &self.entries {
+            let _ = entries.try_send(Entry::RecordingPaused(id.to_owned(), pauses));
+        }
+    }
+
     /// Stores the end of a recording. From a thread that may wait for the writer; false: it is lost, and the next start closes the
     /// recording.
     pub fn recording_ended(&self, ended: EndedRecording) -> bool {

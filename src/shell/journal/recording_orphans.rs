@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::recording_file::{PART, RECORDINGS_FOLDER, RecordingFile, RecordingSound, WAVE, file_name};
-use crate::recording_rows::{EndedRecording, NewRecording, put_end, put_new};
+use crate::recording_rows::{EndedRecording, NewRecording, pauses_left, put_end, put_new};
 use crate::recordings::is_recording_id;
 use os::clock;
 
@@ -61,7 +61,8 @@ fn look_at(
         put_new(connection, &NewRecording { id: id.clone(), at: began, queue, agent, call, keep_until })?;
     }
     let (length, octets) = (sound.plays(), fs::metadata(&path)?.len());
-    put_end(connection, &EndedRecording { id, length, pauses: Vec::new(), is_whole: false, octets })?;
+    let pauses = pauses_left(connection, &id, length)?;
+    put_end(connection, &EndedRecording { id, length, pauses, is_whole: false, octets })?;
     Ok(true)
 }
 
@@ -79,6 +80,7 @@ mod tests {
 
     use super::*;
     use crate::file;
+    use crate::recording_rows::put_pauses;
     use crate::recordings::{RecordingFilter, recordings};
     use support::folder::Folder;
 
@@ -105,6 +107,10 @@ mod tests {
             let mut file = RecordingFile::begin(&folder, id, &keys).expect("a writable folder");
             file.add(&vec![5; 2 * frames]).expect("room");
         }
+        let ms = |[from, to]: [u64; 2]| (Duration::from_millis(from), Duration::from_millis(to));
+        // The last one goes on; the one before ended.
+        put_pauses(&connection, cut, &[[100, 300], [500, 500]].map(ms)).expect("stored");
+        put_pauses(&connection, short, &[ms([100, 100])]).expect("stored");
         assert_eq!(sweep(&connection, data.path()).expect("swept"), 2);
         let mut left = recordings(data.path(), &RecordingFilter::default()).expect("readable");
         left.sort_by(|one, other| one.id.cmp(&other.id));
@@ -113,6 +119,9 @@ mod tests {
         assert!(left.iter().all(|one| one.path.is_file() && !one.is_whole));
         // 32 kB are seven chunks and a part of one.
         let length = left[0].length.expect("it is closed");
+        let pauses = &left[0].pauses;
+        assert_eq!((pauses[0], pauses[1].0, pauses.len()), (ms([100, 300]), Duration::from_millis(500), 2));
+        assert_eq!(pauses[1].1.as_millis(), length.as_millis());
         assert!(length > Duration::from_millis(850) && length < Duration::from_secs(1), "{length:?}");
         assert_eq!(sweep(&connection, data.path()).expect("swept"), 0, "once");
         assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 2);

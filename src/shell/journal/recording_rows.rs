@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// A recording that begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,35 @@ pub(crate) fn put_end(connection: &Connection, ended: &EndedRecording) -> rusqli
     let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
     let values = params![id, length, pauses_text(pauses), is_whole, octets.cast_signed()];
     connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Stores the pauses of a recording that is being written.
+pub(crate) fn put_pauses(connection: &Connection, id: &str, pauses: &[(Duration, Duration)]) -> rusqlite::Result<()> {
+    let sql = "UPDATE recordings SET pauses = ?2 WHERE id = ?1 AND length_ms IS NULL";
+    connection.prepare_cached(sql)?.execute(params![id, pauses_text(pauses)]).map(drop)
+}
+
+/// The pauses of a recording whose program died, of which this length is left: a pause that was going on lasts to the end.
+pub(crate) fn pauses_left(
+    connection: &Connection,
+    id: &str,
+    length: Duration,
+) -> rusqlite::Result<Vec<(Duration, Duration)>> {
+    let sql = "SELECT coalesce(pauses, '') FROM recordings WHERE id = ?1";
+    let stored: Option<String> = connection.query_row(sql, [id], |row| row.get(0)).optional()?;
+    let pauses = pauses_of(&stored.unwrap_or_default());
+    let ends = |(from, to): (Duration, Duration)| (from, if to == from { length } else { to.min(length) });
+    Ok(pauses.into_iter().map(ends).filter(|(from, to)| from < to).collect())
+}
+
+/// The other way round than [`pauses_text`].
+pub(crate) fn pauses_of(text: &str) -> Vec<(Duration, Duration)> {
+    let millis = |text: &str| text.parse().ok().map(Duration::from_millis);
+    let one = |pause: &str| {
+        let (from, to) = pause.split_once('-')?;
+        Some((millis(from)?, millis(to)?))
+    };
+    text.split(',').filter_map(one).collect()
 }
 
 /// Octets of all recordings that have ended.

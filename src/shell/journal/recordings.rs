@@ -13,6 +13,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::reading::{failed, open, open_to_write};
 use crate::recording_file::{RECORDINGS_FOLDER, file_name};
+use crate::recording_rows::pauses_of;
 
 /// A recording, as supervisors see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,15 +125,6 @@ fn stored(row: &Row<'_>, folder: &Path) -> rusqlite::Result<StoredRecording> {
         is_whole: row.get::<_, Option<bool>>(8)?.unwrap_or(false),
         id,
     })
-}
-
-fn pauses_of(text: &str) -> Vec<(Duration, Duration)> {
-    let millis = |text: &str| text.parse().ok().map(Duration::from_millis);
-    let one = |pause: &str| {
-        let (from, to) = pause.split_once('-')?;
-        Some((millis(from)?, millis(to)?))
-    };
-    text.split(',').filter_map(one).collect()
 }
 
 const COLUMNS: &str = "id, at_us, queue, agent, call, keep_until_us, length_ms, pauses, is_whole";

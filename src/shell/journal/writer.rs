@@ -143,6 +143,7 @@ impl Writer {
                     self.metrics.recordings.stored_bytes.fetch_add(ended.octets, Ordering::Relaxed);
                 }
                 Entry::RecordingBegins(_)
+                | Entry::RecordingPaused(..)
                 | Entry::Scan(_)
                 | Entry::Repeated(_)
                 | Entry::Rating { .. }
@@ -235,6 +236,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             }
             Entry::Note(note) => file::put_note(&transaction, note)?,
             Entry::RecordingBegins(new) => recording_rows::put_new(&transaction, new)?,
+            Entry::RecordingPaused(id, pauses) => recording_rows::put_pauses(&transaction, id, pauses)?,
             Entry::RecordingEnded(ended) => recording_rows::put_end(&transaction, ended)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
@@ -257,6 +259,7 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
             | Entry::Rating { .. }
             | Entry::Transfer { .. }
             | Entry::RecordingBegins(_)
+            | Entry::RecordingPaused(..)
             | Entry::RecordingEnded(_)
             | Entry::Note(_) => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),

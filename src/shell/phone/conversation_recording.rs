@@ -50,6 +50,7 @@ pub(crate) struct Recorder {
 }
 
 struct InProgress {
+    id: Arc<str>,
     caller: CallerId,
     agent: Arc<str>,
     session: SessionId,
@@ -131,9 +132,12 @@ impl Recorder {
             return Err(RecordingFailure::Busy);
         }
         let (caller, agent, session) = (*caller, Arc::clone(agent), sessions.0);
-        let recording = InProgress { caller, agent, session, began, paused: None, pauses, failed, told: false };
+        let id: Arc<str> = id.into();
+        let of_call = Arc::clone(&id);
+        let paused = None;
+        let recording = InProgress { id, caller, agent, session, began, paused, pauses, failed, told: false };
         self.in_progress.insert(*offer, recording);
-        Ok(id.into())
+        Ok(of_call)
     }
 
     /// Pauses the recording of a conversation, or goes on with it; false: it is not recorded.
@@ -148,6 +152,7 @@ impl Recorder {
             return false;
         }
         recording.note_pause(paused);
+        shared.services.journal.recording_paused(&recording.id, recording.pauses_so_far());
         true
     }
 
@@ -188,6 +193,13 @@ impl Recorder {
 impl InProgress {
     fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// One that goes on ends where it began.
+    fn pauses_so_far(&self) -> Vec<(Duration, Duration)> {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        pauses.extend(self.paused.map(|since| (since, since)));
+        pauses
     }
 
     fn note_pause(&mut self, paused: bool) {

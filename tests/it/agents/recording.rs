@@ -276,3 +276,23 @@ fn a_node_that_would_record_in_clear_or_without_an_announcement_does_not_start()
     let unrecorded: Vec<String> = set.iter().map(|value| value.replace(", record=true", "")).collect();
     assert_eq!(checked(&unrecorded, &[&named]).0, Some(0), "nothing is recorded");
 }
+
+#[test]
+fn a_recording_ends_at_its_longest_and_the_conversation_goes_on() {
+    let scratch = Folder::new();
+    let mut set = office(&scratch);
+    set.push("recording.longest_s=10".into());
+    let gateway = Gateway::start(&strs(&set));
+    let (li, mut desk) = takes_callers(&gateway, "li", "801");
+    let (mut caller, _) = connected(&gateway, &li, &mut desk);
+    eventually(LONG, "the page shows that it is recorded no more", || match state(&li)["call"]["recording"].clone() {
+        shown if shown == "off" => Ok(()),
+        other => Err(format!("{other} {}", gateway.log())),
+    });
+    talk(&mut caller, &mut desk, (CALLER, AGENT));
+    let one = ended(&gateway, &set);
+    assert_eq!((one["length_s"].as_f64().map(f64::round), one["whole"].as_bool()), (Some(10.0), Some(true)), "{one}");
+    assert_eq!(gateway.metric("jindu_recording_failures_total{reason=\"longest\"}"), 1.0);
+    caller.hang_up();
+    assert!(desk.is_hung_up(LONG));
+}
