@@ -9,20 +9,22 @@ use std::sync::OnceLock;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-static TAG_KEY: OnceLock<[u8; 32]> = OnceLock::new();
+/// Keyed, so that a tag costs the hash of its value alone.
+static TAG_KEY: OnceLock<Hmac<Sha256>> = OnceLock::new();
 
 /// Sets the key of all tags, once, before the first log line. Later calls have no effect.
 pub fn set_tag_key(key: [u8; 32]) {
-    let _ = TAG_KEY.set(key);
+    let _ = TAG_KEY.set(Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"));
 }
 
 /// The tag of a value: 12 hex digits of HMAC-SHA-256 (RFC 2104) under the installation's key, or `~` before the key is set.
 pub fn tag(value: &str) -> String {
-    let Some(key) = TAG_KEY.get() else { return "~".into() };
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let Some(keyed) = TAG_KEY.get() else { return "~".into() };
+    let mut mac = keyed.clone();
     mac.update(value.as_bytes());
     let digest = mac.finalize().into_bytes();
-    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    digest[..6].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A phone number, receipt number or second factor: comparable, and printed only as a tag.

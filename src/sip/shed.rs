@@ -6,7 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use memchr::memmem;
+use memchr::{memchr, memmem, memrchr};
 
 use super::arrival::{Arrival, Outgoing};
 use super::dispatcher::Dispatcher;
@@ -33,20 +33,16 @@ impl Dispatcher {
     /// callers do not come back together.
     pub fn shed(&self, datagram: &[u8], arrival: &Arrival, least: Duration) -> Shed {
         if datagram.starts_with(b"ACK ") {
-            let ours = memmem::find(datagram, TAG.as_bytes()).is_some();
-            return if ours && self.acknowledges(datagram) { Shed::Done } else { Shed::Other };
+            let ours = match memmem::find(datagram, TAG_PARAMETER) {
+                Some(at) => plainly_of_to(datagram, at) || acknowledges(datagram),
+                None => memmem::find(datagram, TAG.as_bytes()).is_some() && acknowledges(datagram),
+            };
+            return if ours { Shed::Done } else { Shed::Other };
         }
         if !datagram.starts_with(b"INVITE ") {
             return Shed::Other;
         }
         self.turn_away(datagram, arrival, least).map_or(Shed::Other, |(key, reply)| Shed::Call(key, reply))
-    }
-
-    fn acknowledges(&self, datagram: &[u8]) -> bool {
-        let Some((end, _)) = head_end(datagram, 0) else { return false };
-        let head = Head::read(&datagram[..end]);
-        let to = head.values_of(HeaderName::To).next().and_then(|to| NameAddr::read(to).ok());
-        to.is_some_and(|to| to.tag().is_some_and(|tag| tag.starts_with(TAG)))
     }
 
     fn turn_away(&self, datagram: &[u8], arrival: &Arrival, least: Duration) -> Option<(LegKey, Outgoing)> {
@@ -76,6 +72,24 @@ impl Dispatcher {
     }
 }
 
+/// Whether the parameter at this place is that of the To header as most peers write it, which is seen without reading the head:
+/// in a line that begins with the header's name, after its address.
+fn plainly_of_to(datagram: &[u8], at: usize) -> bool {
+    let begin = memrchr(b'\n', &datagram[..at]).map_or(0, |end| end + 1);
+    let end = memchr(b'\r', &datagram[at..]).map_or(datagram.len(), |end| at + end);
+    let before = &datagram[begin..at];
+    let is_to = before.get(..3).is_some_and(|name| name.eq_ignore_ascii_case(b"to:")) || before.starts_with(b"t:");
+    is_to && before.ends_with(b">") && !datagram[at..end].contains(&b'>')
+}
+
+/// Whether the tag of the To header is that of a 503 of these.
+fn acknowledges(datagram: &[u8]) -> bool {
+    let Some((end, _)) = head_end(datagram, 0) else { return false };
+    let head = Head::read(&datagram[..end]);
+    let to = head.values_of(HeaderName::To).next().and_then(|to| NameAddr::read(to).ok());
+    to.is_some_and(|to| to.tag().is_some_and(|tag| tag.starts_with(TAG)))
+}
+
 /// The Retry-After of one call, by a hash of what names it: whole seconds from `least` to twice as long. The same call gets
 /// the same with each retransmission, and callers who were refused together do not come back together.
 pub fn spread(least: Duration, hash: u64) -> Duration {
@@ -85,6 +99,7 @@ pub fn spread(least: Duration, hash: u64) -> Duration {
 
 /// What the To tags of these 503s begin with; no tag of a call or of another response does.
 const TAG: &str = "shed-";
+const TAG_PARAMETER: &[u8] = b";tag=shed-";
 
 #[cfg(test)]
 mod tests {
@@ -135,6 +150,16 @@ mod tests {
         assert!(matches!(shed(&ack.replace(&to, &format!("{to};tag=shed-{tag}"))), Shed::Done));
         assert!(matches!(shed(&ack.replace(&to, &format!("{to};tag=3fe1"))), Shed::Other));
         assert!(matches!(shed(&ack.replace(&to, &format!("{to};x=shed-1"))), Shed::Other));
+        for (ours, to) in [
+            (true, format!("T:<sip:a@b>;tag=shed-{tag}")),
+            (true, format!("to : sip:a@b\r\n ;tag=shed-{tag}")),
+            (true, format!("t: \"x\" <sip:a@b>;x=1;TAG=shed-{tag};y")),
+            (false, format!("To: \"<x>;tag=shed-{tag}\" <sip:a@b>;tag=3fe1")),
+            (false, format!("Top: <sip:a@b>;tag=shed-{tag}\r\nTo: <sip:a@b>;tag=3fe1")),
+        ] {
+            let read = shed(&ack.replace("To: <sip:96110110@192.0.2.1>", &to));
+            assert_eq!(matches!(read, Shed::Done), ours, "{to}: {read:?}");
+        }
     }
 
     #[test]

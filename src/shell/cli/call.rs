@@ -116,6 +116,20 @@ fn people(lines: &mut Lines, call: &PastCall, recordings: &[StoredRecording]) {
     }
 }
 
+/// What came of what the caller asked for: a transfer, a message, a text message.
+fn results_of_requests(lines: &mut Lines, call: &PastCall) {
+    let fixed = Bilingual::fixed;
+    if let Some(result) = call.transfer.as_deref().map(transfer) {
+        lines.line(&fixed("transfer", "转接"), &result);
+    }
+    if let Some(result) = call.message.as_deref().map(message) {
+        lines.line(&fixed("message", "留言"), &result);
+    }
+    if let Some(outcome) = text_message(call) {
+        lines.line(&fixed("sms", "短信"), &outcome);
+    }
+}
+
 fn to_text(
     call: &PastCall,
     steps: &[PastStep],
@@ -176,15 +190,7 @@ fn to_text(
         lines.line(&fixed("rating", "评分"), &rating.to_string().into());
     }
     people(&mut lines, call, recordings);
-    if let Some(result) = call.transfer.as_deref().map(transfer) {
-        lines.line(&fixed("transfer", "转接"), &result);
-    }
-    if let Some(result) = call.message.as_deref().map(message) {
-        lines.line(&fixed("message", "留言"), &result);
-    }
-    if let Some(outcome) = text_message(call) {
-        lines.line(&fixed("sms", "短信"), &outcome);
-    }
+    results_of_requests(&mut lines, call);
     lines.line(&fixed("sound", "音质"), &sound(call));
     let cause = call.cause.as_ref().map_or_else(Bilingual::default, |cause| {
         let cause = code(cause);

@@ -358,8 +358,8 @@ impl Receiver for UserAgent {
         self.shared.services.trunks.find(over, address)
     }
 
-    fn waited(&self, age: Duration) {
-        self.overload.read(clock::now(), age);
+    fn waited(&self, age: Duration, datagrams: usize) {
+        self.overload.read(clock::now(), age, datagrams);
     }
 
     fn screen(&self, datagram: &[u8], arrival: &Arrival) -> Screening {

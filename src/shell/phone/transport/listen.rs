@@ -182,7 +182,7 @@ async fn read_datagrams(
     loop {
         match socket.async_io(Interest::READABLE, || datagrams.receive(socket.as_fd())).await {
             Ok((count, age)) => {
-                receiver.waited(age);
+                receiver.waited(age, count);
                 let read = (0..count).filter_map(|n| datagrams.get(n));
                 replies.extend(read.filter_map(|datagram| give(&datagram, *local, &*receiver, &tap)));
                 sender.send_replies(number, &mut replies);

@@ -29,8 +29,8 @@ pub trait Receiver: Send + Sync {
     /// The place of the trunk that an address belongs to, by whose rules its certificate is verified.
     fn trunk(&self, transport: Transport, address: IpAddr) -> Option<usize>;
 
-    /// Datagrams were read, the oldest of which had waited for `age`.
-    fn waited(&self, age: Duration);
+    /// So many datagrams were read, the oldest of which had waited for `age`.
+    fn waited(&self, age: Duration, datagrams: usize);
 
     /// What becomes of a datagram, before it is parsed.
     fn screen(&self, datagram: &[u8], arrival: &Arrival) -> Screening;

@@ -28,7 +28,7 @@ impl Receiver for Echo {
         None
     }
 
-    fn waited(&self, _age: Duration) {}
+    fn waited(&self, _age: Duration, _datagrams: usize) {}
 
     fn screen(&self, _datagram: &[u8], _arrival: &Arrival) -> Screening {
         Screening::Parse
