@@ -392,8 +392,27 @@ impl Reader {
         flow.nodes.push(Node { name: field.key.as_str().into(), line: field.line, kind });
     }
 
-    /// The keys under `keys`.
+    /// The keys of a node that is no menu, or of all nodes.
     pub(super) fn choices(&mut self, table: Table<'_>) -> Vec<Choice> {
+        let choices = self.menu_choices(table);
+        for choice in choices.iter().filter(|choice| choice.differs) {
+            let key = choice.key.as_char();
+            self.complain(
+                "W01",
+                choice.line,
+                bilingual!(
+                    "{}: key {key} has `differs`, which only keys of a menu may have",
+                    "{}：按键 {key} 写有 `differs`，只有菜单的按键可用",
+                    table.at
+                ),
+                Bilingual::fixed("remove `differs`", "请删去 `differs`"),
+            );
+        }
+        choices
+    }
+
+    /// The keys under `keys`.
+    pub(super) fn menu_choices(&mut self, table: Table<'_>) -> Vec<Choice> {
         let mut choices: Vec<Choice> = Vec::new();
         for field in table.item.field("keys").map_or(&[][..], |keys| keys.item.fields()) {
             let Some(key) = self.key(&table.at, field.line, &field.key) else { continue };

@@ -72,7 +72,7 @@ impl Reader {
     pub(super) fn menu(&mut self, table: Table<'_>, defaults: &Defaults) -> Menu {
         self.known(table, &[&["say", "speak", "home", "keys"][..], &MANNER, &["give_up", "silent_end"]].concat());
         let give_up = self.give_up(table, defaults);
-        let own = self.choices(table);
+        let own = self.menu_choices(table);
         if own.is_empty() {
             self.complain(
                 "E15",
