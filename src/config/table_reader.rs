@@ -238,6 +238,12 @@ impl Reader {
 /// An error of a table's field: in Chinese too, where the field is missing or unknown.
 fn field_error(en: String) -> Bilingual {
     let field = en.split('`').nth(1).unwrap_or_default();
+    if en.starts_with("unknown field")
+        && let Some(near) = closest(field, en.split('`').skip(3).step_by(2))
+    {
+        let zh = format!("没有 `{field}` 这一项，是否应为 {near}？");
+        return Bilingual::new(format!("there is no field `{field}` (did you mean {near}?)"), zh);
+    }
     let zh = if en.starts_with("missing field") {
         format!("缺少 `{field}`")
     } else if en.starts_with("unknown field") {
@@ -282,13 +288,13 @@ fn leaves_of(table: &Table, prefix: String, used: &BTreeSet<String>, leaves: &mu
     }
 }
 
-fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
-    known
-        .iter()
-        .map(|name| (distance(key, name), name))
-        .filter(|(d, _)| *d <= 3)
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, n)| n)
+fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    closest(key, known.iter().map(String::as_str))
+}
+
+fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|name| (distance(word, name), name)).filter(|(distance, _)| *distance <= 3);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 /// Levenshtein distance, for suggestions.

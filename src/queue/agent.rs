@@ -89,6 +89,11 @@ impl Agent {
         self.state != State::SignedOut
     }
 
+    /// Whether callers may wait for the agent: who pauses comes back, whose telephone has failed cannot be called.
+    pub(crate) fn is_there(&self) -> bool {
+        self.is_signed_in() && self.state != State::NotReady(NotReadyReason::PhoneFailed)
+    }
+
     /// Whether the agent takes callers, now or after the present one.
     pub(crate) fn works(&self) -> bool {
         self.wanted.is_none()

@@ -326,9 +326,9 @@ impl Queues {
         self.skills.iter().enumerate().filter(has).map(|(_, name)| name.clone()).collect()
     }
 
-    /// Whether an agent is signed in who could serve.
+    /// Whether an agent is signed in who could serve, and has a telephone.
     pub(crate) fn is_covered(&self, queue: usize, skills: u64) -> bool {
-        self.agents.iter().any(|agent| agent.is_signed_in() && agent.serves(queue, skills))
+        self.agents.iter().any(|agent| agent.is_there() && agent.serves(queue, skills))
     }
 
     /// The queue itself, or the first of those that it overflows to, that takes one more caller; with all on the way.

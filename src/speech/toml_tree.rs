@@ -112,7 +112,7 @@ fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -
         )
     } else if written.starts_with("keys.*") || written.starts_with("keys.#") || written.starts_with('*') {
         (
-            "E10",
+            "E00",
             Bilingual::fixed("TOML cannot read * and # as names", "TOML 不能以 * 和 # 作名称"),
             Bilingual::fixed(
                 "write `keys.star` for * and `keys.pound` for #",

@@ -173,6 +173,12 @@ impl Conversation {
         }
     }
 
+    /// Whether the caller's voice is recorded, so that keys but the one that ends it do nothing.
+    pub(crate) fn is_taking(&self) -> bool {
+        let State::Recording(recording) = &self.state else { return false };
+        matches!(recording.phase, Phase::Taking { .. } | Phase::Stopping { .. } | Phase::Saving { .. })
+    }
+
     /// What keys do to the message itself now.
     pub(crate) fn recording_keys(&self) -> Vec<(Key, Bilingual)> {
         let State::Recording(recording) = &self.state else { return Vec::new() };

@@ -286,7 +286,12 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
         other => {
             let near = closest_match(other, ACTS);
             Err(near.map_or_else(
-                || bilingual!("acts are {}", "可用的动作：{}", ACTS.join(", ")),
+                || {
+                    Bilingual::fixed(
+                        "write keys, as in 1 or 123#, or help for all acts",
+                        "请写按键（如 1 或 123#），或 help 查看全部动作",
+                    )
+                },
                 |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
             ))
         }

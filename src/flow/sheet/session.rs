@@ -16,7 +16,7 @@ use super::parse::{Act, Db, Expected, Row, act_of, keys};
 use super::records::Records;
 use super::run::Call;
 use crate::conversation::PromptId;
-use crate::model::{Kind, Target};
+use crate::model::{Ask, Kind, Target};
 use crate::release::Release;
 use base::{Bilingual, Key, Lang, bilingual};
 
@@ -243,7 +243,7 @@ impl Session {
         }
         let of_the_message = conversation.recording_keys();
         let taken = |key: Key| of_the_message.iter().any(|(other, _)| *other == key);
-        let choices = conversation.open_choices();
+        let choices = if conversation.is_taking() { Vec::new() } else { conversation.open_choices() };
         let others = choices.iter().filter(|choice| !taken(choice.key)).map(|choice| {
             let entry = choice.opt.as_ref().and_then(|opt| self.release.script.entry(&format!("opt.{opt}")));
             let words = entry.and_then(|entry| entry.plain(conversation.lang())).unwrap_or_default();
@@ -259,10 +259,11 @@ impl Session {
         let keys = Bilingual::list(&keys.collect::<Vec<_>>(), "  ", "  ");
         let space = if keys.is_empty() { "" } else { "  " };
         let typed = self.release.flow.node(node).map_or_else(Bilingual::default, |node| match &node.kind {
-            Kind::Ask(ask) if ask.end == Some(Key::Pound) => {
-                Bilingual::fixed("  digits, then #", "  输入数字，以 # 结束")
+            Kind::Ask(ask) => entry(ask),
+            Kind::Rate(rate) => {
+                let (best, worst) = (rate.best, rate.worst);
+                bilingual!("  {best} to {worst}: the score", "  {best} 至 {worst}：评分")
             }
-            Kind::Ask(_) => Bilingual::fixed("  digits", "  输入数字"),
             Kind::Menu(_)
             | Kind::Say(_)
             | Kind::Lookup(_)
@@ -271,13 +272,27 @@ impl Session {
             | Kind::Queue(_)
             | Kind::Transfer(_)
             | Kind::Record(_)
-            | Kind::Rate(_)
             | Kind::Sms(_)
             | Kind::Callback(_) => Bilingual::default(),
         });
         let speak = if conversation.is_recording() { "  talk 20s" } else { "" };
         vec![bilingual!("[{node}]{typed}{speak}{space}{keys}", "[{node}]{typed:#}{speak}{space}{keys:#}")]
     }
+}
+
+/// What is typed at a question; the keys that are listed after it work before the first digit.
+fn entry(ask: &Ask) -> Bilingual {
+    let ends = if ask.end == Some(Key::Pound) {
+        Bilingual::fixed(", then #", "，以 # 结束")
+    } else {
+        Bilingual::default()
+    };
+    let erases = if ask.erase == Some(Key::Star) {
+        Bilingual::fixed(", * clears them", "，* 清除")
+    } else {
+        Bilingual::default()
+    };
+    bilingual!("  digits{ends}{erases}; before them:", "  输入数字{ends:#}{erases:#}；输入前可按：")
 }
 
 fn call(release: &Arc<Release>, cases: &[Row], base: Instant) -> Call {

@@ -37,6 +37,14 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
             say!("{name} takes callers", "{name} 开始接听来电");
         }
         AgentCommand::Pause { name, reason } => {
+            let reasons = &settings.phone.queues.pauses;
+            if let Some(other) = reason.as_ref().filter(|reason| !reasons.iter().any(|known| **known == ***reason)) {
+                let (en, zh) = (reasons.join(", "), reasons.join("、"));
+                return Err(Bilingual::new(
+                    format!("{other} is no reason of phone.pause_reasons, which are: {en}"),
+                    format!("phone.pause_reasons 中没有 {other}，可用：{zh}"),
+                ));
+            }
             ask(data, &AgentRequest::Pause { agent: name.clone(), reason: reason.clone() })?;
             say!("{name} pauses", "{name} 暂停接听");
         }

@@ -405,7 +405,7 @@ const UNHEARD: Bilingual = Bilingual::fixed(" (not listened to)", "（未试听�
 
 /// The approver that `--who` names, by the account's password.
 fn proven(settings: &Settings, by: &ByApprover) -> Result<Operator, Rejection> {
-    approver(settings, by).map_err(Rejection::Fault)
+    approver(settings, by).map_err(Rejection::Unproven)
 }
 
 /// The person at the machine, as an approver.

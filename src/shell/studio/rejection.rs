@@ -93,6 +93,9 @@ pub enum Rejection {
     /// The files of the flow have errors, a line each.
     #[error("the flow cannot be read: {}", Bilingual::list(.0, "; ", "；"))]
     Flow(Vec<Bilingual>),
+    /// Who signs is not known, or has not proven it.
+    #[error("{0}")]
+    Unproven(Bilingual),
     /// The node is at fault, not the request.
     #[error("the studio's store failed: {0}")]
     Fault(Bilingual),
@@ -122,6 +125,7 @@ impl Rejection {
             Rejection::Full { .. } => "full",
             Rejection::DiskFull(_) => "disk_full",
             Rejection::Flow(_) => "flow",
+            Rejection::Unproven(_) => "unproven",
             Rejection::Fault(_) => "fault",
         }
     }
@@ -173,6 +177,7 @@ impl Rejection {
             }
             Rejection::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
             Rejection::Flow(errors) => format!("流程文件无法读取：{:#}", Bilingual::list(errors, "; ", "；")),
+            Rejection::Unproven(why) => format!("{why:#}"),
             Rejection::Fault(fault) => format!("录音库出错：{fault:#}"),
         };
         Message { zh, en }

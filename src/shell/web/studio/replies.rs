@@ -160,7 +160,7 @@ pub(super) fn refused(refusal: Rejection) -> StudioError {
     let status = match &refusal {
         Rejection::NoSlot(_) | Rejection::NoTake(_) | Rejection::NoRelease(_) | Rejection::NothingBefore => 404,
         Rejection::TooLarge { .. } => 413,
-        Rejection::NotApprover | Rejection::OwnTake | Rejection::NotYours(_) => 403,
+        Rejection::NotApprover | Rejection::Unproven(_) | Rejection::OwnTake | Rejection::NotYours(_) => 403,
         Rejection::Unreadable(_) | Rejection::ChecksFailed(_) | Rejection::NoReason => 422,
         Rejection::State { .. }
         | Rejection::OtherText
