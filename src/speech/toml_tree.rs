@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_bare_star_is_an_error_with_a_remedy() {
         let (_, diagnostics) = read(&"f.toml".into(), "[menu.a]\nkeys.* = \"x\"\n");
-        assert_eq!(diagnostics[0].code, "E10");
+        assert_eq!(diagnostics[0].code, "E00");
         assert!(diagnostics[0].remedy.en.contains("star"));
     }
 }
