@@ -23,8 +23,7 @@ pub fn tag(value: &str) -> String {
     let mut mac = keyed.clone();
     mac.update(value.as_bytes());
     let digest = mac.finalize().into_bytes();
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    digest[..6].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A phone number, receipt number or second factor: comparable, and printed only as a tag.

@@ -405,7 +405,7 @@ impl Reader {
                     "{}：按键 {key} 写有 `differs`，只有菜单的按键可用",
                     table.at
                 ),
-                Bilingual::fixed("remove `differs`", "请删去 `differs`"),
+                REMOVE_DIFFERS,
             );
         }
         choices
@@ -480,6 +480,8 @@ impl Reader {
     }
 }
 
+/// What to do with a `differs` that says nothing.
+pub(super) const REMOVE_DIFFERS: Bilingual = Bilingual::fixed("remove `differs`", "请删去 `differs`");
 /// The kinds of node.
 pub(super) const KINDS: [&str; 12] =
     ["menu", "ask", "say", "lookup", "switch", "hours", "queue", "transfer", "record", "rate", "sms", "callback"];

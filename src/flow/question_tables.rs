@@ -1,6 +1,6 @@
 //! Questions as written → as checked: menus, entries and ratings.
 
-use super::load::Defaults;
+use super::load::{Defaults, REMOVE_DIFFERS};
 use super::model::*;
 use super::read::{Reader, Table};
 use base::{Bilingual, Key, bilingual};
@@ -60,8 +60,7 @@ impl Reader {
                     "{at}：按键 {} 写有 `differs`，但与别处的作用并无不同",
                     choice.key.as_char()
                 );
-                let remedy = Bilingual::fixed("remove `differs`", "请删去 `differs`");
-                self.complain("W01", choice.line, what, remedy);
+                self.complain("W01", choice.line, what, REMOVE_DIFFERS);
             }
         }
         let missing: Vec<Choice> =

@@ -88,17 +88,15 @@ impl Release {
         diagnostics.extend(more);
         let (calendar, more) = Calendar::parse(sources.calendar.1, sources.calendar.0);
         diagnostics.extend(more);
-        // After a line that cannot be read, the rest of its file may be missing: what follows from that is no fault.
         if diagnostics.iter().any(|diagnostic| diagnostic.code == UNREADABLE) {
+            // The rest of that file may be missing, and what follows from that is no fault.
             diagnostics.retain(|diagnostic| SYNTAX.contains(&diagnostic.code));
-            diagnostics.sort_by(|a, b| (&a.file, a.line, a.code).cmp(&(&b.file, b.line, b.code)));
-            diagnostics.dedup();
-            return Err(diagnostics);
+        } else {
+            let file = sources.flow.0.into();
+            let subject = check::Subject { flow: &flow, file: &file, script: &script, calendar: &calendar };
+            let broken = diagnostics.iter().any(|diagnostic| ASTRAY.contains(&diagnostic.code));
+            diagnostics.extend(check::all(&subject, broken));
         }
-        let file = sources.flow.0.into();
-        let subject = check::Subject { flow: &flow, file: &file, script: &script, calendar: &calendar };
-        let broken = diagnostics.iter().any(|diagnostic| ASTRAY.contains(&diagnostic.code));
-        diagnostics.extend(check::all(&subject, broken));
         diagnostics
             .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
         diagnostics.dedup();
@@ -215,7 +213,7 @@ const UNREADABLE: &str = "E00";
 /// Diagnostics of lines, and not of what they mean.
 const SYNTAX: [&str; 3] = [UNREADABLE, "E01", "E11"];
 /// Diagnostics after which the graph's paths cannot be judged.
-const ASTRAY: [&str; 7] = ["E00", "E01", "E02", "E04", "E05", "E06", "E12"];
+const ASTRAY: [&str; 6] = ["E01", "E02", "E04", "E05", "E06", "E12"];
 
 /// What stands in lists of recordings for the text that music does not have.
 const MUSIC_TEXT: &str = "♪";

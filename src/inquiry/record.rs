@@ -171,7 +171,7 @@ pub enum TransferResult {
     NoReport,
     /// The caller had all the transfers that the settings allow.
     Limited,
-    /// No address is set for it: `[phone.desks]`.
+    /// No address is set for it: `phone.desk`.
     NoTarget,
 }
 

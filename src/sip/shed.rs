@@ -33,10 +33,8 @@ impl Dispatcher {
     /// callers do not come back together.
     pub fn shed(&self, datagram: &[u8], arrival: &Arrival, least: Duration) -> Shed {
         if datagram.starts_with(b"ACK ") {
-            let ours = match memmem::find(datagram, TAG_PARAMETER) {
-                Some(at) => plainly_of_to(datagram, at) || acknowledges(datagram),
-                None => memmem::find(datagram, TAG.as_bytes()).is_some() && acknowledges(datagram),
-            };
+            let plainly = memmem::find(datagram, TAG_PARAMETER).is_some_and(|at| plainly_of_to(datagram, at));
+            let ours = plainly || memmem::find(datagram, TAG.as_bytes()).is_some() && acknowledges(datagram);
             return if ours { Shed::Done } else { Shed::Other };
         }
         if !datagram.starts_with(b"INVITE ") {

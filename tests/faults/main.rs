@@ -113,7 +113,7 @@ fn a_disk_that_is_really_full_stops_the_feed_which_goes_on_by_itself() {
         drill.calls.await_more(calls::READY, 1);
         drill.scans.await_more(200);
         disk.empty();
-        drill.await_fresh(Duration::from_secs(30));
+        drill.await_fresh(Duration::from_secs(10));
     }
     drill.end();
 }
@@ -127,7 +127,7 @@ fn a_disk_that_turns_read_only_stops_the_feed_and_no_answer() {
         drill.calls.await_more(calls::READY, 1);
         drill.scans.await_more(200);
         drill.world.writes_fail_with(0);
-        drill.await_fresh(Duration::from_secs(30));
+        drill.await_fresh(Duration::from_secs(10));
     }
     drill.end();
 }
@@ -152,7 +152,7 @@ fn an_upstream_away_for_eight_hours_costs_freshness_and_for_three_days_every_ans
     drill.change(|drill| {
         drill.office.time_has_passed(hours(72));
         drill.office.is_away(false);
-        drill.await_fresh(Duration::from_secs(30));
+        drill.await_fresh(Duration::from_secs(10));
         drill.scans.expect_refusals(false);
     });
     drill.scans.await_more(50);
@@ -183,7 +183,7 @@ fn a_node_that_is_killed_on_a_read_only_disk_comes_back_and_answers() {
         drill.scans.await_more(100);
         drill.calls.await_more(calls::READY, 1);
         drill.world.writes_fail_with(0);
-        drill.await_fresh(Duration::from_secs(30));
+        drill.await_fresh(Duration::from_secs(10));
     }
     drill.end();
 }

@@ -16,7 +16,7 @@ use speech::Diagnostic;
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for notice in subject.flow.notices.iter().filter(|notice| notice.must_hear) {
-        // Of recording callers are told before they come to agents: [`super::recorded`].
+        // The notice that a conversation is recorded has its own check: [`super::recorded`].
         if notice.when != Some(When::Recorded) {
             missed(subject, notice, &mut diagnostics);
         }

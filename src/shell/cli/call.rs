@@ -286,10 +286,7 @@ fn transfer(result: &str) -> Bilingual {
             "not tried: the caller had all the transfers of phone.transfers_per_call_max or phone.transfers_per_caller_max",
             "未转接：已达 phone.transfers_per_call_max 或 phone.transfers_per_caller_max 的次数",
         ),
-        "no_target" => Bilingual::fixed(
-            "not tried: [phone.desks] names no address for it",
-            "未转接：[phone.desks] 中没有对应的地址",
-        ),
+        "no_target" => Bilingual::fixed("not tried: phone.desk has no address", "未转接：phone.desk 没有地址"),
         status => {
             let (english, chinese) = match status {
                 "404" | "484" | "604" => (", no such number", "，号码不存在"),
