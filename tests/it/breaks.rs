@@ -102,7 +102,7 @@ breaks! {
     a_calendar_that_does_not_exist: FLOW, "calendar = \"desk\"" => "calendar = \"dask\"", "E46", ["dask", "desk"];
     a_key_that_is_meant_to_differ_and_does_not: FLOW, "keys.pound = { go = \"rate\", differs = true }" => "keys.pound = { go = \"@back\", differs = true }", "W01", ["menu after_hall", "key #"];
     a_key_of_no_menu_that_is_said_to_differ: FLOW, "keys.pound  = \"receipt\"     # as" => "keys.pound  = { go = \"receipt\", differs = true }     # as", "W01", ["id_tail", "key #"];
-    an_inherited_key_changed: FLOW, "keys.4 = { opt = \"hall.east\",    set = { hall = \"east\" },    go = \"hall\" }" => "keys.star = { opt = \"hall.east\",    set = { hall = \"east\" },    go = \"hall\" }", "W01", ["menu halls", "key *"];
+    an_inherited_key_changed: FLOW, "keys.4 = { opt = \"to_hall.east\",    set = { hall = \"east\" },    go = \"hall\" }" => "keys.star = { opt = \"to_hall.east\",    set = { hall = \"east\" },    go = \"hall\" }", "W01", ["menu halls", "key *"];
     words_that_nothing_says: SCRIPT, "[prompt.bye]" => "[prompt.farewell]\nzh = \"再见。\"\nyue = \"再見。\"\nen = \"Goodbye.\"\n[prompt.bye]", "W02", ["farewell"];
     too_many_options: FLOW, "options       = 6" => "options       = 4", "W03", ["menu halls"];
     a_menu_too_long_to_hear: FLOW, "menu_seconds  = 30" => "menu_seconds  = 5", "W04", ["menu more"];

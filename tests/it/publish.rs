@@ -135,7 +135,7 @@ fn a_release_is_taken_by_new_calls_and_kept_from_calls_in_progress() {
     gateway.await_release(&live_release(data.path()));
     assert_ne!(first, live_release(data.path()));
     let mut after = Phone::dial(gateway.udp);
-    let (halls, guides) = (clip("zh", "opt.hall.central"), clip("zh", "opt.guide.passport"));
+    let (halls, guides) = (clip("zh", "opt.to_hall.central"), clip("zh", "opt.guide.passport"));
     thread::scope(|scope| {
         for phone in &mut before {
             phone.press("3");
