@@ -146,6 +146,11 @@ impl MediaSession {
         self.setup.sending && self.outbound.sent == 0
     }
 
+    /// Whether its peer's sound is recorded as a take or a message.
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
     /// How far apart packets are.
     pub fn ptime(&self) -> Duration {
         self.setup.ptime

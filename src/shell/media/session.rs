@@ -103,6 +103,11 @@ impl Session {
         }
     }
 
+    /// Whether its peer's sound is taken for a recording.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.tap.is_some() || self.stream.is_recording()
+    }
+
     /// Ends its part of the recording.
     pub(crate) fn end_tap(&mut self) {
         if let Some(tap) = self.tap.take() {

@@ -247,6 +247,29 @@ fn closing_says_goodbye_and_frees_the_ports() {
 }
 
 #[test]
+fn a_recording_holds_what_arrived_before_its_end() {
+    for way in ways() {
+        let plane = plane(way, V4, 32);
+        // So many that the threads sleep by the clock, and find the sound and the end of the call together.
+        let mut callers: Vec<Caller> = (0..24).map(|_| Caller::of(&plane, V4)).collect();
+        for caller in &mut callers {
+            let record = MediaCommand::Record { max: Duration::from_secs(9), mode: RecordMode::Whole };
+            plane.command(caller.session.id, record).expect("the thread runs");
+            plane.command(caller.session.id, play(1, Vec::new())).expect("the thread runs");
+            assert!(matches!(caller.event(), Some(MediaEvent::Played(PlayId(1)))), "the recording has begun");
+        }
+        for caller in &callers {
+            (0..5).for_each(|n| caller.speak(n, 0x55));
+            plane.close(caller.session.id);
+        }
+        for caller in &mut callers {
+            let Some(MediaEvent::Recorded { take, .. }) = caller.event() else { panic!("a recording") };
+            assert_eq!(take.octets.len(), 800);
+        }
+    }
+}
+
+#[test]
 fn a_call_that_takes_no_events_loses_its_session() {
     for way in ways() {
         let plane = plane(way, V4, 4);

@@ -78,6 +78,10 @@ pub(super) fn run(shared: Shared, started: impl FnOnce(io::Result<MediaIoInUse>)
             if matches!(order, Order::Quit) {
                 return;
             }
+            if thread.ends_recording(&order) {
+                // What arrived before the order belongs to the recording.
+                thread.receive();
+            }
             thread.obey(order);
         }
         if thread.is_late() {
@@ -111,6 +115,16 @@ impl Thread {
             swept: now,
         };
         Ok((thread, in_use))
+    }
+
+    /// Whether an order ends what is recorded of a peer.
+    fn ends_recording(&mut self, order: &Order) -> bool {
+        let id = match order {
+            Order::Close { id } | Order::EndTap { id } => *id,
+            Order::Command { id, command } if matches!(**command, MediaCommand::StopRecord) => *id,
+            _ => return false,
+        };
+        self.sessions.session(id).is_some_and(|session| session.is_recorded())
     }
 
     fn obey(&mut self, order: Order) {
