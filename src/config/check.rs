@@ -297,6 +297,14 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
         text.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
     match ports {
         Some((first, last)) if (1024..last).contains(&first) => (first, last),
+        Some((first, last)) if first >= last => {
+            let what = bilingual!(
+                "must be FIRST-LAST with the smaller port first: {first} is not below {last}",
+                "应为 起始-结束，起始端口应小于结束端口：{first} 不小于 {last}"
+            );
+            reader.report(KEY, what);
+            (20_000, 29_999)
+        }
         _ => {
             reader.report(
                 KEY,

@@ -41,7 +41,7 @@ pub(crate) use prompts::{OPTION_PAUSE, pause_before};
 use speech::Value;
 use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};
-use waiting::{Looking, Question, Queueing, Recording};
+use waiting::{Looking, Phase, Question, Queueing, Recording};
 
 /// What the words are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,6 +308,11 @@ impl Conversation {
     /// Whether the call takes a message: asks for it, records it, has it reviewed or stores it.
     pub fn is_recording(&self) -> bool {
         matches!(self.state, State::Recording(_))
+    }
+
+    /// Whether the caller's message is recorded, or about to be: not while the caller decides about it.
+    pub(crate) fn takes_message(&self) -> bool {
+        matches!(&self.state, State::Recording(Recording { phase: Phase::Intro | Phase::Taking { .. }, .. }))
     }
 
     /// Whether the call has been ended by the flow.

@@ -275,7 +275,7 @@ impl Session {
             | Kind::Sms(_)
             | Kind::Callback(_) => Bilingual::default(),
         });
-        let speak = if conversation.is_recording() { "  talk 20s" } else { "" };
+        let speak = if conversation.takes_message() { "  talk 20s" } else { "" };
         vec![bilingual!("[{node}]{typed}{speak}{space}{keys}", "[{node}]{typed:#}{speak}{space}{keys:#}")]
     }
 }

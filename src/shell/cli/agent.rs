@@ -26,7 +26,7 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
             let mut status = ask(data, &AgentRequest::List)?;
             add_duties(settings, &mut status)?;
             let text = if *json {
-                serde_json::to_string(&status).map_err(|error| error.to_string())? + "\n"
+                serde_json::to_string_pretty(&status).map_err(|error| error.to_string())? + "\n"
             } else {
                 table(&status)
             };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use base::{Bilingual, bilingual, plural};
 use config::Settings;
 use flow::{PastStep, past_steps};
+use inquiry::{LINE_TEST_STEP, STUDIO_STEP};
 use journal::{CallName, PastCall, StoredRecording, past_call};
 use os::language;
 use release::{hotline, releases};
@@ -170,8 +171,8 @@ fn to_text(
             let result = code(result);
             bilingual!(": {result}", "：{result:#}")
         });
-        let (n, node, title) = (n + 1, &step.node, if n == 0 { title.clone() } else { Bilingual::default() });
-        let step = bilingual!("{n:>3}. {kind}{node}{result}{way}", "{n:>3}. {kind}{node}{result:#}{way:#}");
+        let (n, node, title) = (n + 1, name_of(&step.node), if n == 0 { title.clone() } else { Bilingual::default() });
+        let step = bilingual!("{n:>3}. {kind}{node}{result}{way}", "{n:>3}. {kind}{node:#}{result:#}{way:#}");
         lines.line(&title, &step);
     }
     if steps.is_empty() {
@@ -246,6 +247,15 @@ fn queue(call: &PastCall) -> Option<Bilingual> {
         "{queue}: {outcome}{agent} after {wait:.1} s{taken_over}",
         "{queue}：{outcome:#}{agent:#}，等候 {wait:.1} 秒{taken_over:#}"
     ))
+}
+
+/// The name of a step: as the flow has it, or what the call was if no flow was run.
+fn name_of(node: &str) -> Bilingual {
+    match node {
+        LINE_TEST_STEP => Bilingual::fixed(LINE_TEST_STEP, "（线路测试）"),
+        STUDIO_STEP => Bilingual::fixed(STUDIO_STEP, "（电话录音）"),
+        node => node.to_owned().into(),
+    }
 }
 
 /// A step of what agents did, in words.
@@ -338,6 +348,9 @@ fn sound(call: &PastCall) -> Bilingual {
         let ms = time.as_secs_f64() * 1000.0;
         bilingual!("round trip {ms:.1} ms", "往返时延 {ms:.1} 毫秒")
     }));
-    parts.extend(call.srtp.as_ref().map(|suite| format!("SRTP {suite}").into()));
+    parts.extend(call.srtp.as_deref().map(|suite| match suite {
+        "none" => Bilingual::fixed("not encrypted", "未加密"),
+        suite => format!("SRTP {suite}").into(),
+    }));
     if parts.is_empty() { Bilingual::fixed("not measured", "未测量") } else { Bilingual::list(&parts, ", ", "，") }
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(settings: &Settings, command: CallBackCommand) -> Result<(), B
         })?;
     match (command, reply) {
         (CallBackCommand::List { json: true }, CallBackReply::Wishes(wishes)) => {
-            print(serde_json::to_string(&wishes).map_err(|error| error.to_string())? + "\n");
+            print(serde_json::to_string_pretty(&wishes).map_err(|error| error.to_string())? + "\n");
         }
         (CallBackCommand::List { json: false }, CallBackReply::Wishes(wishes)) => print(table(settings, &wishes)),
         (CallBackCommand::List { .. }, CallBackReply::NotWaiting) => {

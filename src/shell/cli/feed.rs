@@ -128,7 +128,8 @@ fn packed(
     }
     let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));
     for packed in input::pack_lines(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
-        say!("{} {} lines", "{}：{} 行", packed.path.display(), packed.lines);
+        let s = if packed.lines == 1 { "" } else { "s" };
+        say!("{} {} line{s}", "{}：{} 行", packed.path.display(), packed.lines);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -125,7 +125,7 @@ fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Resul
     if let Some(out) = out.filter(|out| *out != Path::new("-") && out.exists()) {
         return Err(io_fault(out, &io::ErrorKind::AlreadyExists.into()));
     }
-    releases::append_audit(settings, &by.entry(&format!("message play {ticket}"), None))?;
+    releases::append_audit(settings, &by.asked()?.entry(&format!("message play {ticket}"), None))?;
     match out {
         None => print(format!("{}\n", recording.display())),
         Some(out) if out == Path::new("-") => {
@@ -171,7 +171,7 @@ fn write_new(sound: &[u8], to: &Path) -> Result<(), Bilingual> {
 }
 
 fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), Bilingual> {
-    let message = find(settings, ticket)?;
+    let (message, by) = (find(settings, ticket)?, by.asked()?);
     if mark_done(&settings.data.folder, &message.ticket, clock::timestamp(), &by.name())? {
         releases::append_audit(settings, &by.entry(&format!("message done {ticket}"), None))?;
         say!("message {ticket} is done", "留言 {ticket} 已办结");
@@ -194,7 +194,7 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
         ));
     }
     let (messages, zone) = (messages(settings, new)?, zone(settings));
-    releases::append_audit(settings, &by.entry(&format!("message export {}", messages.len()), None))?;
+    releases::append_audit(settings, &by.asked()?.entry(&format!("message export {}", messages.len()), None))?;
     let mut table = String::from("ticket,at,length_s,mailbox,state,file,number\n");
     let mut missing = 0;
     for message in &messages {
@@ -218,10 +218,11 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
     let path = folder.join("messages.csv");
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     written.and_then(|mut file| file.write_all(table.as_bytes())).map_err(failed)?;
-    say!("{} messages are in {}", "{} 条留言已写入 {}", messages.len(), folder.display());
+    let (n, s) = (messages.len(), plural(messages.len()));
+    say!("{n} message{s} written to {}", "{n} 条留言已写入 {}", folder.display());
     if missing > 0 {
         return Err(bilingual!(
-            "{missing} recordings are missing; messages.csv says which",
+            "recordings missing: {missing}; messages.csv says which",
             "缺少 {missing} 条录音；messages.csv 中有说明"
         ));
     }

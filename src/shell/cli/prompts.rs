@@ -192,7 +192,8 @@ fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool, zone: &TimeZone) -
         }
     }
     print(&text);
-    say!("{} takes", "共 {} 条录音", takes.len());
+    let (n, s) = (takes.len(), plural(takes.len()));
+    say!("{n} take{s}", "共 {n} 条录音");
     Ok(())
 }
 
@@ -312,7 +313,8 @@ fn export(studio: &Studio, file: &Path, wanted: &SlotFilter) -> Result<(), Rejec
             let out = File::create(&new).map_err(|error| fault(&new, &error))?;
             let files = studio.export(&out, wanted)?;
             out.sync_all().and_then(|()| fs::rename(&new, file)).map_err(|error| fault(file, &error))?;
-            say!("{files} files in {}", "已将 {files} 个文件写入 {}", file.display());
+            let s = plural(files);
+            say!("{files} file{s} in {}", "已将 {files} 个文件写入 {}", file.display());
             return Ok(());
         }
     };

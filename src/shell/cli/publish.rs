@@ -127,6 +127,7 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
 /// Sets the duty officer's switch, or shows it.
 pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By, json: bool) -> Result<ExitCode, Errors> {
     if let Some(on) = on {
+        let by = by.asked().map_err(one)?;
         releases::set_emergency(settings, on).map_err(one)?;
         let what = if on { "emergency on" } else { "emergency off" };
         releases::append_audit(settings, &by.entry(what, None)).map_err(one)?;

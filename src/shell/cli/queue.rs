@@ -21,7 +21,7 @@ pub(crate) fn run(settings: &Settings, command: &QueueCommand) -> Result<(), Bil
         QueueCommand::List { json } => {
             let status = ask(data, &AgentRequest::List)?;
             let text = if *json {
-                serde_json::to_string(&status.queues).map_err(|error| error.to_string())? + "\n"
+                serde_json::to_string_pretty(&status.queues).map_err(|error| error.to_string())? + "\n"
             } else {
                 table(&status.queues, language::current())
             };

@@ -68,7 +68,8 @@ fn list(settings: &Settings, filter: &RecordingFilter, json: bool, zone: &TimeZo
         lines.push_str(&format!("{id}  {at}  {length}  {queue:<12} {agent:<12} {call}{pauses}{cut}\n"));
     }
     print(lines);
-    say!("{} recordings", "共 {} 条录音", found.len());
+    let (n, s) = (found.len(), plural(found.len()));
+    say!("{n} recording{s}", "共 {n} 条录音");
     Ok(())
 }
 
@@ -113,6 +114,7 @@ fn export(settings: &Settings, id: &str, out: &Path, by: &By) -> Result<(), Bili
     let sound = RecordingSound::open(&found.path, found.is_whole).map_err(failed)?;
     // A wrong key is found before a file is made, and before the audit log says that it was.
     sound.read(0, 4096).map_err(failed)?;
+    let by = by.asked()?;
     let to_failed = |error: io::Error| io_fault(out, &error);
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out).map_err(to_failed)?;
     let written = releases::append_audit(settings, &by.entry(&format!("recording export {id}"), None));
@@ -132,7 +134,7 @@ fn export(settings: &Settings, id: &str, out: &Path, by: &By) -> Result<(), Bili
 /// The file goes before its row, so that no sound is left that no list shows.
 fn delete(settings: &Settings, id: &str, by: &By) -> Result<(), Bilingual> {
     let found = find(settings, id)?;
-    releases::append_audit(settings, &by.entry(&format!("recording delete {id}"), None))?;
+    releases::append_audit(settings, &by.asked()?.entry(&format!("recording delete {id}"), None))?;
     match fs::remove_file(&found.path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_fault(&found.path, &error)),
         Ok(()) | Err(_) => {}

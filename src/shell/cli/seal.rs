@@ -49,10 +49,10 @@ pub(crate) fn run(settings: &Settings, undo: bool) -> Result<(), Bilingual> {
     }
     match undo {
         true => {
-            say!("{done} recordings opened, {left} were in clear already", "已解密 {done} 条录音，{left} 条原为明文")
+            say!("recordings opened: {done}; in clear already: {left}", "已解密 {done} 条录音，{left} 条原为明文")
         }
         false => {
-            say!("{done} recordings sealed, {left} were sealed already", "已加密 {done} 条录音，{left} 条原已加密")
+            say!("recordings sealed: {done}; sealed already: {left}", "已加密 {done} 条录音，{left} 条原已加密")
         }
     }
     if undo {

@@ -29,7 +29,7 @@ pub(crate) fn run(settings: &Settings, command: SmsCommand) -> Result<(), Biling
             let is_off = matches!(reply, SmsReply::Off);
             let messages = if is_off { Vec::new() } else { messages(reply)? };
             if json {
-                print(serde_json::to_string(&messages).map_err(|error| error.to_string())? + "\n");
+                print(serde_json::to_string_pretty(&messages).map_err(|error| error.to_string())? + "\n");
             } else {
                 print(table(settings, &messages));
             }

@@ -128,7 +128,7 @@ fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
     );
     if *lost > 0 {
         return Err(bilingual!(
-            "{lost} messages are missing: they came faster than they were fetched",
+            "messages missing: {lost}; they came faster than they were fetched",
             "缺少 {lost} 条信令：到达过快，未能取完"
         ));
     }

@@ -42,7 +42,7 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     }
     text.push_str(&served(settings, welcome.hotline));
     let media = media_sockets(welcome.media_io);
-    text.push_str(&format!("media {media}\n"));
+    text.push_str(&line(&bilingual!("media {media}", "语音收发 {media:#}")));
     if let Some(page) = sockets.web.studio().filter(|_| welcome.accounts.is_empty()) {
         text.push_str(&line(&bilingual!("studio http://{page}/studio", "录音工作室 http://{page}/studio")));
     }
@@ -64,18 +64,20 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         tracing::warn!(%error, "the standard output cannot be written");
     }
-    tracing::info!(phone = phone.join(","), web = pages.join(","), media, "ready");
+    tracing::info!(phone = phone.join(","), web = pages.join(","), media = media.en.as_ref(), "ready");
 }
 
 /// How media threads read and write their sockets, and why not by io_uring if that was to be tried.
-fn media_sockets(threads: &[MediaIoInUse]) -> String {
-    let of = |thread: &MediaIoInUse| match &thread.instead {
-        Some(reason) => format!("{} (io_uring cannot be used here: {reason})", thread.name),
-        None => thread.name.to_owned(),
+fn media_sockets(threads: &[MediaIoInUse]) -> Bilingual {
+    let of = |thread: &MediaIoInUse| match (thread.name, &thread.instead) {
+        (name, Some(reason)) => {
+            bilingual!("{name} (io_uring cannot be used here: {reason})", "{name}（此处不能使用 io_uring：{reason}）")
+        }
+        (name, None) => name.to_owned().into(),
     };
-    let mut ways: Vec<String> = threads.iter().map(of).collect();
+    let mut ways: Vec<Bilingual> = threads.iter().map(of).collect();
     ways.dedup();
-    ways.join(", ")
+    Bilingual::list(&ways, ", ", "、")
 }
 
 /// Which release callers hear, and whether the edited files are another.
@@ -95,7 +97,7 @@ fn served(settings: &Settings, hotline: &Hotline) -> String {
             "；工作文件与其不同：jindu publish 使其生效",
         ),
         Err(errors) => bilingual!(
-            ", and the edited files have {} errors: see jindu check",
+            ", and the edited files have errors ({}): see jindu check",
             "；工作文件有 {} 处错误：见 jindu check",
             errors.len()
         ),

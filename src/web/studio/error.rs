@@ -176,8 +176,8 @@ fn of_request(problem: &RequestError) -> Message {
         RequestError::Busy { .. } | RequestError::ClientShare { .. } => "服务器正忙，请稍候几秒再试。".into(),
         RequestError::NotFound => {
             return Message {
-                zh: "此网址下没有内容：录音工作室的页面在 /studio。".into(),
-                en: "There is nothing at this address: the studio's page is at /studio.".into(),
+                zh: "此网址下没有内容：录音工作室在 /studio，坐席页面在 /agent。".into(),
+                en: "There is nothing at this address: the studio is at /studio, the agents' page at /agent.".into(),
             };
         }
         RequestError::Method { allow } => format!("此网址只接受 {allow}。"),

@@ -1,14 +1,19 @@
 //! `--who` and `--why`.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
+use base::Bilingual;
 use os::clock;
+use os::language::shown;
 use release::releases::Entry;
+
+use crate::say::text;
 
 /// The actor and the reason, for the audit log.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct By {
-    /// Who does it, for the audit log; the user of the terminal where none is given
+    /// Who does it, for the audit log; where none is given, the user of the terminal, who may be asked
     #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
     /// Why, for the audit log
@@ -35,6 +40,25 @@ impl By {
         self.who.clone().or_else(user).unwrap_or_else(number)
     }
 
+    /// What was not given, asked for where a person types; a program is asked nothing.
+    ///
+    /// # Errors
+    /// The terminal cannot be read.
+    pub(crate) fn asked(&self) -> Result<By, Bilingual> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(self.clone());
+        }
+        let who = match &self.who {
+            Some(who) => Some(who.clone()),
+            None => typed(&WHO, Some(&self.name()))?,
+        };
+        let why = match &self.why {
+            Some(why) => Some(why.clone()),
+            None => typed(&WHY, None)?,
+        };
+        Ok(By { who, why })
+    }
+
     /// A line of the audit log, at the present time.
     pub(crate) fn entry(&self, what: &str, release: Option<&str>) -> Entry {
         self.entry_of(self.name(), what, release)
@@ -51,3 +75,16 @@ impl By {
         }
     }
 }
+
+/// A line that a person types at a question; nothing where it is left empty.
+fn typed(question: &Bilingual, otherwise: Option<&str>) -> Result<Option<String>, Bilingual> {
+    let otherwise = otherwise.map_or_else(String::new, |otherwise| format!(" [{otherwise}]"));
+    let failed = |error: io::Error| Bilingual::from(error.to_string());
+    write!(io::stderr(), "{}{otherwise}{}", shown(question), text!(": ", "：")).map_err(failed)?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(failed)?;
+    Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
+}
+
+const WHO: Bilingual = Bilingual::fixed("Your name, for the audit log", "您的姓名（写入审计日志）");
+const WHY: Bilingual = Bilingual::fixed("The reason, for the audit log", "原因（写入审计日志）");
