@@ -17,7 +17,7 @@ use std::num::NonZeroU32;
 use std::time::Instant;
 
 use inquiry::Availability;
-use sip::{NumberPlan, matches_user};
+use sip::{NumberPlan, UserPart};
 
 /// What admission goes by.
 #[derive(Clone, Debug)]
@@ -167,8 +167,18 @@ impl Rejection {
 #[derive(Debug)]
 pub struct Admission {
     rules: AdmissionRules,
+    numbers: Numbers,
     trunks: Vec<TrunkCalls>,
     line_tests: usize,
+}
+
+/// The numbers of the rules, read once.
+#[derive(Debug)]
+struct Numbers {
+    line_test: Option<UserPart>,
+    studio: Option<UserPart>,
+    /// Of each trunk.
+    hotline: Vec<Vec<UserPart>>,
 }
 
 /// The calls of one trunk.
@@ -195,7 +205,7 @@ impl Admission {
     /// Admission by these rules, with every trunk at its full allowance.
     pub fn new(rules: AdmissionRules) -> Self {
         let trunks = vec![TrunkCalls::default(); rules.trunks.len()];
-        Admission { rules, trunks, line_tests: 0 }
+        Admission { numbers: Numbers::of(&rules), rules, trunks, line_tests: 0 }
     }
 
     /// Decides on one new call, by what the node says to new calls and the number of calls to the recording service.
@@ -216,7 +226,9 @@ impl Admission {
         if !calls.pace(now, rules.calls_per_second_max) {
             return Err(Rejection::TooFast);
         }
-        let purpose = self.rules.purpose(rules, call.user).ok_or(Rejection::NoSuchNumber)?;
+        let user = UserPart::read(call.user, &self.rules.number_plan);
+        let is = |number: &UserPart| number.is_same(&user, &self.rules.number_plan);
+        let purpose = self.numbers.purpose((call.trunk, rules), is).ok_or(Rejection::NoSuchNumber)?;
         match node {
             Availability::Draining => return Err(Rejection::Draining),
             Availability::Full => return Err(Rejection::Full),
@@ -292,17 +304,26 @@ impl Admission {
     }
 }
 
-impl AdmissionRules {
-    fn purpose(&self, trunk: &TrunkRules, user: &str) -> Option<Purpose> {
-        let is = |number: &String| matches_user(number, user, &self.number_plan);
-        if self.line_test.as_ref().is_some_and(is) {
+impl Numbers {
+    fn of(rules: &AdmissionRules) -> Numbers {
+        let read = |number: &String| UserPart::read(number, &rules.number_plan);
+        Numbers {
+            line_test: rules.line_test.as_ref().map(read),
+            studio: rules.studio.as_ref().map(read),
+            hotline: rules.trunks.iter().map(|trunk| trunk.numbers.iter().map(read).collect()).collect(),
+        }
+    }
+
+    /// What a call by a trunk to the number for which `is` is true is for.
+    fn purpose(&self, (place, trunk): (usize, &TrunkRules), is: impl Fn(&UserPart) -> bool) -> Option<Purpose> {
+        if self.line_test.as_ref().is_some_and(&is) {
             return trunk.line_test.then_some(Purpose::LineTest);
         }
-        if self.studio.as_ref().is_some_and(is) {
+        if self.studio.as_ref().is_some_and(&is) {
             return trunk.studio.then_some(Purpose::Studio);
         }
-        let ours = trunk.numbers.is_empty() || trunk.numbers.iter().any(is);
-        ours.then_some(Purpose::Hotline)
+        let numbers = self.hotline.get(place)?;
+        (numbers.is_empty() || numbers.iter().any(is)).then_some(Purpose::Hotline)
     }
 }
 

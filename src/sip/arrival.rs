@@ -164,21 +164,29 @@ impl fmt::Debug for Outgoing {
 /// Where the response to a request with this Via goes; without a readable Via, the source address.
 pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
     let Arrival { transport, source, local } = *arrival;
-    let port = match via {
-        Some(via) => via.port.unwrap_or_else(|| transport.default_port()),
-        None => source.port(),
-    };
-    let sent_by = SocketAddr::new(source.ip(), port);
     match transport {
         Transport::Tcp | Transport::Tls => {
-            let otherwise = Target::Address { transport, local, to: sent_by };
+            let otherwise = Target::Address { transport, local, to: sent_by(via, arrival) };
             Target::Same { transport, local, peer: source, otherwise: Some(Box::new(otherwise)) }
         }
         Transport::Udp => {
-            let peer = if via.is_none_or(|via| via.rport) { source } else { sent_by };
+            let peer = datagram_reply_address(via, arrival);
             Target::Same { transport, local, peer, otherwise: None }
         }
     }
+}
+
+/// Where the response to a datagram goes.
+pub(super) fn datagram_reply_address(via: Option<&Via>, arrival: &Arrival) -> SocketAddr {
+    if via.is_none_or(|via| via.rport) { arrival.source } else { sent_by(via, arrival) }
+}
+
+fn sent_by(via: Option<&Via>, arrival: &Arrival) -> SocketAddr {
+    let port = match via {
+        Some(via) => via.port.unwrap_or_else(|| arrival.transport.default_port()),
+        None => arrival.source.port(),
+    };
+    SocketAddr::new(arrival.source.ip(), port)
 }
 
 /// Where a request with this first-hop URI goes (RFC 3261 §8.1.2). `None` for a URI that names no host: `tel:`, port 0, or

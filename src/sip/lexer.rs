@@ -10,7 +10,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2_iter};
 
 use super::grammar::{self, Method};
 use super::limits;
@@ -183,7 +183,9 @@ impl Head {
 
     fn read_line(&mut self, line: Range<usize>) {
         let text = &self.text[line.clone()];
-        let Some(colon) = text.find(':') else { return self.leave_out(line, "a header line has no colon") };
+        let Some(colon) = memchr(b':', text.as_bytes()) else {
+            return self.leave_out(line, "a header line has no colon");
+        };
         let name = text[..colon].trim_end_matches([' ', '\t']);
         if name.is_empty() || !name.bytes().all(grammar::is_token) {
             return self.leave_out(line, "a header name is not a token");
@@ -245,19 +247,65 @@ pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
 
 /// The end of the line at `at` without its line break, and where the next begins.
 fn line_end(text: &str, at: usize) -> (usize, usize) {
-    match text[at..].find('\n') {
+    match memchr(b'\n', &text.as_bytes()[at..]) {
         Some(length) => (at + length - usize::from(text[at..at + length].ends_with('\r')), at + length + 1),
         None => (text.len(), text.len()),
     }
 }
 
+/// The headers of a request's head that needs no mending, each a name and a value as [`Head`] reads them, where they lie. `None`
+/// in place of a line that the lexer would mend, leave out or refuse; the rest is not to be read then.
+pub(super) struct PlainLines<'a> {
+    rest: &'a str,
+    left: usize,
+}
+
+impl<'a> PlainLines<'a> {
+    /// `None` unless the head is UTF-8 and begins with a request line.
+    pub(super) fn of_request(head: &'a [u8]) -> Option<PlainLines<'a>> {
+        let mut lines = PlainLines { rest: std::str::from_utf8(head).ok()?, left: limits::HEADER_LINES };
+        let start = read_start_line(lines.line()?).ok()?;
+        matches!(start, Start::Request { .. }).then_some(lines)
+    }
+
+    /// The next line, which ends with CR LF and has no other of either.
+    fn line(&mut self) -> Option<&'a str> {
+        let end = memchr(b'\r', self.rest.as_bytes())?;
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = rest.strip_prefix("\r\n")?;
+        (line.len() <= limits::LINE_BYTES && memchr(b'\n', line.as_bytes()).is_none()).then_some(line)
+    }
+
+    fn header(&mut self) -> Option<(HeaderName, &'a str)> {
+        self.left = self.left.checked_sub(1)?;
+        let (name, value) = self.line()?.split_once(':')?;
+        let name = name.trim_end_matches([' ', '\t']);
+        let is_name = !name.is_empty() && name.bytes().all(grammar::is_token);
+        is_name.then(|| (HeaderName::read(name), value.trim_matches([' ', '\t'])))
+    }
+}
+
+impl<'a> Iterator for PlainLines<'a> {
+    type Item = Option<(HeaderName, &'a str)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() { None } else { Some(self.header()) }
+    }
+}
+
 /// The head as text: unfolded (RFC 3261 §7.3.1), without CR or LF inside a line, replaced where it is not UTF-8.
 fn clean(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let next = |at: usize| text.as_bytes().get(at + 1).copied();
-    let folded = text.match_indices('\n').any(|(at, _)| matches!(next(at), Some(b' ' | b'\t')));
-    let stray = || text.match_indices('\r').any(|(at, _)| next(at).is_some_and(|next| next != b'\n'));
-    if folded || stray() { unfold(text) } else { text }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    let octets = text.as_bytes();
+    let is_mended = memchr2_iter(b'\n', b'\r', octets).any(|at| match (octets[at], octets.get(at + 1)) {
+        (b'\n', Some(next)) => matches!(next, b' ' | b'\t'),
+        (_, Some(next)) => *next != b'\n',
+        (_, None) => false,
+    });
+    if is_mended { unfold(text) } else { text }
 }
 
 fn unfold(text: String) -> String {

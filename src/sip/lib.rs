@@ -47,6 +47,6 @@ pub use leg::{EndCause, EndedLeg, Invitation, Late, Leg, LegInput, LegOutput, Lo
 pub use lexer::{Fault, HeaderName};
 pub use message::{LegKey, MalformedMessage, Message, parse_datagram};
 pub use name_addr::NameAddr;
-pub use number::{Number, NumberPlan, matches_user};
-pub use shed::{Shed, spread};
+pub use number::{Number, NumberPlan, UserPart, matches_user};
+pub use shed::{Shed, ShedReplies, spread};
 pub use stream::{Frame, StreamFramer};

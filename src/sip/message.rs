@@ -43,7 +43,7 @@ impl fmt::Debug for Message {
 }
 
 /// What identifies a leg: Call-ID and remote tag. Its debug form identifies no caller.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct LegKey {
     /// The Call-ID value as written.
     pub call_id: String,

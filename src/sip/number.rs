@@ -57,7 +57,7 @@ impl fmt::Debug for Number {
 }
 
 /// A number without what may stand before it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Form {
     /// Of another country: all its digits.
     Foreign(String),
@@ -87,14 +87,13 @@ impl Number {
         if !digits.chars().all(dialled) || !digits.contains(|c: char| c.is_ascii_digit()) || digits.len() > DIGITS_MAX {
             return None;
         }
-        let context = [own_params, &uri::unescape(params)].iter().find_map(|params| global_context(params));
+        let context = [own_params, &*uri::unescape(params)].iter().find_map(|params| global_context(params));
         Some(Number { global, digits: digits.to_owned(), context })
     }
 
     /// Whether both are the same number.
     pub fn is_same(&self, other: &Number, plan: &NumberPlan) -> bool {
-        let (ours, theirs) = (self.forms(plan), other.forms(plan));
-        ours.iter().any(|form| theirs.iter().any(|other| form.equals(other, plan)))
+        have_one_in_common(&self.forms(plan), &other.forms(plan), plan)
     }
 
     /// The number in the one form that all its spellings share: for telling callers apart.
@@ -151,6 +150,13 @@ impl Number {
     }
 }
 
+/// Prints no digit.
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Form(_)")
+    }
+}
+
 impl Form {
     fn equals(&self, other: &Form, plan: &NumberPlan) -> bool {
         match (self, other) {
@@ -169,17 +175,40 @@ impl Form {
 
 /// Whether a user part is one of the numbers or names that are configured: numbers as numbers, names as written.
 pub fn matches_user(configured: &str, user: &str, plan: &NumberPlan) -> bool {
-    match (Number::read(configured), Number::read(user)) {
-        (Some(configured), Some(user)) => configured.is_same(&user, plan),
-        (None, None) => name_of(configured) == name_of(user),
-        (Some(_), None) | (None, Some(_)) => false,
+    UserPart::read(configured, plan).is_same(&UserPart::read(user, plan), plan)
+}
+
+/// A user part, read once to be compared with others: a number in its forms, or a name without its parameters.
+#[derive(Debug)]
+pub struct UserPart(Spelling);
+
+#[derive(Debug)]
+enum Spelling {
+    Number(Vec<Form>),
+    Name(String),
+}
+
+impl UserPart {
+    /// Reads a user part as written.
+    pub fn read(user: &str, plan: &NumberPlan) -> UserPart {
+        UserPart(match Number::read(user) {
+            Some(number) => Spelling::Number(number.forms(plan)),
+            None => Spelling::Name(uri::unescape(user).split(';').next().unwrap_or("").to_owned()),
+        })
+    }
+
+    /// Whether both are the same number, or the same name. Both were read by this plan.
+    pub fn is_same(&self, other: &UserPart, plan: &NumberPlan) -> bool {
+        match (&self.0, &other.0) {
+            (Spelling::Number(ours), Spelling::Number(theirs)) => have_one_in_common(ours, theirs, plan),
+            (Spelling::Name(ours), Spelling::Name(theirs)) => ours == theirs,
+            (Spelling::Number(_), Spelling::Name(_)) | (Spelling::Name(_), Spelling::Number(_)) => false,
+        }
     }
 }
 
-/// A name without its parameters.
-fn name_of(user: &str) -> String {
-    let user = uri::unescape(user);
-    user.split(';').next().unwrap_or("").to_owned()
+fn have_one_in_common(ours: &[Form], theirs: &[Form], plan: &NumberPlan) -> bool {
+    ours.iter().any(|form| theirs.iter().any(|other| form.equals(other, plan)))
 }
 
 fn international(digits: &str, country: &str) -> Form {

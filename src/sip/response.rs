@@ -99,7 +99,7 @@ fn has_tag(value: &str) -> bool {
 }
 
 /// The topmost Via with `received`, and `rport` if it was asked for (RFC 3261 §18.2.1, RFC 3581 §4).
-fn write_top_via(text: &mut String, line: &str, via: &Via, arrival: &Arrival) {
+pub(super) fn write_top_via(text: &mut String, line: &str, via: &Via, arrival: &Arrival) {
     let (value, more) = grammar::first_value(line).unwrap_or((line, None));
     let end = value.find(';').unwrap_or(value.len());
     let _ = write!(text, "Via: {}", value[..end].trim_end());

@@ -1,7 +1,10 @@
 //! `sip:`, `sips:` and `tel:` URIs in their parts (RFC 3261 §19.1, RFC 3966).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+
+use memchr::memchr;
 
 use super::grammar::{GrammarError, param};
 
@@ -149,8 +152,11 @@ pub(crate) fn address(host: &str) -> Option<IpAddr> {
 }
 
 /// Decodes `%41` escapes; a malformed escape stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
-pub(crate) fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
+    if memchr(b'%', bytes).is_none() {
+        return Cow::Borrowed(text);
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
@@ -170,7 +176,7 @@ pub(crate) fn unescape(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use metrics::{Metrics, SipDrop};
 use os::{clock, memory};
 use sip::{
     Arrival, Dispatcher, Disposition, Late, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed,
-    Transport, spread,
+    ShedReplies, Transport, spread,
 };
 
 /// Takes every SIP message of a node.
@@ -362,21 +362,24 @@ impl Receiver for UserAgent {
         self.overload.read(clock::now(), age, datagrams);
     }
 
-    fn screen(&self, datagram: &[u8], arrival: &Arrival) -> Screening {
+    fn screen(&self, datagram: &[u8], arrival: &Arrival, replies: &mut ShedReplies) -> Screening {
         let now = clock::now();
         if !self.overload.is_over(now) {
             return Screening::Parse;
         }
         let trunk = self.trunk_of(arrival).filter(|trunk| self.overload.sheds(now, *trunk));
         let Some(trunk) = trunk else { return Screening::Parse };
-        match self.dispatcher.shed(datagram, arrival, self.shared.settings.retry_after) {
+        match self.dispatcher.shed(datagram, arrival, self.shared.settings.retry_after, replies) {
             Shed::Other => Screening::Parse,
-            Shed::Done => Screening::Drop,
+            Shed::Done => Screening::Done,
             // The INVITE of a call in progress came again.
-            Shed::Call(key, _) if self.registry.contains(&key) => Screening::Parse,
-            Shed::Call(_, reply) => {
+            Shed::Call(_) if self.registry.contains(replies.key()) => {
+                replies.withdraw();
+                Screening::Parse
+            }
+            Shed::Call(_) => {
                 self.count_shed(trunk);
-                Screening::Reply(reply)
+                Screening::Done
             }
         }
     }

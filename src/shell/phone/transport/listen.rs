@@ -21,7 +21,7 @@ use config::Transport as Listening;
 use dns::Resolver;
 use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
-use sip::{Arrival, Outgoing, Transport, parse_datagram};
+use sip::{Arrival, ShedReplies, Transport, parse_datagram};
 use tls::TlsContext;
 
 /// All SIP sockets of a node.
@@ -178,14 +178,15 @@ async fn read_datagrams(
 ) -> io::Error {
     let (local, socket) = &sockets[number];
     let mut datagrams = Datagrams::default();
-    let mut replies = Vec::new();
+    let mut replies = ShedReplies::default();
     loop {
         match socket.async_io(Interest::READABLE, || datagrams.receive(socket.as_fd())).await {
             Ok((count, age)) => {
                 receiver.waited(age, count);
                 let read = (0..count).filter_map(|n| datagrams.get(n));
-                replies.extend(read.filter_map(|datagram| give(&datagram, *local, &*receiver, &tap)));
-                sender.send_replies(number, &mut replies);
+                read.for_each(|datagram| give(&datagram, *local, &*receiver, (&tap, &mut replies)));
+                sender.send_replies(number, &replies);
+                replies.clear();
             }
             // An ICMP error names one peer that is gone; the socket is sound.
             Err(error) if is_of_one_peer(&error) => {}
@@ -194,24 +195,22 @@ async fn read_datagrams(
     }
 }
 
-/// Gives a datagram to the receiver; returns the response that it got unparsed.
-fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver, tap: &Tap) -> Option<Outgoing> {
+/// Gives a datagram to the receiver; a response that it gets unparsed is added to the replies.
+fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver, (tap, replies): (&Tap, &mut ShedReplies)) {
     let Datagram { octets, source } = *datagram;
     let arrival = Arrival { transport: Transport::Udp, source, local };
     if !receiver.accepts(Transport::Udp, source.ip()) {
-        return None;
+        return;
     }
     tap.received(&arrival, octets);
-    match receiver.screen(octets, &arrival) {
+    match receiver.screen(octets, &arrival, replies) {
         Screening::Parse => {}
-        Screening::Drop => return None,
-        Screening::Reply(reply) => return Some(reply),
+        Screening::Done => return,
     }
     match parse_datagram(octets) {
         Ok(message) => drop(receiver.message(message, &arrival)),
         Err(malformed) => receiver.malformed(&malformed, &arrival),
     }
-    None
 }
 
 /// TLS and its handshakes in progress.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
-use sip::{Arrival, MalformedMessage, Message, Outgoing, Transport};
+use sip::{Arrival, MalformedMessage, Message, ShedReplies, Transport};
 
 /// Ends once a message that had to wait is taken, or is answered otherwise.
 pub type Backlog = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -15,10 +15,8 @@ pub type Backlog = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub enum Screening {
     /// It is parsed.
     Parse,
-    /// It needs nothing more.
-    Drop,
-    /// It gets this response unparsed, because more calls come than are answered in time.
-    Reply(Outgoing),
+    /// It needs nothing more: it has its reply, or gets none.
+    Done,
 }
 
 /// Takes what the sockets receive. No method may block: all of them run on the tasks that read the sockets.
@@ -32,8 +30,9 @@ pub trait Receiver: Send + Sync {
     /// So many datagrams were read, the oldest of which had waited for `age`.
     fn waited(&self, age: Duration, datagrams: usize);
 
-    /// What becomes of a datagram, before it is parsed.
-    fn screen(&self, datagram: &[u8], arrival: &Arrival) -> Screening;
+    /// What becomes of a datagram, before it is parsed. Its response is added to `replies` if more calls come than are answered
+    /// in time.
+    fn screen(&self, datagram: &[u8], arrival: &Arrival, replies: &mut ShedReplies) -> Screening;
 
     /// Takes one message. A stream is read on once the backlog is over, since its far end sends nothing twice; after a
     /// datagram there is none.

@@ -19,7 +19,7 @@ use super::receiver::Receiver;
 use super::streams::Streams;
 use super::tap::Tap;
 use dns::{DnsError, Located, Resolver};
-use sip::{Arrival, Outgoing, Target, Transport};
+use sip::{Arrival, Outgoing, ShedReplies, Target, Transport};
 use tls::TlsContext;
 
 /// The UDP sockets, by the address that each is bound to.
@@ -94,31 +94,22 @@ impl Sender {
         self.send_to(outgoing.to, Waiting::new(outgoing.bytes, failed));
     }
 
-    /// Sends responses to what a UDP socket received in few system calls, and leaves `replies` empty. One that is lost is
-    /// sent again when its request is.
-    pub(super) fn send_replies(&self, number: usize, replies: &mut Vec<Outgoing>) {
-        let Some((local, socket)) = self.sockets.get(number) else { return };
-        let mut batch = Vec::with_capacity(replies.len());
-        for reply in replies.drain(..) {
-            match reply.to {
-                Target::Same { transport: Transport::Udp, local: by, peer, .. } if by == *local => {
-                    batch.push((reply.bytes, peer));
-                }
-                _ => self.send(reply, || {}),
-            }
-        }
+    /// Sends responses to what a UDP socket received in few system calls. One that is lost is sent again when its request is.
+    pub(super) fn send_replies(&self, number: usize, replies: &ShedReplies) {
+        let Some((local, socket)) = self.sockets.get(number).filter(|_| !replies.is_empty()) else { return };
+        let batch: Vec<(&[u8], SocketAddr)> = replies.iter().collect();
         let mut rest = &batch[..];
         while !rest.is_empty() {
             let (sent, error) = os::datagrams::send(socket.as_fd(), rest);
-            for (bytes, peer) in &rest[..sent] {
-                self.tap.sent(Transport::Udp, *local, *peer, bytes);
+            for (octets, peer) in &rest[..sent] {
+                self.tap.sent(Transport::Udp, *local, *peer, octets);
             }
             rest = &rest[sent..];
             // What is wrong with one of them is not wrong with the others; one that meets a full buffer may wait.
             if error.is_some()
-                && let [(bytes, peer), others @ ..] = rest
+                && let [(octets, peer), others @ ..] = rest
             {
-                self.datagram(bytes.clone(), *local, *peer);
+                self.datagram(Bytes::copy_from_slice(octets), *local, *peer);
                 rest = others;
             }
         }

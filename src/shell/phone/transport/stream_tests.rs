@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::outbox::Waiting;
 use super::receiver::{Backlog, Receiver, Screening};
 use super::streams::{ADDRESS_STREAMS_MAX, Streams};
-use sip::{Arrival, MalformedMessage, Message, Transport};
+use sip::{Arrival, MalformedMessage, Message, ShedReplies, Transport};
 
 /// Answers each message at once; `backlog`: as one whose call takes its time.
 struct Echo {
@@ -30,7 +30,7 @@ impl Receiver for Echo {
 
     fn waited(&self, _age: Duration, _datagrams: usize) {}
 
-    fn screen(&self, _datagram: &[u8], _arrival: &Arrival) -> Screening {
+    fn screen(&self, _datagram: &[u8], _arrival: &Arrival, _replies: &mut ShedReplies) -> Screening {
         Screening::Parse
     }
 

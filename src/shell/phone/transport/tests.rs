@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Backlog, Direction, Receiver, Screening, Sink, Tap, TransportLayer};
 use config::Transport as Listening;
 use sip::capture::Packet;
-use sip::{Arrival, MalformedMessage, Message, Outgoing, Target, Transport};
+use sip::{Arrival, MalformedMessage, Message, Outgoing, ShedReplies, Target, Transport};
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -33,7 +33,7 @@ impl Receiver for Notes {
 
     fn waited(&self, _age: Duration, _datagrams: usize) {}
 
-    fn screen(&self, _datagram: &[u8], _arrival: &Arrival) -> Screening {
+    fn screen(&self, _datagram: &[u8], _arrival: &Arrival, _replies: &mut ShedReplies) -> Screening {
         Screening::Parse
     }
 
