@@ -7,10 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 
+use base::Codec;
 use serde_json::Value;
 use support::folder::Folder;
 use support::gateway::{Gateway, jindu};
 use support::phone::{Dial, Phone};
+use support::sound::clip;
 use support::wait::{SOON, eventually};
 
 /// The command with a file to write, who and why.
@@ -36,23 +38,43 @@ fn refused(gateway: &Gateway, out: &Path, options: &[&str], code: i32) -> String
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The messages of a pcap of IPv4 and UDP: from, to, text.
-fn messages(file: &Path) -> Vec<(SocketAddr, SocketAddr, String)> {
+/// A datagram of a pcap.
+struct Datagram {
+    /// Microseconds.
+    at: u64,
+    from: SocketAddr,
+    to: SocketAddr,
+    octets: Vec<u8>,
+    /// Octets that it had.
+    whole: usize,
+}
+
+/// The datagrams of a pcap of IPv4 and UDP.
+fn datagrams(file: &Path) -> Vec<Datagram> {
     let octets = fs::read(file).expect("the file");
     assert_eq!((&octets[..4], octets[20]), (&[0xd4, 0xc3, 0xb2, 0xa1][..], 101));
-    let (mut rest, mut messages) = (&octets[24..], Vec::new());
+    let (mut rest, mut datagrams) = (&octets[24..], Vec::new());
     while !rest.is_empty() {
-        let length = u32::from_le_bytes(rest[8..12].try_into().expect("four")) as usize;
+        let number = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().expect("four")) as usize;
+        let (at, length, whole) = ((number(0) * 1_000_000 + number(4)) as u64, number(8), number(12) - 28);
         let ip = &rest[16..16 + length];
         assert_eq!((ip[0], ip[9]), (0x45, 17));
         let address = |at: usize, port: usize| {
             let host: [u8; 4] = ip[at..at + 4].try_into().expect("four");
             SocketAddr::from((host, u16::from_be_bytes([ip[port], ip[port + 1]])))
         };
-        messages.push((address(12, 20), address(16, 22), String::from_utf8_lossy(&ip[28..]).into_owned()));
+        let (from, to, octets) = (address(12, 20), address(16, 22), ip[28..].to_vec());
+        assert_eq!(usize::from(u16::from_be_bytes([ip[24], ip[25]])), whole + 8);
+        datagrams.push(Datagram { at, from, to, octets, whole });
         rest = &rest[16 + length..];
     }
-    messages
+    datagrams
+}
+
+/// The messages of a pcap: from, to, text.
+fn messages(file: &Path) -> Vec<(SocketAddr, SocketAddr, String)> {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    datagrams(file).iter().map(|datagram| (datagram.from, datagram.to, text(&datagram.octets))).collect()
 }
 
 fn audit(gateway: &Gateway) -> Vec<Value> {
@@ -136,6 +158,60 @@ fn a_call_in_progress_over_tcp_is_written_unmasked_when_that_is_asked_for_and_st
     let audit = audit(&gateway);
     let what = audit[1]["what"].as_str().expect("what");
     assert!(what.contains("unmasked: stopped") && what.contains("2 messages"), "{what}");
+}
+
+#[test]
+fn the_headers_of_packets_both_ways_are_written_without_sound_and_keys() {
+    let (gateway, folder) = (Gateway::start(&[]), Folder::new());
+    let out = folder.join("call.pcap");
+    let running = trace(&gateway, &out, &["--trunk", "local", "--rtp"]);
+    begun(&gateway, 1.0);
+    let mut phone = Phone::dial_with(gateway.udp, &Dial { number: "9196", ..Dial::default() });
+    phone.say(&[0x55; 1600]);
+    phone.has_said_all();
+    phone.press("7");
+    // The line test says what it heard.
+    assert!(phone.hears(&clip("zh", "key.7", Codec::Alaw), SOON));
+    let call_id = phone.call_id().to_owned();
+    phone.hang_up();
+    let output = ended(running);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let datagrams = datagrams(&out);
+    assert!(datagrams.is_sorted_by_key(|datagram| datagram.at), "in the order of time");
+    let (sip, rtp): (Vec<_>, Vec<_>) =
+        datagrams.iter().partition(|datagram| datagram.from == gateway.udp || datagram.to == gateway.udp);
+    assert!(sip.iter().all(|message| String::from_utf8_lossy(&message.octets).contains(&call_id)));
+    let answer =
+        sip.iter().map(|message| String::from_utf8_lossy(&message.octets)).find(|text| text.contains("SIP/2.0 200"));
+    let answer = answer.expect("an answer");
+    let port: u16 = answer
+        .split("m=audio ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a port")
+        .parse()
+        .expect("a number");
+    let own = |address: SocketAddr| address.port() == port || address.port() == port + 1;
+    let sent = rtp.iter().filter(|packet| own(packet.from) && packet.octets[1] & 0x7f == 8).count();
+    let received: Vec<_> = rtp.iter().filter(|packet| own(packet.to)).collect();
+    let of_type = |payload: u8| received.iter().filter(|packet| packet.octets[1] & 0x7f == payload).count();
+    assert!(
+        sent > 20 && of_type(8) >= 10 && of_type(101) >= 1,
+        "{sent} sent, {} and {} received",
+        of_type(8),
+        of_type(101)
+    );
+    for packet in rtp.iter().filter(|packet| packet.octets[1] & 0x7f < 72) {
+        assert_eq!(packet.octets.len(), 12, "neither sound nor a key");
+        assert!(packet.whole == 172 || packet.whole == 16, "{}", packet.whole);
+    }
+    let what = audit(&gateway)[1]["what"].as_str().expect("what").to_owned();
+    assert!(
+        what.contains("masked, with packet headers: call_ended")
+            && what.contains(&format!("{} packet headers", rtp.len())),
+        "{what}"
+    );
 }
 
 #[test]

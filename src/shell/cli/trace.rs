@@ -21,7 +21,7 @@ use crate::say::say;
 /// # Errors
 /// No node serves, it refuses, the file cannot be written, or there was no message.
 pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<(), Bilingual> {
-    let TraceArguments { call, for_s, max_mb, unmasked, out, overwrite, who, why } = arguments;
+    let TraceArguments { call, for_s, max_mb, unmasked, rtp, out, overwrite, who, why } = arguments;
     if !overwrite && fs::symlink_metadata(&out).is_ok() {
         return Err(bilingual!(
             "{} exists: name another file, or add --overwrite",
@@ -31,7 +31,7 @@ pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<()
     }
     let (choice, awaited) = choice(call)?;
     let octets_max = max_mb * 1_000_000;
-    let request = TraceRequest { call: choice, for_s, octets_max, unmasked, who, why };
+    let request = TraceRequest { call: choice, for_s, octets_max, unmasked, rtp, who, why };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| bilingual!("cannot start: {error}", "无法启动：{error}"))?;
     let client = TraceClient::start(&settings.data.folder, request)?;
@@ -111,7 +111,7 @@ fn failed(out: &Path, error: &io::Error) -> Bilingual {
 }
 
 fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
-    let Summary { end, messages, lost, call_id } = summary;
+    let Summary { end, messages, packets, lost, call_id } = summary;
     if *messages == 0 {
         let _ = fs::remove_file(out);
         return Err(bilingual!(
@@ -121,15 +121,19 @@ fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
         ));
     }
     let (call, s) = (call_id.as_deref().unwrap_or("?"), plural(usize::try_from(*messages).unwrap_or(usize::MAX)));
+    let packets = match packets {
+        0 => Bilingual::default(),
+        n => bilingual!(" and headers of {n} packets", "和 {n} 个包的包头"),
+    };
     say!(
-        "{}: {messages} message{s} of call {call} ({end})",
-        "{}：通话 {call} 的 {messages} 条信令（{end}）",
+        "{}: {messages} message{s}{packets} of call {call} ({end})",
+        "{}：通话 {call} 的 {messages} 条信令{packets:#}（{end}）",
         out.display()
     );
     if *lost > 0 {
         return Err(bilingual!(
-            "messages missing: {lost}; they came faster than they were fetched",
-            "缺少 {lost} 条信令：到达过快，未能取完"
+            "messages and packets missing: {lost}; they came faster than they were fetched",
+            "缺少 {lost} 条信令或包：到达过快，未能取完"
         ));
     }
     Ok(())

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::bridge::Hearing;
 use super::error::MediaBusy;
 use super::id::SessionId;
+use super::packet_trace::PacketTraceSender;
 use super::ports::Pair;
 use super::sys::Waker;
 use super::tap::TapSender;
@@ -27,6 +28,7 @@ pub(super) enum Order {
     Tap { caller: SessionId, agent: SessionId, sender: TapSender },
     PauseTap { id: SessionId, paused: bool },
     EndTap { id: SessionId },
+    Trace { id: SessionId, sender: PacketTraceSender },
     Close { id: SessionId },
     Quit,
 }

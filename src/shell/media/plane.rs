@@ -15,6 +15,7 @@ use super::id::SessionId;
 use super::inbox::{Inbox, Order};
 use super::io::MediaIoInUse;
 use super::metrics::MediaMetrics;
+use super::packet_trace::PacketTraceSender;
 use super::ports::Ports;
 use super::sys;
 use super::tap::TapSender;
@@ -158,6 +159,11 @@ impl MediaPlane {
             | MediaCommand::LoadNext(_)
             | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
         }
+    }
+
+    /// Gives the header of each packet of a session to a trace, from now on until the session ends or nobody reads the trace.
+    pub fn trace(&self, id: SessionId, sender: PacketTraceSender) -> Result<(), MediaBusy> {
+        self.inbox(id).push(Order::Trace { id, sender })
     }
 
     /// Lets two sessions hear each other; the second was opened beside the first. It ends with either of them.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::io::Sockets;
 use super::links::Links;
 use super::metrics::{MediaMetrics, Tally, add};
+use super::packet_trace::{PacketTraceSender, Way};
 use super::ports::Pair;
 use super::sys;
 use super::tap::SessionTap;
@@ -27,6 +28,8 @@ pub(super) struct Session {
     pub links: Links,
     /// What it does for the recording of a conversation.
     pub tap: Option<SessionTap>,
+    /// Takes the headers of its packets.
+    pub trace: Option<Box<PacketTraceSender>>,
     events: Sender<MediaEvent>,
     /// Packet times until it is asked again whether the call still listens.
     until_asked: u8,
@@ -56,6 +59,7 @@ impl Session {
             entries,
             links: Links::default(),
             tap: None,
+            trace: None,
             events,
             until_asked,
             connected: None,
@@ -127,12 +131,14 @@ impl Session {
 
     /// Takes a datagram that came to the RTP port.
     pub(crate) fn rtp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr, events: &mut Vec<MediaEvent>) {
+        self.traced(Way { is_sent: false, at_rtcp_port: false }, Some(from), datagram);
         self.stream.handle_packet(now, datagram, from, events);
         self.follow_source(now);
     }
 
     /// Takes a datagram that came to the RTCP port.
     pub(crate) fn rtcp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr) {
+        self.traced(Way { is_sent: false, at_rtcp_port: true }, Some(from), datagram);
         self.stream.handle_rtcp(now, datagram, from);
     }
 
@@ -158,6 +164,7 @@ impl Session {
                 (None, Some(target)) => Some(target),
                 (None, None) => return,
             };
+            self.traced(Way { is_sent: true, at_rtcp_port: false }, to.or(self.connected), buffers.frame.rtp());
             let taken = buffers.sockets.send(self.slot, &self.pair, to, buffers.frame.rtp());
             buffers.tally.sent += 1;
             buffers.tally.send_failed(u64::from(!taken));
@@ -169,8 +176,18 @@ impl Session {
         }
     }
 
-    fn send_rtcp(&self, report: &[u8]) -> io::Result<()> {
+    /// Gives the header of a packet to the trace of the call, if there is one.
+    fn traced(&mut self, way: Way, peer: Option<SocketAddr>, octets: &[u8]) {
+        if let (Some(trace), Some(peer)) = (&self.trace, peer)
+            && !trace.take(way, peer, octets)
+        {
+            self.trace = None;
+        }
+    }
+
+    fn send_rtcp(&mut self, report: &[u8]) -> io::Result<()> {
         let Some(target) = self.stream.rtcp_target() else { return Ok(()) };
+        self.traced(Way { is_sent: true, at_rtcp_port: !self.stream.rtcp_mux() }, Some(target), report);
         match (self.stream.rtcp_mux(), self.connected) {
             (true, Some(_)) => self.pair.rtp.send(report)?,
             (true, None) => self.pair.rtp.send_to(report, target)?,

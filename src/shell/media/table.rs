@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::id::SessionId;
+use super::packet_trace::PacketTraceSender;
 use super::ports::Pair;
 use super::session::Session;
 
@@ -33,6 +34,8 @@ pub(super) enum Stage {
 pub(super) struct Opened {
     pub pair: Pair,
     pub seed: u64,
+    /// Takes the headers of its packets once it has begun.
+    pub trace: Option<Box<PacketTraceSender>>,
 }
 
 impl Table {
@@ -75,6 +78,18 @@ impl Table {
             Some(Occupant { serial, stage: Stage::Begun(session) }) if *serial == id.serial => Some(session),
             Some(_) | None => None,
         }
+    }
+
+    /// Gives the headers of a session's packets to a trace.
+    pub(super) fn trace(&mut self, id: SessionId, sender: PacketTraceSender) {
+        let trace = match self.place(id.place) {
+            Some(Some(Occupant { serial, stage })) if *serial == id.serial => match stage {
+                Stage::Opened(opened) => &mut opened.trace,
+                Stage::Begun(session) => &mut session.trace,
+            },
+            Some(_) | None => return,
+        };
+        *trace = Some(Box::new(sender));
     }
 
     /// The session that has a place, if there is one.
@@ -151,7 +166,11 @@ mod tests {
             let first = probe.local_addr().expect("bound").port() & !1;
             drop(probe);
             if let Ok(ports) = Ports::new(&[here], (first, first + 1)) {
-                return Opened { pair: ports.take(here, Instant::now(), |_| true).expect("free"), seed: 0 };
+                return Opened {
+                    pair: ports.take(here, Instant::now(), |_| true).expect("free"),
+                    seed: 0,
+                    trace: None,
+                };
             }
         }
     }

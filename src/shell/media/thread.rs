@@ -132,7 +132,7 @@ impl Thread {
         match order {
             Order::Open { id, pair, seed } => {
                 add(&self.metrics.sessions, 1);
-                self.sessions.open(now, id, Opened { pair, seed });
+                self.sessions.open(now, id, Opened { pair, seed, trace: None });
             }
             Order::Begin { id, setup, bank, events } => {
                 if let Some(opened) = self.sessions.take_opened(id) {
@@ -152,6 +152,7 @@ impl Thread {
             Order::Tap { caller, agent, sender } => tapping::begin(&mut self.sessions, now, [caller, agent], &sender),
             Order::PauseTap { id, paused } => tapping::pause(&mut self.sessions, id, paused),
             Order::EndTap { id } => tapping::end(&mut self.sessions, id),
+            Order::Trace { id, sender } => self.sessions.trace(id, sender),
             Order::Close { id } => self.close(now, id),
             Order::Quit => {}
         }
@@ -166,17 +167,20 @@ impl Thread {
         bank: Arc<Bank>,
         events: Sender<MediaEvent>,
     ) {
-        let mut stream = MediaSession::new(setup, bank, self.limits, opened.seed, now);
+        let Opened { pair, seed, trace } = opened;
+        let mut stream = MediaSession::new(setup, bank, self.limits, seed, now);
         stream.start_at(self.wheel.place(now, stream.ptime()));
         let due = stream.deadline();
-        match self.sockets.listen(id, &opened.pair) {
+        match self.sockets.listen(id, &pair) {
             Ok(slot) => {
-                self.sessions.begin(id, Session::new(opened.pair, slot, stream, events));
+                let mut session = Session::new(pair, slot, stream, events);
+                session.trace = trace;
+                self.sessions.begin(id, session);
                 self.wheel.insert(id, due);
             }
             Err(error) => {
                 tracing::error!(%error, "a media session cannot listen; its call ends");
-                self.retire(opened.pair, now);
+                self.retire(pair, now);
             }
         }
     }

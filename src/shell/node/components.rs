@@ -85,15 +85,16 @@ impl<'a> Node<'a> {
         let carriers = Carriers::new(settings, &keys, &sockets.sip, sockets.tls.clone(), accounts)?;
         let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
         let trunks = Trunks::new(&settings.phone);
+        let registry = Registry::new(Lines::of(&settings.phone), emergency);
         let browsers = studio.as_ref().map_or(Ok(None), |_| start_browsers(settings))?;
         let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
         let sms = SmsService::start(&settings.sms, Arc::clone(&journal), keys.clone());
         Ok(Node {
-            traces: Traces::new(settings, Arc::clone(&sockets.tap), Arc::clone(&trunks)),
+            traces: Traces::new(settings, Arc::clone(&sockets.tap), Arc::clone(&trunks), Arc::clone(&registry)),
             hep: sockets.hep.clone(),
             settings,
             keys,
-            registry: Registry::new(Lines::of(&settings.phone), emergency),
+            registry,
             replica,
             journal,
             sms,
@@ -111,7 +112,8 @@ impl<'a> Node<'a> {
 
     /// What receives SIP messages and begins calls, with all that a call needs.
     pub(crate) fn user_agent(&self, media: MediaPlane, transport: &TransportLayer) -> Arc<UserAgent> {
-        let settings = self.settings;
+        let (settings, media) = (self.settings, Arc::new(media));
+        self.traces.follow_sound(Arc::clone(&media));
         let look_ups = LookUps::new(
             Arc::clone(&self.replica),
             self.keys.clone(),
@@ -129,7 +131,7 @@ impl<'a> Node<'a> {
                 settings.messages,
             ),
             trunks: Arc::clone(&self.trunks),
-            media: Arc::new(media),
+            media,
             metrics: Arc::clone(&self.metrics),
             registrations: Arc::clone(&self.carriers.registrations),
             registrar: self.carriers.registrar.clone(),

@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 use super::calls::{far, media_addresses, peers, reset};
 use super::inbox::insist;
 use super::queue_handle::{AgentReport, QueueMessage};
-use super::registry::{OutgoingRegistration, Registry};
+use super::registry::{CallSound, OutgoingRegistration, Registry};
 use super::services::Shared;
 use super::telephones::Telephone;
 use super::transport::Sender;
@@ -81,7 +81,7 @@ impl AgentCall {
         let (call, first) = OutgoingCall::new(clock::now(), setup);
         let (events, media_events) = mpsc::channel(MEDIA_QUEUE);
         let task = Task {
-            registration: registry.register_outgoing(call.call_id(), inbox.clone()),
+            registration: registry.register_outgoing(call.call_id(), inbox.clone(), CallSound { address, session }),
             sender: trunk.map_or_else(|| shared.sender.clone(), |trunk| shared.sender.for_trunk(trunk)),
             bank: Arc::clone(&shared.services.live.load().bank),
             shared: Arc::clone(shared),

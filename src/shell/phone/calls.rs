@@ -22,7 +22,7 @@ use super::inbox::insist;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
 use super::queue_handle::{CallerLink, WaitId};
-use super::registry::{Registration, Registry};
+use super::registry::{CallSound, Registration, Registry};
 use super::services::Shared;
 use super::transport::Sender;
 use super::trunks::Permit;
@@ -380,11 +380,12 @@ impl Task {
     ) -> (Task, Vec<Output>, mpsc::Receiver<Input>) {
         let live = shared.services.live.load_full();
         let (began, session, place) = (start.received, start.session.id, start.permit.place());
+        let sound = CallSound { address: start.address, session: start.session };
         let (setup, permit, number) = call_setup(shared, (Purpose::Hotline, registry.emergency()), &live, start);
         let record = setup.cdr.unfinished();
         let hash = record.caller;
         let (call, first) = Call::new(clock::now(), setup);
-        let (registration, arrivals) = registry.register_call_back(call.call_id());
+        let (registration, arrivals) = registry.register_call_back(call.call_id(), sound);
         shared.services.metrics.calls_in_progress.add(1);
         let tag = base::tag(call.call_id());
         let guard = CallGuard::new(Arc::clone(shared), registration, permit, session, began, tag, record);

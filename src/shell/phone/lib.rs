@@ -47,6 +47,7 @@ mod telephones;
 mod trace;
 mod trace_control;
 mod trace_request;
+mod trace_sound;
 mod traces;
 mod transfer;
 mod transport;

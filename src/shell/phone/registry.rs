@@ -8,6 +8,7 @@
 //! [`sip::EndedLeg`] remains until its late retransmissions are over, without a line and without a task.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,7 @@ use super::inbox::Inbox;
 use base::Lang;
 use call::{Input, OutgoingInput, Purpose};
 use inquiry::Capacity;
+use media::OpenSession;
 use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 
 /// The calls of a node.
@@ -27,15 +29,29 @@ pub struct Registry {
     lines: Lines,
     /// Pairs of ports that are reserved for calls to agents.
     reserved: AtomicUsize,
-    inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
+    inboxes: Mutex<HashMap<Arc<LegKey>, Entry<mpsc::Sender<Input>>>>,
     ended: EndedCalls,
     /// The calls of this node, by their Call-IDs, which are its own: their other tags are not known before the answer.
-    outgoing: Mutex<HashMap<String, Inbox>>,
+    outgoing: Mutex<HashMap<String, Entry<Inbox>>>,
     in_progress: AtomicUsize,
     /// Of them, calls to the recording service.
     recording: AtomicUsize,
     emergency: AtomicBool,
     drain: Drain,
+}
+
+/// A call: where its messages go, and where its sound is.
+struct Entry<I> {
+    inbox: I,
+    sound: CallSound,
+}
+
+/// Where a call's sound is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallSound {
+    /// The address that the far end sends to.
+    pub address: IpAddr,
+    pub session: OpenSession,
 }
 
 /// What a node has room for.
@@ -144,17 +160,26 @@ impl Registry {
     }
 
     /// Takes a line for a new call. Returns its place, and what arrives in its inbox.
-    pub(crate) fn register(self: &Arc<Self>, key: LegKey, purpose: Purpose) -> (Registration, mpsc::Receiver<Input>) {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        key: LegKey,
+        purpose: Purpose,
+        sound: CallSound,
+    ) -> (Registration, mpsc::Receiver<Input>) {
         let (inbox, arrivals) = mpsc::channel(INBOX_SIZE);
         let key = Arc::new(key);
-        self.inboxes().insert(Arc::clone(&key), inbox.clone());
+        self.inboxes().insert(Arc::clone(&key), Entry { inbox: inbox.clone(), sound });
         (self.take_line(Key::Leg(key), purpose, inbox), arrivals)
     }
 
     /// Takes a line for a call-back, which this node makes.
-    pub(crate) fn register_call_back(self: &Arc<Self>, call_id: &str) -> (Registration, mpsc::Receiver<Input>) {
+    pub(crate) fn register_call_back(
+        self: &Arc<Self>,
+        call_id: &str,
+        sound: CallSound,
+    ) -> (Registration, mpsc::Receiver<Input>) {
         let (inbox, arrivals) = mpsc::channel(INBOX_SIZE);
-        self.outgoing().insert(call_id.to_owned(), Inbox::Call(inbox.clone()));
+        self.outgoing().insert(call_id.to_owned(), Entry { inbox: Inbox::Call(inbox.clone()), sound });
         (self.take_line(Key::CallId(call_id.to_owned()), Purpose::Hotline, inbox), arrivals)
     }
 
@@ -169,9 +194,9 @@ impl Registry {
 
     /// Every call with an application.
     fn each_call(&self, mut act: impl FnMut(&mpsc::Sender<Input>)) {
-        self.inboxes().values().for_each(&mut act);
-        for inbox in self.outgoing().values() {
-            match inbox {
+        self.inboxes().values().for_each(|call| act(&call.inbox));
+        for call in self.outgoing().values() {
+            match &call.inbox {
                 Inbox::Call(inbox) => act(inbox),
                 Inbox::Agent(_) => {}
             }
@@ -183,16 +208,23 @@ impl Registry {
         self: &Arc<Self>,
         call_id: &str,
         inbox: mpsc::Sender<OutgoingInput>,
+        sound: CallSound,
     ) -> OutgoingRegistration {
-        self.outgoing().insert(call_id.to_owned(), Inbox::Agent(inbox));
+        self.outgoing().insert(call_id.to_owned(), Entry { inbox: Inbox::Agent(inbox), sound });
         self.drain.owe();
         OutgoingRegistration { registry: Arc::clone(self), call_id: call_id.to_owned(), is_settled: false }
     }
 
     /// The inbox of the call that a message belongs to.
     pub(crate) fn inbox(&self, key: &LegKey) -> Option<Inbox> {
-        let incoming = self.inboxes().get(key).cloned().map(Inbox::Call);
-        incoming.or_else(|| self.outgoing().get(&key.call_id).cloned())
+        let incoming = self.inboxes().get(key).map(|call| Inbox::Call(call.inbox.clone()));
+        incoming.or_else(|| self.outgoing().get(&key.call_id).map(|call| call.inbox.clone()))
+    }
+
+    /// Where the sound of a call in progress is. Looks through all calls: for what an engineer asks.
+    pub(crate) fn sound(&self, call_id: &str) -> Option<CallSound> {
+        let of_us = self.outgoing().get(call_id).map(|call| call.sound);
+        of_us.or_else(|| self.inboxes().iter().find(|(key, _)| key.call_id == call_id).map(|(_, call)| call.sound))
     }
 
     /// Whether a message with this key belongs to a call, also to one that has ended.
@@ -217,11 +249,11 @@ impl Registry {
         }
     }
 
-    fn outgoing(&self) -> MutexGuard<'_, HashMap<String, Inbox>> {
+    fn outgoing(&self) -> MutexGuard<'_, HashMap<String, Entry<Inbox>>> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn inboxes(&self) -> MutexGuard<'_, HashMap<Arc<LegKey>, mpsc::Sender<Input>>> {
+    fn inboxes(&self) -> MutexGuard<'_, HashMap<Arc<LegKey>, Entry<mpsc::Sender<Input>>>> {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -270,7 +302,7 @@ impl Registration {
         };
         let mut inboxes = self.registry.inboxes();
         // The next call under the same key may have its inbox there.
-        if inboxes.get(key).is_some_and(|inbox| inbox.same_channel(&self.inbox)) {
+        if inboxes.get(key).is_some_and(|call| call.inbox.same_channel(&self.inbox)) {
             inboxes.remove(key);
         }
     }
@@ -329,6 +361,26 @@ const INBOX_SIZE: usize = 64;
 mod tests {
     use super::*;
 
+    /// A session of a plane that has ended: its place alone matters here.
+    fn sound() -> CallSound {
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let free = || {
+            let port = std::net::UdpSocket::bind((address, 0)).and_then(|socket| socket.local_addr()).ok()?.port() & !1;
+            let config = media::MediaConfig {
+                addresses: vec![address],
+                ports: (port, port.checked_add(1)?),
+                threads: 1,
+                media_timeout: std::time::Duration::from_secs(60),
+                hold_timeout: std::time::Duration::from_secs(60),
+                media_io: base::MediaIo::Epoll,
+                pinned: false,
+            };
+            media::MediaPlane::start(&config).ok()?.open(address, 1).ok()
+        };
+        let session = std::iter::repeat_with(free).take(100).flatten().next().expect("a pair of ports is free");
+        CallSound { address, session }
+    }
+
     const TWO: Lines = Lines { calls_max: 2, media_pairs: 200 };
 
     #[test]
@@ -347,7 +399,7 @@ mod tests {
     #[test]
     fn a_call_keeps_its_inbox_when_its_line_is_free_and_loses_it_when_it_is_gone() {
         let registry = Registry::new(TWO, false);
-        let (mut call, _arrivals) = registry.register(key("a"), Purpose::Studio);
+        let (mut call, _arrivals) = registry.register(key("a"), Purpose::Studio, sound());
         assert_eq!((registry.calls(), registry.recording_calls()), (1, 1));
         call.free_line();
         call.free_line();
@@ -360,10 +412,10 @@ mod tests {
     #[test]
     fn a_call_that_ends_late_leaves_the_next_one_under_its_key_alone() {
         let registry = Registry::new(TWO, false);
-        let (first, _arrivals) = registry.register(key("a"), Purpose::Hotline);
+        let (first, _arrivals) = registry.register(key("a"), Purpose::Hotline, sound());
         first.withdraw();
         assert!(registry.inbox(&key("a")).is_none());
-        let (next, mut arrivals) = registry.register(key("a"), Purpose::Hotline);
+        let (next, mut arrivals) = registry.register(key("a"), Purpose::Hotline, sound());
         drop(first);
         assert!(registry.inbox(&key("a")).is_some_and(|inbox| !inbox.is_closed()));
         registry.end_calls();
@@ -376,7 +428,7 @@ mod tests {
     fn a_call_of_this_node_is_found_by_its_call_id_whatever_the_other_tag() {
         let registry = Registry::new(TWO, false);
         let (sender, _arrivals) = mpsc::channel(1);
-        let call = registry.register_outgoing("mine", sender);
+        let call = registry.register_outgoing("mine", sender, sound());
         assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Agent(_))));
         assert_eq!((registry.calls(), registry.unanswered()), (0, 1), "it holds no line");
         drop(call);
@@ -387,7 +439,7 @@ mod tests {
     #[test]
     fn a_call_back_holds_a_line_and_is_found_by_its_call_id() {
         let registry = Registry::new(TWO, false);
-        let (call, mut arrivals) = registry.register_call_back("mine");
+        let (call, mut arrivals) = registry.register_call_back("mine", sound());
         assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Call(_))));
         assert_eq!(registry.calls(), 1);
         assert!(registry.set_emergency(true));
@@ -402,8 +454,8 @@ mod tests {
     #[test]
     fn a_dropped_call_frees_its_line_once() {
         let registry = Registry::new(TWO, false);
-        let (call, _arrivals) = registry.register(key("a"), Purpose::Hotline);
-        let (mut other, _others) = registry.register(key("b"), Purpose::Hotline);
+        let (call, _arrivals) = registry.register(key("a"), Purpose::Hotline, sound());
+        let (mut other, _others) = registry.register(key("b"), Purpose::Hotline, sound());
         other.free_line();
         drop((call, other));
         assert_eq!(registry.calls(), 0);
@@ -412,7 +464,7 @@ mod tests {
     #[test]
     fn the_emergency_notice_reaches_calls_in_progress_and_new_ones() {
         let registry = Registry::new(TWO, false);
-        let (call, mut arrivals) = registry.register(key("a"), Purpose::Hotline);
+        let (call, mut arrivals) = registry.register(key("a"), Purpose::Hotline, sound());
         assert!(registry.set_emergency(true));
         assert!(matches!(arrivals.try_recv(), Ok(Input::Emergency(true))));
         assert!(call.emergency());

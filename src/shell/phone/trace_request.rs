@@ -14,6 +14,8 @@ pub struct TraceRequest {
     pub octets_max: u64,
     /// Keys, digest responses and keys of SRTP are shown.
     pub unmasked: bool,
+    /// The headers of RTP and RTCP are captured, too.
+    pub rtp: bool,
     /// Who asked for it.
     pub who: String,
     /// Why.
@@ -39,7 +41,9 @@ pub struct Summary {
     pub end: String,
     /// Messages that were handed out.
     pub messages: u64,
-    /// Messages for which there was no room in memory.
+    /// Headers of RTP and RTCP packets that were handed out.
+    pub packets: u64,
+    /// Messages and packets for which there was no room in memory.
     pub lost: u64,
     /// The call, if there was one.
     pub call_id: Option<String>,

@@ -5,14 +5,17 @@
 //!                                                   └ no read for LEASE: abandoned
 //! ```
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::trace::Trace;
+use super::registry::Registry;
+use super::trace::{Fetched, Trace};
 use super::trace_request::{CallChoice, Piece, Summary, TraceRequest};
+use super::trace_sound::TraceSound;
 use super::transport::{Sink, Tap};
 use super::trunks::Trunks;
 use config::Settings;
+use media::MediaPlane;
 use metrics::Counter;
 use os::clock;
 use release::releases::{Entry, append_audit};
@@ -24,6 +27,8 @@ pub struct Traces {
     settings: Settings,
     tap: Arc<Tap>,
     trunks: Arc<Trunks>,
+    registry: Arc<Registry>,
+    media: OnceLock<Arc<MediaPlane>>,
     running: Mutex<Option<Running>>,
     /// Traces that were started.
     pub started: Counter,
@@ -37,20 +42,28 @@ struct Running {
     /// When the command last asked for messages.
     read_at: Instant,
     messages: u64,
+    packets: u64,
     octets: u64,
 }
 
 impl Traces {
     /// Nothing is traced yet.
-    pub fn new(settings: &Settings, tap: Arc<Tap>, trunks: Arc<Trunks>) -> Arc<Traces> {
+    pub fn new(settings: &Settings, tap: Arc<Tap>, trunks: Arc<Trunks>, registry: Arc<Registry>) -> Arc<Traces> {
         Arc::new_cyclic(|this| Traces {
             this: Weak::clone(this),
             settings: settings.clone(),
             tap,
             trunks,
+            registry,
+            media: OnceLock::new(),
             running: Mutex::default(),
             started: Counter::default(),
         })
+    }
+
+    /// Where the sound of calls is: without it no packet can be traced.
+    pub fn follow_sound(&self, media: Arc<MediaPlane>) {
+        let _ = self.media.set(media);
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -70,7 +83,8 @@ impl Traces {
         };
         let level = if request.unmasked { Masked::Nothing } else { Masked::Keys };
         let plan = self.settings.phone.number_plan.clone();
-        let trace = Arc::new(Trace::new(CallTrace::new(selection, plan.clone(), limits), Arc::clone(&self.trunks)));
+        let call = CallTrace::new(selection, plan.clone(), limits);
+        let trace = Arc::new(Trace::new(call, Arc::clone(&self.trunks), self.sound(&request)?));
         let number = clock::random_u64();
         let begun = Running {
             number,
@@ -78,6 +92,7 @@ impl Traces {
             mask: Mask::new(level, [], plan),
             read_at: clock::now(),
             messages: 0,
+            packets: 0,
             octets: 0,
             request,
         };
@@ -88,6 +103,14 @@ impl Traces {
         self.started.inc();
         *running = Some(begun);
         Ok(number)
+    }
+
+    fn sound(&self, request: &TraceRequest) -> Result<Option<TraceSound>, String> {
+        if !request.rtp {
+            return Ok(None);
+        }
+        let media = self.media.get().ok_or("the node has not begun to serve")?;
+        Ok(Some(TraceSound::new(Arc::clone(&self.registry), Arc::clone(media))))
     }
 
     fn selection(&self, request: &TraceRequest) -> Result<Selection, String> {
@@ -106,8 +129,9 @@ impl Traces {
         let mut running = self.running();
         let one = of(&mut running, number)?;
         one.read_at = clock::now();
-        let (records, messages) = one.trace.fetch(&one.mask, READ_OCTETS);
+        let Fetched { records, messages, packets } = one.trace.fetch(&one.mask, READ_OCTETS);
         one.messages += messages;
+        one.packets += packets;
         one.octets += records.len() as u64;
         let standing = one.trace.standing(clock::now());
         let over = standing.end.filter(|_| standing.is_fetched).map(name);
@@ -158,30 +182,31 @@ impl Traces {
         self.tap.detach(&one.sink());
         one.trace.stop();
         let standing = one.trace.standing(clock::now());
-        let summary =
-            Summary { end: end.into(), messages: one.messages, lost: standing.lost, call_id: standing.call_id };
+        let Running { messages, packets, octets, .. } = one;
+        let summary = Summary { end: end.into(), messages, packets, lost: standing.lost, call_id: standing.call_id };
         let call = summary.call_id.as_ref().map_or_else(|| "no call".to_owned(), |id| format!("call-id {id}"));
-        let figures =
-            format!(": {end}, {call}, {} messages, {} octets, {} lost", one.messages, one.octets, summary.lost);
+        let headers = if one.request.rtp { format!("{packets} packet headers, ") } else { String::new() };
+        let figures = format!(": {end}, {call}, {messages} messages, {headers}{octets} octets, {} lost", summary.lost);
         if let Err(error) = self.audit(&one, "ended", &figures) {
             tracing::error!(error, "the end of a trace is not in the audit log");
         }
-        tracing::info!(end, messages = one.messages, octets = one.octets, lost = summary.lost, "trace_ended");
+        tracing::info!(end, messages, packets, octets, lost = summary.lost, "trace_ended");
         Some(summary)
     }
 
     /// A line of the audit log. A number is in it as a tag, which the log of the node has too.
     fn audit(&self, one: &Running, what: &str, more: &str) -> Result<(), String> {
-        let TraceRequest { call, unmasked, who, why, .. } = &one.request;
+        let TraceRequest { call, unmasked, rtp, who, why, .. } = &one.request;
         let call = match call {
             CallChoice::CallId(call_id) => format!("call-id {call_id}"),
             CallChoice::Trunk(name) => format!("trunk {name}"),
             CallChoice::Number(number) => format!("number #{}", base::tag(number)),
         };
         let masked = if *unmasked { "unmasked" } else { "masked" };
+        let rtp = if *rtp { ", with packet headers" } else { "" };
         let entry = Entry {
             at: clock::timestamp(),
-            what: format!("trunk trace {what}, {call}, {masked}{more}"),
+            what: format!("trunk trace {what}, {call}, {masked}{rtp}{more}"),
             release: None,
             who: who.clone(),
             why: why.clone(),
@@ -224,6 +249,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 mod tests {
     use std::path::Path;
 
+    use super::super::registry::Lines;
     use super::super::transport::Direction;
     use super::*;
     use release::releases::audit;
@@ -235,11 +261,20 @@ mod tests {
         let receipts = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
         let set = ["trunk.local.addresses=127.0.0.2".to_owned(), format!("data.folder={}", folder.path().display())];
         let settings = config::read(receipts, &set, Path::new("/srv")).expect("valid settings");
-        Traces::new(&settings, Tap::new(None), Trunks::new(&settings.phone))
+        let registry = Registry::new(Lines::of(&settings.phone), false);
+        Traces::new(&settings, Tap::new(None), Trunks::new(&settings.phone), registry)
     }
 
     fn request(call: CallChoice) -> TraceRequest {
-        TraceRequest { call, for_s: 600, octets_max: u64::MAX, unmasked: false, who: "li".into(), why: "test".into() }
+        TraceRequest {
+            call,
+            for_s: 600,
+            octets_max: u64::MAX,
+            unmasked: false,
+            rtp: false,
+            who: "li".into(),
+            why: "test".into(),
+        }
     }
 
     fn invite(traces: &Traces, call_id: &str, source: &str, filling: usize) {

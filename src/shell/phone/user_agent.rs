@@ -22,7 +22,7 @@ use super::peers::{Listener, Pings};
 use super::queue_handle::{QueueHandle, QueueMessage, ServiceCode};
 use super::queue_service;
 use super::registrar::DeskRegistrar;
-use super::registry::Registry;
+use super::registry::{CallSound, Registry};
 use super::services::{Services, Shared};
 use super::strangers::{self, Strangers};
 use super::transport::{Backlog, Receiver, Screening, TransportLayer};
@@ -254,7 +254,8 @@ impl UserAgent {
     }
 
     fn start(&self, key: LegKey, start: Start, unanswered: Unanswered) {
-        let (registration, arrivals) = self.registry.register(key, start.permit.purpose);
+        let sound = CallSound { address: start.address, session: start.session };
+        let (registration, arrivals) = self.registry.register(key, start.permit.purpose, sound);
         self.metrics().calls_in_progress.add(1);
         let call = calls::run(Arc::clone(&self.shared), registration, start, unanswered, arrivals);
         let this = Weak::clone(&self.this);

@@ -106,13 +106,24 @@ impl CallTrace {
         if !is_of_call {
             return false;
         }
-        let length = u64::try_from(pcap::record_length(packet)).unwrap_or(u64::MAX);
-        if self.octets + length > self.limits.octets {
+        if !self.has_room(pcap::record_length(packet)) {
+            return false;
+        }
+        self.follow(now, packet.octets);
+        true
+    }
+
+    /// Whether a record of so many octets finds room in the file, which has it then. The trace ends where it does not.
+    pub fn has_room(&mut self, octets: usize) -> bool {
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX);
+        if self.ended().is_some() {
+            return false;
+        }
+        if octets > self.limits.octets.saturating_sub(self.octets) {
             self.end(TraceEnd::Size);
             return false;
         }
-        self.octets += length;
-        self.follow(now, packet.octets);
+        self.octets += octets;
         true
     }
 

@@ -5,6 +5,7 @@
 //! message, and TLS needs no keys to be read. Its Via says what carried it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Packet;
 
@@ -31,15 +32,33 @@ pub fn record(packet: &Packet<'_>) -> Vec<u8> {
     let whole = packet.octets.len();
     let octets = &packet.octets[..whole.min(room(source))];
     let udp = datagram(source, destination, octets);
-    let mut record = Vec::with_capacity(record_length(packet));
     let length = ip_header_length(source) + udp.len();
-    let seconds = u32::try_from(packet.at.as_secs()).unwrap_or(u32::MAX);
-    for number in [seconds, packet.at.subsec_micros(), at_most_u32(length), at_most_u32(length + whole - octets.len())]
-    {
-        record.extend(number.to_le_bytes());
-    }
+    let mut record = record_header(packet.at, length, length + whole - octets.len());
     record.extend(ip_header(source, destination, udp.len()));
     record.extend(udp);
+    record
+}
+
+/// The beginning of a datagram of `whole` octets as a record: what was not captured is counted, as with a snapshot length, and
+/// the datagram has no checksum.
+pub fn record_of_beginning(packet: &Packet<'_>, whole: usize) -> Vec<u8> {
+    let (source, destination) = packet.addresses();
+    let headers = ip_header_length(source) + UDP_HEADER;
+    let mut record = record_header(packet.at, headers + packet.octets.len(), headers + whole);
+    record.extend(ip_header(source, destination, UDP_HEADER + whole));
+    for number in [source.port(), destination.port(), at_most_u16(UDP_HEADER + whole), 0] {
+        record.extend(number.to_be_bytes());
+    }
+    record.extend(packet.octets);
+    record
+}
+
+/// What stands before a packet: its time, how many of its octets follow, and how many it had.
+fn record_header(at: Duration, captured: usize, whole: usize) -> Vec<u8> {
+    let seconds = u32::try_from(at.as_secs()).unwrap_or(u32::MAX);
+    let numbers = [seconds, at.subsec_micros(), at_most_u32(captured), at_most_u32(whole)];
+    let mut record = Vec::with_capacity(RECORD_HEADER + captured);
+    numbers.iter().for_each(|number| record.extend(number.to_le_bytes()));
     record
 }
 

@@ -130,6 +130,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("trunk trace/for_s", "最长时间（秒），含等候来电的时间：最多 600"),
     ("trunk trace/max_mb", "文件最大多少 MB：最多 100"),
     ("trunk trace/unmasked", "显示按键、摘要应答和 SRTP 密钥；审计日志会记下"),
+    ("trunk trace/rtp", "连同 RTP 和 RTCP 包的包头，不含声音和按键：何时、从哪里收到或发出"),
     ("trunk trace/out", "要写入的文件，只有您可以读取"),
     ("trunk trace/overwrite", "已有同名文件时覆盖"),
     ("trunk trace/who", "由谁要求，记入审计日志"),

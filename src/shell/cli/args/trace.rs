@@ -20,6 +20,9 @@ pub(crate) struct TraceArguments {
     /// Show pressed keys, digest responses and keys of SRTP; the audit log says so
     #[arg(long)]
     pub unmasked: bool,
+    /// Also the headers of RTP and RTCP packets, without sound and keys: what came and left, when and from where
+    #[arg(long)]
+    pub rtp: bool,
     /// The file to write, which only you may read
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
