@@ -59,6 +59,7 @@ pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec
     for diagnostic in &mut diagnostics {
         overrides::locate(diagnostic, overrides);
         places.locate(diagnostic);
+        overrides::locate_above(diagnostic, overrides);
     }
     // In the file's order first; the sort is stable.
     diagnostics.sort_by_key(|diagnostic| match diagnostic.place {
@@ -425,8 +426,9 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
 }
 
 fn inquiry(reader: &mut Reader) -> Inquiry {
+    let errors = reader.diagnostics.len();
     let formats = reader.tables("inquiry.receipt");
-    if formats.is_empty() {
+    if formats.is_empty() && reader.diagnostics.len() == errors {
         reader.report(
             "inquiry.receipt",
             Bilingual::fixed(

@@ -39,12 +39,34 @@ fn trunk_names(trunks: &Value) -> Vec<String> {
     all.filter_map(|trunk| Some(trunk.get("name")?.as_str()?.to_owned())).collect()
 }
 
-/// Gives a diagnostic of a key that `--set` names its place.
+/// Gives a diagnostic of a key that `--set` names its place; also one of a table in a list, which goes by its number there, if the
+/// words quote the field or the value.
 pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
-    let sets = |text: &String| text.split_once('=').is_some_and(|(key, _)| key.trim() == diagnostic.key);
-    if diagnostic.place == Place::Unknown && overrides.iter().any(sets) {
+    let sets = |(key, value): (&str, &str)| match diagnostic.key.split_once('[') {
+        None => key == diagnostic.key,
+        Some((list, _)) => {
+            let field =
+                key.strip_prefix(list).filter(|rest| rest.starts_with('.')).and_then(|rest| rest.rsplit('.').next());
+            let quoted = diagnostic.what.en.split('`').nth(1).unwrap_or_default();
+            field.is_some_and(|field| [field, value.trim_matches('"')].contains(&quoted))
+        }
+    };
+    if diagnostic.place == Place::Unknown && pairs(overrides).any(sets) {
         diagnostic.place = Place::CommandLine;
     }
+}
+
+/// The same for a table that the file lacks, above a key that `--set` names.
+pub(super) fn locate_above(diagnostic: &mut Diagnostic, overrides: &[String]) {
+    let is_above =
+        |(key, _): (&str, &str)| key.strip_prefix(&*diagnostic.key).is_some_and(|rest| rest.starts_with('.'));
+    if diagnostic.place == Place::Unknown && pairs(overrides).any(is_above) {
+        diagnostic.place = Place::CommandLine;
+    }
+}
+
+fn pairs(overrides: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    overrides.iter().filter_map(|text| text.split_once('=')).map(|(key, value)| (key.trim(), value.trim()))
 }
 
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.

@@ -58,6 +58,7 @@ impl Diagnostic {
     fn text(&self) -> Bilingual {
         let Diagnostic { key, what, .. } = self;
         let text = match &self.value {
+            Some(value) if value.is_empty() => bilingual!("{key} = \"\": {what}", "{key} = \"\"：{what:#}"),
             Some(value) => bilingual!("{key} = {value}: {what}", "{key} = {value}：{what:#}"),
             None if key.is_empty() => what.clone(),
             None if what.en.starts_with("is ") => bilingual!("{key} {what}", "{key} {what:#}"),
@@ -150,10 +151,13 @@ impl Reader {
         match self.value(key) {
             None => default,
             Some(Value::Integer(number)) if range.contains(&number) => number,
-            Some(_) => {
+            Some(value) => {
+                let is_quoted = value.as_str().is_some_and(|text| text.trim().parse::<i64>().is_ok());
+                let (en, zh) = if is_quoted { (" without quotes", "，不加引号") } else { ("", "") };
+                let (from, to) = (range.start(), range.end());
                 self.report(
                     key,
-                    bilingual!("must be a number from {} to {}", "应为 {} 至 {} 的数字", range.start(), range.end()),
+                    bilingual!("must be a number from {from} to {to}{en}", "应为 {from} 至 {to} 的数字{zh}"),
                 );
                 default
             }

@@ -237,7 +237,9 @@ fn report_sources(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
             &key("addresses"),
             Bilingual::fixed("must name the addresses, networks or hosts that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]", "应写明来电的地址、网络或主机，如 [\"192.0.2.10\", \"192.0.2.0/28\"]"),
         );
-    } else if !phone.listen.iter().any(|(transport, address)| trunk.reaches((*transport, address.ip()))) {
+    } else if !reader.diagnostics.iter().any(|diagnostic| diagnostic.key == "phone.listen")
+        && !phone.listen.iter().any(|(transport, address)| trunk.reaches((*transport, address.ip())))
+    {
         let over = trunk.transport.map_or_else(String::new, |transport| format!(" over {}", transport.name()));
         reader.report_as(
             "trunk.no_listener",

@@ -35,7 +35,7 @@ pub use answer::{ScreenAnswer, answer, heard_answer};
 pub use answer_time::{AnswerTime, ClipLength, answer_times};
 pub use calendar::{Calendar, Opening, Working};
 pub use check::unannounced;
-pub use conversation::{Conversation, PromptId, SpokenLine, joined};
+pub use conversation::{Conversation, PromptId, SHORTEST_MESSAGE, SpokenLine, joined};
 pub use diagram::{Traffic, diagram};
 pub use facts::facts;
 pub use fit::fit;

@@ -97,6 +97,7 @@ impl Release {
             let broken = diagnostics.iter().any(|diagnostic| ASTRAY.contains(&diagnostic.code));
             diagnostics.extend(check::all(&subject, broken));
         }
+        drop_consequences(&mut diagnostics, sources.calendar.0);
         diagnostics
             .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
         diagnostics.dedup();
@@ -208,6 +209,26 @@ pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Diagn
     (flow, diagnostics)
 }
 
+/// Drops what only follows from an error elsewhere: remarks about days while the calendar has errors, since days that could not
+/// be read seem to be missing; and words that seem to be missing since they could not be read.
+fn drop_consequences(diagnostics: &mut Vec<Diagnostic>, calendar: &str) {
+    let errors: Vec<(Arc<str>, Bilingual)> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error() && diagnostic.code != NO_WORDS)
+        .map(|diagnostic| (Arc::clone(&diagnostic.file), diagnostic.message.clone()))
+        .collect();
+    let calendar_is_wrong = errors.iter().any(|(file, _)| **file == *calendar);
+    diagnostics.retain(|diagnostic| match diagnostic.code {
+        NO_WORDS => {
+            let path = diagnostic.message.en.split(' ').next().unwrap_or_default();
+            !errors.iter().any(|(file, what)| *file == diagnostic.file && what.en.starts_with(&format!("{path}: ")))
+        }
+        _ => diagnostic.is_error() || !calendar_is_wrong || *diagnostic.file != *calendar,
+    });
+}
+
+/// A sentence is missing in a language.
+const NO_WORDS: &str = "E32";
 /// A line that cannot be read.
 const UNREADABLE: &str = "E00";
 /// Diagnostics of lines, and not of what they mean.
@@ -235,6 +256,24 @@ mod tests {
     fn load() -> Result<Arc<Release>, Vec<Diagnostic>> {
         let environment = Environment { desk_number: "020-96110110".into(), ..environment() };
         Release::load(sources(FLOW), environment)
+    }
+
+    /// The codes of what a change of the shipped files leads to.
+    fn codes(script: &str, calendar: &str) -> Vec<&'static str> {
+        let sources =
+            Sources { script: ("script.toml", script), calendar: ("calendar.toml", calendar), ..sources(FLOW) };
+        let environment = Environment { desk_number: "020-96110110".into(), ..environment() };
+        let found = Release::load(sources, environment).expect_err("it has an error");
+        found.iter().map(|diagnostic| diagnostic.code).collect()
+    }
+
+    #[test]
+    fn what_only_follows_from_an_error_is_not_reported() {
+        let Sources { script: (_, script), calendar: (_, calendar), .. } = sources(FLOW);
+        let day = calendar.replacen("2026-10-01..2026-10-07", "2026-13-01..2026-10-07", 1);
+        assert_eq!(codes(script, &day).len(), 1, "{:?}", codes(script, &day));
+        let slot = script.replacen("{case.limit:count}", "{case.limit:cuont}", 1);
+        assert_eq!(codes(&slot, calendar), ["E35"]);
     }
 
     #[test]

@@ -203,6 +203,8 @@ pub enum MessageResult {
     Refused,
     /// The caller recorded something and did not send it.
     Unsent,
+    /// Nothing was heard between the tone and its end.
+    Empty,
 }
 
 impl MessageResult {
@@ -214,6 +216,7 @@ impl MessageResult {
             MessageResult::Failed => "failed",
             MessageResult::Refused => "refused",
             MessageResult::Unsent => "unsent",
+            MessageResult::Empty => "empty",
         }
     }
 }

@@ -143,7 +143,7 @@ fn a_caller_is_connected_with_an_agent_and_both_hear_each_other() {
     assert_eq!(desk.dial_code("*7"), 404);
     assert!(command(&gateway, &["queue", "close", "desk"], "").0);
     let listed = command(&gateway, &["queue", "list", "--json"], "").1;
-    assert!(listed.contains("\"name\":\"desk\"") && listed.contains("\"open\":false"), "{listed}");
+    assert!(listed.contains("\"name\": \"desk\"") && listed.contains("\"open\": false"), "{listed}");
     assert!(command(&gateway, &["--lang", "zh", "queue", "list"], "").1.contains("已关闭"));
     assert!(command(&gateway, &["queue", "open", "desk"], "").0);
     let (done, unknown) = command(&gateway, &["queue", "close", "third"], "");

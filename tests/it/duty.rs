@@ -171,7 +171,7 @@ fn a_message_is_listed_played_done_and_exported() {
     assert!(table.lines().count() == 2 && table.trim_end().ends_with(",13800138000"), "{table}");
     let again = run(folder, &["messages", "export", &to]);
     assert_eq!(again.status.code(), Some(1), "{}", told(&again));
-    let chinese = done(folder, &["--lang", "zh", "releases"]);
+    let chinese = done(folder, &["--lang", "zh", "audit"]);
     for action in ["播放留言", "办结留言", "导出留言"] {
         assert!(chinese.contains(&action.to_string()) && !chinese.contains("message "), "{action} in {chinese}");
     }

@@ -14,7 +14,7 @@ fn the_command_line_lists_what_is_to_be_recorded_and_plays_it() {
     let digit = slots.iter().find(|slot| slot["lang"] == "yue" && slot["slot"] == "digit.f.7").expect("a digit");
     assert_eq!((digit["state"].as_str(), digit["variant"].as_str()), (Some("placeholder"), Some("f")));
     assert!(digit["before"].as_array().is_some_and(|before| !before.is_empty()), "{digit}");
-    let table = done(data.path(), &["prompts", "coverage", "--lang", "yue", "--missing"]);
+    let table = done(data.path(), &["prompts", "coverage", "--spoken", "yue", "--missing"]);
     assert!(table.lines().count() > 300 && table.lines().rev().skip(1).all(|line| line.starts_with("yue")), "{table}");
     let wav = run(
         data.path(),
@@ -24,7 +24,7 @@ fn the_command_line_lists_what_is_to_be_recorded_and_plays_it() {
     assert_eq!(reader.spec().sample_rate, 8000);
     assert!(reader.duration() > 3 * 8000);
     let page = data.join("script.html");
-    done(data.path(), &["prompts", "export", &page.display().to_string(), "--lang", "en"]);
+    done(data.path(), &["prompts", "export", &page.display().to_string(), "--spoken", "en"]);
     assert!(fs::read_to_string(page).expect("a page").contains("prompt.bye"));
     for wrong in [
         &["prompts", "play", "yue/digit.f.77"][..],
@@ -41,11 +41,11 @@ fn the_command_line_lists_what_is_to_be_recorded_and_plays_it() {
 fn an_archive_made_outside_comes_in_whole() {
     let data = Folder::new();
     let archive = data.join("yue.zip").display().to_string();
-    done(data.path(), &["prompts", "export", &archive, "--lang", "yue", "--script"]);
+    done(data.path(), &["prompts", "export", &archive, "--spoken", "yue", "--script"]);
     let untouched = done(data.path(), &["prompts", "import", &archive, "--who", "chen"]);
     assert!(untouched.contains("no new recording"), "{untouched}");
     let table = data.join("script.csv");
-    done(data.path(), &["prompts", "export", &table.display().to_string(), "--lang", "yue"]);
+    done(data.path(), &["prompts", "export", &table.display().to_string(), "--spoken", "yue"]);
     let changed = fs::read_to_string(&table).expect("a table").replacen("七", "柒", 1);
     fs::write(&table, changed).expect("written");
     let told = done(data.path(), &["prompts", "import", &table.display().to_string()]);

@@ -98,6 +98,11 @@ test "nothing is said after the beep"
   hear complaint_ask
   wait 15s
   press #
+  hear nothing_recorded
+  hear complaint_ask
+  wait 5s
+  press #
+  hear nothing_recorded
   hear menu main
 
 test "silence"

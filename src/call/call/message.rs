@@ -85,8 +85,9 @@ impl Call {
             && self.message.is_some()
             && !conversation.is_recording()
         {
-            self.message = None;
-            self.cdr.message(MessageResult::Unsent);
+            let message = self.message.take();
+            let is_heard = message.is_some_and(|message| message.speech.duration() >= flow::SHORTEST_MESSAGE);
+            self.cdr.message(if is_heard { MessageResult::Unsent } else { MessageResult::Empty });
             out.push(Effect::ForgetMessage.into());
         }
     }

@@ -38,6 +38,7 @@ use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
 pub use prompts::joined;
 pub(crate) use prompts::{OPTION_PAUSE, pause_before};
+pub use recording::SHORTEST_MESSAGE;
 use speech::Value;
 use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};

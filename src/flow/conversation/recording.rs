@@ -104,7 +104,7 @@ impl Conversation {
         };
         let record = record.clone();
         match result {
-            RecordResult::Recorded { length } if length >= SHORTEST => match record.review {
+            RecordResult::Recorded { length } if length >= SHORTEST_MESSAGE => match record.review {
                 Review::No => self.ask_for_number(now, &record),
                 Review::Yes(_) => self.review(now),
             },
@@ -246,7 +246,7 @@ impl Conversation {
 
 const BEEP: Duration = Duration::from_millis(250);
 /// A shorter recording holds no message.
-const SHORTEST: Duration = Duration::from_secs(1);
+pub const SHORTEST_MESSAGE: Duration = Duration::from_secs(1);
 /// So soon after its start a question has not been heard.
 const UNHEARD: Duration = Duration::from_secs(1);
 /// A message is stored if its caller presses no key for this long.

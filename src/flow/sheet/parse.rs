@@ -330,6 +330,11 @@ fn position(rest: &[String]) -> Option<Act> {
 
 /// The keys of a text: `123#`. X is the star key, which stands for it on a telephone.
 pub(super) fn keys(text: &str) -> Option<Vec<Key>> {
+    match text {
+        "star" => return Some(vec![Key::Star]),
+        "pound" => return Some(vec![Key::Pound]),
+        _ => {}
+    }
     let key = |c| if matches!(c, 'X' | 'x') { Some(Key::Star) } else { Key::from_char(c) };
     text.chars().map(key).collect()
 }

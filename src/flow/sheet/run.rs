@@ -252,8 +252,8 @@ impl Call {
                     Some(lang) => self.caller.last_lang = Some(lang),
                     None => {
                         return Err(bilingual!(
-                            "a caller is senior, blocked, mobile, number or a language, not {other:?}",
-                            "来电人可写 senior、blocked、mobile、number 或语言，不能写 {other:?}"
+                            "a caller is senior, blocked, mobile (calls from one), number (its number is shown) or a language, not {other:?}",
+                            "来电人可写 senior、blocked、mobile（手机来电）、number（显示号码）或语言，不能写 {other:?}"
                         ));
                     }
                 },

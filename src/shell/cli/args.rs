@@ -111,6 +111,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the audit log: releases, the emergency notice, who heard messages and recordings, traces
+    Audit {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Turn the duty officer's notice for every call on or off
     Emergency {
         /// on or off; shows how it stands with status
@@ -152,6 +158,9 @@ pub(crate) enum Command {
         /// The file to write; - for the standard output
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Simulate an office: the same as jindu feed play, with its options
+        #[arg(long)]
+        live: bool,
     },
     /// Load cases from a file into the replica, beside a serving node or without one
     Load {
@@ -395,18 +404,15 @@ pub(crate) enum Trunk {
     Trace(Box<trace::TraceArguments>),
 }
 
-/// Puts settings first, wherever they stand: the parser keeps only those of one level. `sample --live` is `feed play`. After
-/// `prompts coverage` and `prompts export`, `--lang` names the language of recordings, as `--spoken` does.
+/// Puts settings first, wherever they stand: the parser keeps only those of one level. `sample --live` is `feed play`, and
+/// `help --help` is `help`.
 fn arranged(words: Vec<OsString>) -> Vec<OsString> {
     let is = |word: &OsString, name: &str| word.to_str() == Some(name);
     let mut words = words.into_iter();
     let mut settings: Vec<OsString> = words.next().into_iter().collect();
     let mut others = Vec::new();
     while let Some(word) = words.next() {
-        let of_recordings = is_of_recordings(&others);
-        if of_recordings && word.to_str().is_some_and(|word| word.starts_with("--lang")) {
-            others.push(word.to_string_lossy().replacen("--lang", "--spoken", 1).into());
-        } else if is(&word, "--set") || is(&word, "--config") || is(&word, "--lang") {
+        if is(&word, "--set") || is(&word, "--config") || is(&word, "--lang") {
             settings.push(word);
             settings.extend(words.next());
         } else if word
@@ -422,13 +428,14 @@ fn arranged(words: Vec<OsString>) -> Vec<OsString> {
         others.retain(|word| !is(word, "--live"));
         others.splice(..1, ["feed".into(), "play".into()]);
     }
+    if let [help, option] = &others[..]
+        && is(help, "help")
+        && (is(option, "--help") || is(option, "-h"))
+    {
+        others.pop();
+    }
     settings.extend(others);
     settings
-}
-
-fn is_of_recordings(words: &[OsString]) -> bool {
-    let is = |n: usize, name: &str| words.get(n).and_then(|word| word.to_str()) == Some(name);
-    is(0, "prompts") && (is(1, "coverage") || is(1, "export"))
 }
 
 /// A word that is an address and no sheet.

@@ -41,8 +41,8 @@ pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(),
 
 fn no_call(tag: &str) -> Bilingual {
     bilingual!(
-        "no call {tag} in the journal; give call= as a line of the log names it",
-        "通话记录中没有来电 {tag}；请写日志中 call= 的值"
+        "no call {tag} in the journal; give call= as a line of the log names it, or its number there, as in #12",
+        "通话记录中没有来电 {tag}；请写日志中 call= 的值，或通话记录的编号，如 #12"
     )
 }
 
@@ -163,8 +163,8 @@ fn to_text(
     for (n, step) in steps.iter().enumerate() {
         let kind = step.kind.map_or_else(String::new, |kind| format!("{kind} "));
         let way = step.way.as_ref().map_or_else(Bilingual::default, |way| {
-            let zh = way.strip_prefix("key ").map_or_else(|| way.clone(), |key| format!("按键 {key}"));
-            Bilingual::new(format!("  (by {way})"), format!("  （经 {zh}）"))
+            let zh = way.strip_prefix("key ").map_or_else(|| code(way).zh.into_owned(), |key| format!("按键 {key}"));
+            Bilingual::new(format!("  (by {way})"), format!("  （{zh}）"))
         });
         let result = (step.kind == Some("lookup")).then(|| results.next()).flatten();
         let result = result.map_or_else(Bilingual::default, |result| {
@@ -327,6 +327,7 @@ fn message(result: &str) -> Bilingual {
             "未受理：该号码或中继留言过多，或磁盘已满",
         ),
         "unsent" => Bilingual::fixed("recorded, and not sent by the caller", "已录音，来电人未提交"),
+        "empty" => Bilingual::fixed("nothing was heard, so none is kept", "未录到声音，没有保存"),
         ticket => bilingual!(
             "kept under the number {ticket}: jindu messages list",
             "已保存，编号 {ticket}：见 jindu messages list"

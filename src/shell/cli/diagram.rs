@@ -12,6 +12,7 @@ use os::io_fault;
 use release::hotline;
 
 use crate::exit::Errors;
+use crate::say::say;
 
 /// Draws the files of the settings, with their errors, into a file or to the standard output.
 pub(crate) fn run(settings: &Settings, file: Option<&Path>, calls: Option<Duration>) -> Result<ExitCode, Errors> {
@@ -24,7 +25,10 @@ pub(crate) fn run(settings: &Settings, file: Option<&Path>, calls: Option<Durati
     let name = settings.hotline.flow.display().to_string();
     let svg = flow::diagram(&drawn, &name, &errors, traffic.as_ref());
     match file {
-        Some(file) => fs::write(file, svg).map_err(|error| vec![io_fault(file, &error)])?,
+        Some(file) => {
+            fs::write(file, svg).map_err(|error| vec![io_fault(file, &error)])?;
+            say!("the flow is drawn in {}", "流程图已写入 {}", file.display());
+        }
         None => io::stdout().lock().write_all(svg.as_bytes()).map_err(|error| vec![error.to_string().into()])?,
     }
     Ok(ExitCode::SUCCESS)

@@ -87,7 +87,7 @@ fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, Bilingual> {
         say!("all right", "检查通过");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{} faults", "{} 处错误", verdict.faults);
+    say!("faults: {}", "{} 处错误", verdict.faults);
     Ok(ExitCode::FAILURE)
 }
 

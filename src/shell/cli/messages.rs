@@ -101,7 +101,9 @@ fn is_there(message: &StoredMessage) -> bool {
 }
 
 fn find(settings: &Settings, ticket: &str) -> Result<StoredMessage, Bilingual> {
-    let found = stored_messages(&settings.data.folder)?.into_iter().find(|message| message.ticket == ticket);
+    // Callers hear and write it in groups.
+    let bare: String = ticket.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    let found = stored_messages(&settings.data.folder)?.into_iter().find(|message| message.ticket == bare);
     found.ok_or_else(|| {
         bilingual!("there is no message {ticket}; see jindu messages list", "没有留言 {ticket}；见 jindu messages list")
     })
@@ -110,7 +112,7 @@ fn find(settings: &Settings, ticket: &str) -> Result<StoredMessage, Bilingual> {
 /// The audit log comes first: nothing is heard that it does not name.
 fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Result<(), Bilingual> {
     let message = find(settings, ticket)?;
-    let recording = recording(&message)?;
+    let (ticket, recording) = (&message.ticket, recording(&message)?);
     let failed = |error: io::Error| io_fault(recording, &error);
     let (_, sealed) = sealed_file::text_length(recording).map_err(failed)?;
     if sealed && out.is_none() {
@@ -172,6 +174,7 @@ fn write_new(sound: &[u8], to: &Path) -> Result<(), Bilingual> {
 
 fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), Bilingual> {
     let (message, by) = (find(settings, ticket)?, by.asked()?);
+    let ticket = &message.ticket;
     if mark_done(&settings.data.folder, &message.ticket, clock::timestamp(), &by.name())? {
         releases::append_audit(settings, &by.entry(&format!("message done {ticket}"), None))?;
         say!("message {ticket} is done", "留言 {ticket} 已办结");

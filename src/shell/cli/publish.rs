@@ -81,10 +81,11 @@ pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &ByApprove
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists the audit log, newest last; `*` marks the live release.
-pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
+/// Lists the audit log, newest last; `*` marks the live release. `all`: with what was done beside releases.
+pub(crate) fn list(settings: &Settings, all: bool, json: bool) -> ExitCode {
     let live = releases::live(settings);
-    let (entries, stored) = (releases::audit(settings), releases::names(settings));
+    let (mut entries, stored) = (releases::audit(settings), releases::names(settings));
+    entries.retain(|entry| all || entry.release.is_some());
     let zone = zone(settings);
     // A release that went live again has several lines; the newest says since when it is.
     let newest = entries.iter().rposition(|entry| entry.release.is_some() && entry.release == live);
@@ -105,7 +106,9 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
         print(format!("{:#}\n", Value::from(list)));
         return ExitCode::SUCCESS;
     }
-    if entries.is_empty() {
+    if entries.is_empty() && all {
+        say!("the audit log is empty", "审计日志为空");
+    } else if entries.is_empty() {
         say!(
             "no release was published yet: a node serves the files of its settings",
             "尚未发布过版本：节点使用设置中的文件"

@@ -123,20 +123,8 @@ fn all_settings(path: &Path, set: &[String]) -> Result<(Settings, Vec<Diagnostic
 }
 
 fn perform(command: Command, settings: &Settings) -> ExitCode {
-    if !matches!(command, Command::Serve) {
-        // What a command deletes or locks follows the node's clock. A serving node opens the replica itself.
-        replica_store::adopt_clock(&settings.data.folder);
-        let adopted = if seals(&command) {
-            os::sound_key::adopt(&settings.data)
-        } else {
-            os::sound_key::adopt_to_read(&settings.data)
-        };
-        // A key that is wrong or missing stops no other command: an emergency needs none.
-        if let Err(error) = adopted
-            && (seals(&command) || opens(&command))
-        {
-            return done(Err(error.text()));
-        }
+    if let Err(error) = prepare(&command, settings) {
+        return done(Err(error));
     }
     match command {
         Command::Serve => match releases::to_serve(settings) {
@@ -148,7 +136,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Call(arguments) => done(call(settings, &arguments)),
         Command::Messages(command) => done(messages::run(settings, &command)),
         Command::Recording(command) => done(recording::run(settings, &command)),
-        Command::Sample { cases, seed, out } => {
+        Command::Sample { cases, seed, out, live: _ } => {
             with_wording(settings, |wording| done(replica_commands::sample(&wording, cases, seed, &out)))
         }
         Command::Load { file } => done(replica_commands::load_file(settings, &file)),
@@ -182,7 +170,8 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             let release = release.map(|hash| hash.to_ascii_lowercase());
             coded(publish::rollback(settings, release.as_deref(), &by))
         }
-        Command::Releases { json } => publish::list(settings, json),
+        Command::Releases { json } => publish::list(settings, false, json),
+        Command::Audit { json } => publish::list(settings, true, json),
         Command::Emergency { state, by, json } => coded(publish::emergency(settings, state.wanted(), &by, json)),
         Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
         Command::Studio(args::Studio::Passwd { name, password_file, new_password_file }) => {
@@ -194,6 +183,25 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Check | Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => {
             ExitCode::SUCCESS
         }
+    }
+}
+
+/// What a command deletes or locks follows the node's clock, and what it reads or writes may be sealed. A serving node sees to both
+/// itself.
+fn prepare(command: &Command, settings: &Settings) -> Result<(), Bilingual> {
+    if matches!(command, Command::Serve) {
+        return Ok(());
+    }
+    replica_store::adopt_clock(&settings.data.folder);
+    let adopted = if seals(command) {
+        os::sound_key::adopt(&settings.data)
+    } else {
+        os::sound_key::adopt_to_read(&settings.data)
+    };
+    match adopted {
+        // A key that is wrong or missing stops no other command: an emergency needs none.
+        Err(error) if seals(command) || opens(command) => Err(error.text()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -35,7 +35,14 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Errors> {
     let terminal = io::stdin().is_terminal();
     let mut session = Session::new(Arc::clone(&release), rows, Instant::now());
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{}", text!("A call on {today} at 10:00.", "来电时间：{today} 10:00。"));
+    let _ = writeln!(
+        out,
+        "{}",
+        text!(
+            "A call on {today} at 10:00, a working day in virtual time; `at 2026-12-01 03:00` makes it another time.",
+            "来电时间：{today} 10:00（模拟时间，工作日）；可用 `at 2026-12-01 03:00` 改为其他时间。"
+        )
+    );
     if terminal {
         let _ = out.write_all(welcome(&examples).as_bytes());
         show(&mut out, &session.line(""));

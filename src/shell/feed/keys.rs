@@ -1,9 +1,9 @@
 //! Key files: the private key (PKCS #8, RFC 5208; RFC 8410 §7) stays with the upstream, the public key (RFC 8410 §4) goes
 //! into the nodes' settings. OpenSSL reads and writes both.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding};
@@ -51,6 +51,11 @@ pub fn make(folder: &Path, name: &str) -> Result<String, String> {
     if !gate::is_key_name(name) {
         return Err(format!("{}: {NAME_WANTS}", name.escape_default()));
     }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("the system gives no random numbers: {error}"))?;
     let key = SigningKey::from_bytes(&secret);

@@ -15,7 +15,7 @@ use crate::reading::{column, failed, open};
 pub struct CallFilter {
     /// From this time on.
     pub since: Timestamp,
-    /// Only calls that were abandoned, were refused or failed.
+    /// Only calls that were abandoned, in a queue too, were refused or failed.
     pub failed: bool,
     /// Only those of the trunk with this name.
     pub trunk: Option<String>,
@@ -28,7 +28,8 @@ pub struct CallStatistics {
     pub calls: u64,
     /// By outcome: [`CallOutcome::name`].
     pub outcomes: BTreeMap<String, u64>,
-    /// By the cause that the record names, among calls that were abandoned, were refused or failed.
+    /// By the cause that the record names, among calls that were abandoned, were refused or failed; `queue_abandoned`: while they
+    /// waited for an agent.
     pub causes: BTreeMap<String, u64>,
     /// By the last node, among calls of callers who hung up or gave up.
     pub left_at: BTreeMap<String, u64>,
@@ -78,9 +79,9 @@ pub fn call_statistics(folder: &Path, filter: &CallFilter) -> Result<Option<Call
 }
 
 fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallStatistics> {
-    let mos = column(connection, "calls", "mos_hundredths")?;
+    let (mos, wait) = (column(connection, "calls", "mos_hundredths")?, column(connection, "calls", "queue_outcome")?);
     let sql = format!(
-        "SELECT outcome, cause, path, look_ups, trunk, answered_ms, duration_ms, {mos} FROM calls
+        "SELECT outcome, cause, path, look_ups, trunk, answered_ms, duration_ms, {mos}, {wait} FROM calls
         WHERE at_us >= ?1 AND (?2 IS NULL OR trunk = ?2) AND path NOT LIKE '(%' ORDER BY at_us"
     );
     let mut select = connection.prepare(&sql)?;
@@ -88,20 +89,26 @@ fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallS
     let mut counted = CallStatistics::default();
     while let Some(row) = rows.next()? {
         let outcome = row.get_ref(0)?.as_str()?;
-        let unserved = UNSERVED.iter().any(|unserved| unserved.name() == outcome);
-        if unserved || !filter.failed {
-            counted.add(row, outcome, unserved)?;
+        let cause = match row.get_ref(8)?.as_str_or_null()? {
+            _ if UNSERVED.iter().any(|unserved| unserved.name() == outcome) => {
+                Some(row.get_ref(1)?.as_str_or_null()?.unwrap_or("-"))
+            }
+            Some("abandoned") => Some(LEFT_THE_QUEUE),
+            _ => None,
+        };
+        if cause.is_some() || !filter.failed {
+            counted.add(row, outcome, cause)?;
         }
     }
     Ok(counted)
 }
 
 impl CallStatistics {
-    fn add(&mut self, row: &Row<'_>, outcome: &str, unserved: bool) -> rusqlite::Result<()> {
+    fn add(&mut self, row: &Row<'_>, outcome: &str, cause: Option<&str>) -> rusqlite::Result<()> {
         self.calls += 1;
         count_one(&mut self.outcomes, outcome);
-        if unserved {
-            count_one(&mut self.causes, row.get_ref(1)?.as_str_or_null()?.unwrap_or("-"));
+        if let Some(cause) = cause {
+            count_one(&mut self.causes, cause);
         }
         if [CallOutcome::HungUp, CallOutcome::Abandoned].iter().any(|left| left.name() == outcome) {
             let last = row.get_ref(2)?.as_str()?.rsplit(',').next().filter(|node| !node.is_empty());
@@ -131,6 +138,8 @@ fn count_one(counts: &mut BTreeMap<String, u64>, word: &str) {
     }
 }
 
+/// The cause of callers who hung up while they waited for an agent.
+const LEFT_THE_QUEUE: &str = "queue_abandoned";
 /// Outcomes of callers who got no service.
 const UNSERVED: [CallOutcome; 3] = [CallOutcome::Abandoned, CallOutcome::Refused, CallOutcome::Failed];
 const MOS_POOR: i64 = 360;

@@ -48,10 +48,10 @@ pub enum LoadError {
     #[error("it waits in the spool until its turn: {0}")]
     Turn(String),
     /// The node rejected the file.
-    #[error("the server rejected it: {0}")]
+    #[error("the node rejected it, and the copy is as it was: {0}")]
     Rejected(String),
     /// The node has not applied it within the patience.
-    #[error("the server has not applied it yet; it stays in the spool and will be applied, see jindu replica status")]
+    #[error("the node has not applied it yet; it stays in the spool and will be applied, see jindu replica status")]
     Waiting,
 }
 
@@ -71,7 +71,10 @@ pub fn load(
         }
         None => {
             let name = drop_into(folder, file)?;
-            wait(folder, &name, patience)
+            wait(folder, &name, patience).map_err(|error| match error {
+                LoadError::Rejected(why) => LoadError::Rejected(withdraw(folder, &name, file, &why)),
+                error => error,
+            })
         }
     }
 }
@@ -91,7 +94,7 @@ fn directly(replica: &Replica, folder: &Path, settings: &config::Replica, file: 
     while watcher.step().map_err(|error| at(folder, error))? {}
     match outcome(folder, &name) {
         Some(Ok(done)) => Ok(done),
-        Some(Err(why)) => Err(LoadError::RejectedHere(why)),
+        Some(Err(why)) => Err(LoadError::RejectedHere(withdraw(folder, &name, file, &why))),
         None => {
             let alarms: Vec<String> = replica.alarms().into_iter().map(|alarm| alarm.text).collect();
             Err(LoadError::Turn(alarms.join("; ")))
@@ -141,6 +144,17 @@ fn outcome(folder: &Path, name: &str) -> Option<Result<String, String>> {
     }
     let done = note(archive::applied(folder), "done").map(Ok);
     done.or_else(|| note(archive::rejected(folder), "why").map(Err))
+}
+
+/// Takes a rejected file out of the spool again: who loaded it knows, has it, and nobody else need look after it. Returns why it
+/// was rejected, under the name that the person gave.
+fn withdraw(folder: &Path, name: &str, file: &Path, why: &str) -> String {
+    let stem = name.split(".ndjson").next().unwrap_or(name);
+    let kept = fs::read_dir(archive::rejected(folder)).into_iter().flatten().flatten();
+    for entry in kept.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(stem.as_bytes())) {
+        let _ = fs::remove_file(entry.path());
+    }
+    why.replace(name, &file.display().to_string())
 }
 
 fn at(path: &Path, error: io::Error) -> LoadError {

@@ -74,7 +74,7 @@ pub enum Rejection {
     NoRelease(String),
     /// There is no release before the live one.
     #[error(
-        "no other release was live before, so there is none to go back to; to undo an edit, restore the files and publish again (jindu releases lists all)"
+        "no older release is stored than the live one, so there is none to go back to; jindu rollback HASH makes any release of jindu releases live; to undo an edit, restore the files and publish again"
     )]
     NothingBefore,
     /// The studio's allowance is used up; figures in MB.
@@ -169,7 +169,7 @@ impl Rejection {
             Rejection::Busy => "另一次发布正在进行，请稍后再试。".into(),
             Rejection::NoRelease(name) => format!("没有版本 {name}。"),
             Rejection::NothingBefore => {
-                "此前没有别的版本启用过，无可退回；要撤销修改，请恢复文件后再次发布（jindu releases 列出全部版本）。"
+                "没有比当前版本更早的版本，无可退回；jindu rollback 版本号 可启用 jindu releases 列出的任一版本；要撤销修改，请恢复文件后再次发布。"
                     .into()
             }
             Rejection::Full { used, most } => {

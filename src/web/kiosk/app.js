@@ -226,7 +226,7 @@ function show(reply, source) {
 
 // For screen readers.
 function sayAnswer() {
-  $("said").textContent = `${$("stage").textContent}。 ${$("wording").textContent}`;
+  $("said").textContent = `${$("stage").textContent}${lang === "en" ? ". " : "。"}${$("wording").textContent}`;
 }
 
 function drawAnswer() {

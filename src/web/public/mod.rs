@@ -123,10 +123,14 @@ impl PublicPage<'_> {
     }
 
     fn form(&self, words: &PageWords) -> String {
-        let (tail, hint) = match self.settings.factors.as_slice() {
-            [SecondFactor::BirthDate] => (words.birth_date, words.birth_date_hint),
-            [SecondFactor::IdTail] | [] => (words.id_tail, words.id_tail_hint),
-            _ => (words.any_factor, words.any_factor_hint),
+        let (tail, hint, pattern) = match self.settings.factors.as_slice() {
+            [SecondFactor::BirthDate] => (words.birth_date, words.birth_date_hint, String::new()),
+            // A slip is seen before the page is sent, which forgets what was typed.
+            [SecondFactor::IdTail] | [] => {
+                let hint = words.id_tail_hint;
+                (words.id_tail, hint, format!(" pattern=\"{ID_TAIL}\" title=\"{hint}\""))
+            }
+            _ => (words.any_factor, words.any_factor_hint, String::new()),
         };
         format!(
             "<p>{intro}</p>\n<form id=\"inquiry\" method=\"post\" action=\"/public/inquiry?lang={lang}\" autocomplete=\"off\">\n\
@@ -138,7 +142,7 @@ impl PublicPage<'_> {
              <p id=\"said\" role=\"status\" data-reading=\"{reading}\" data-read=\"{read}\" data-failed=\"{unread}\"></p></div>\n\
              <div class=\"field\"><label for=\"tail\">{tail}</label>\n<p class=\"hint\" id=\"tail-hint\">{hint}</p>\n\
              <input id=\"tail\" name=\"tail\" type=\"text\" autocomplete=\"off\" autocapitalize=\"characters\" \
-             spellcheck=\"false\" maxlength=\"16\" required aria-describedby=\"tail-hint\"></div>\n</form>",
+             spellcheck=\"false\" maxlength=\"16\" required{pattern} aria-describedby=\"tail-hint\"></div>\n</form>",
             intro = words.intro,
             lang = self.lang.code(),
             number = words.number,
@@ -150,6 +154,9 @@ impl PublicPage<'_> {
         )
     }
 }
+
+/// Four digits or letters, as the node reads them: with a star for X, and with space around.
+const ID_TAIL: &str = r"\s*[A-Za-z0-9*]{4}\s*";
 
 fn notice(heading: &str, text: &str) -> String {
     format!("<h1>{heading}</h1>\n<p class=\"problem\">{text}</p>")

@@ -41,7 +41,7 @@ export async function publish({ main }) {
     trouble = "";
     try {
       const done = await post("publish", { why: new FormData(form).get("why"), confirmed: Boolean(form.querySelector("[name=confirmed]")?.checked) }, { limit: 120000 });
-      notice("good", w(`已发布：新来电将听到 ${done.changes.length} 处新录音，通话中的来电不受影响。`, `Published: new calls hear ${done.changes.length} new recordings; calls in progress keep theirs.`));
+      notice("good", w(`已发布：新来电将听到 ${done.changes.length} 处新录音，通话中的来电不受影响。`, `Published: new calls hear ${done.changes.length} new recording${done.changes.length === 1 ? "" : "s"}; calls in progress keep theirs.`));
       slots.stale();
       await load();
     } catch (problem) {
@@ -81,9 +81,9 @@ export async function publish({ main }) {
     const unheard = changes.filter((one) => one.unheard).length;
     if (!changes.length) {
       return h("section", { class: "card" }, h("h2", {}, w("没有待发布的录音", "Nothing to publish")), h("p", {}, w("录音经另一位同事审核后，会列在这里。", "Takes that another person has approved are listed here.")),
-        behind.length > 0 && h("p", { class: "finding warn" }, w(`${behind.length} 条已审核录音的文案已修改，须重录。`, `${behind.length} approved takes were read from an older text: record them again.`)));
+        behind.length > 0 && h("p", { class: "finding warn" }, w(`${behind.length} 条已审核录音的文案已修改，须重录。`, `Approved takes that were read from an older text: ${behind.length}. Record them again.`)));
     }
-    return h("section", { class: "card" }, h("h2", {}, w(`将发布 ${changes.length} 处改动`, `${changes.length} changes go live`)),
+    return h("section", { class: "card" }, h("h2", {}, w(`将发布 ${changes.length} 处改动`, `Changes that go live: ${changes.length}`)),
       h("p", {}, w("所有语言同时生效：新来电立即听到，通话中的来电仍用原版本，以前的版本随时可以重新启用。", "All languages change at once: new calls hear the new recordings, calls in progress keep theirs, and an earlier release can be made live again at any time.")),
       unheard > 0 && h("p", { class: "finding warn" }, w(`其中 ${unheard} 条在审核时未试听，发布前请先听一遍。`, `${unheard} of them were approved without being listened to: listen before you publish.`)),
       warnings.map((one) => h("p", { class: "finding warn" }, "! ", localized(one))),

@@ -66,7 +66,7 @@ fn pausing(gateway: &Gateway) {
 fn await_call_backs(gateway: &Gateway, state: &str) {
     eventually(LONG, format!("a call-back is {state}"), || {
         let listed = command(gateway, &["call-back", "list", "--json"], "").1;
-        if listed.contains(&format!("\"state\":\"{state}\"")) {
+        if listed.contains(&format!("\"state\": \"{state}\"")) {
             Ok(())
         } else {
             Err(format!("{listed}\n{}", gateway.log()))
@@ -126,7 +126,7 @@ fn who_is_busy_is_called_again_later_and_who_declines_is_not() {
     called.declines();
     eventually(LONG, "the first attempt is over", || {
         let listed = command(&gateway, &["call-back", "list", "--json"], "").1;
-        listed.contains("\"attempts\":1") && listed.contains("\"state\":\"waiting\"")
+        listed.contains("\"attempts\": 1") && listed.contains("\"state\": \"waiting\"")
     });
     // The agent takes others meanwhile.
     await_agents(&gateway, "ready", 1);
@@ -162,7 +162,7 @@ fn a_line_that_refuses_counts_for_no_number_and_callers_are_served_meanwhile() {
     called.refuses(503);
     await_call_backs(&gateway, "waiting");
     let listed = command(&gateway, &["call-back", "list", "--json"], "").1;
-    assert!(listed.contains("\"attempts\":0"), "{listed}");
+    assert!(listed.contains("\"attempts\": 0"), "{listed}");
     let mut caller = Phone::dial_with(gateway.udp, &Dial { codec: 8, ..Dial::default() });
     caller.press("10");
     assert!(desk.rings(LONG), "{}", gateway.log());

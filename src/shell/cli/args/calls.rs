@@ -1,6 +1,10 @@
 //! `jindu calls` and `jindu call`
 
+use base::Bilingual;
 use clap::Args;
+use jiff::tz::TimeZone;
+
+use crate::local_time;
 
 /// Which calls are counted, and how that is printed.
 #[derive(Clone, Debug, Args)]
@@ -9,9 +13,9 @@ pub(crate) struct CallsArguments {
     #[arg(long, conflicts_with = "since")]
     pub hour: bool,
     /// Calls since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<String>,
-    /// Only calls that were abandoned, were refused or failed
+    /// Only calls that were not served: hung up before the answer or in a queue, refused, or failed
     #[arg(long)]
     pub failed: bool,
     /// Only calls of this trunk
@@ -31,4 +35,9 @@ pub(crate) struct CallArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A time as written; what it is depends on the office's zone.
+fn time(word: &str) -> Result<String, Bilingual> {
+    local_time::read(word, &TimeZone::UTC).map(|_| word.to_owned())
 }

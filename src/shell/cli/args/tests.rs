@@ -166,7 +166,11 @@ fn the_language_is_an_option_that_wins_wherever_it_stands() {
         },
         other => panic!("{other:?}"),
     };
-    assert_eq!(coverage("prompts coverage --lang yue"), Some(base::Lang::Yue), "as before there was a language");
+    assert_eq!(
+        coverage("prompts coverage --spoken yue --lang zh"),
+        Some(base::Lang::Yue),
+        "--lang is that of the command line"
+    );
     assert_eq!(coverage("prompts coverage --spoken zh --json"), Some(base::Lang::Zh));
 }
 
