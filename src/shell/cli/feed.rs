@@ -87,7 +87,8 @@ fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, Bilingual> {
         say!("all right", "检查通过");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("faults: {}", "{} 处错误", verdict.faults);
+    let s = if verdict.faults == 1 { "" } else { "s" };
+    say!("{} fault{s}", "{} 处错误", verdict.faults);
     Ok(ExitCode::FAILURE)
 }
 
