@@ -177,6 +177,14 @@ fn the_headers_of_packets_both_ways_are_written_without_sound_and_keys() {
     let output = ended(running);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 
+    // Of a call in progress, before any message of it comes.
+    let mut other = Phone::dial_with(gateway.udp, &Dial { number: "9196", ..Dial::default() });
+    let later = folder.join("later.pcap");
+    let output = ended(trace(&gateway, &later, &["--call-id", other.call_id(), "--rtp", "--for", "1"]));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(datagrams(&later).iter().filter(|packet| packet.whole == 172 && packet.octets.len() == 12).count() > 10);
+    other.hang_up();
+
     let datagrams = datagrams(&out);
     assert!(datagrams.is_sorted_by_key(|datagram| datagram.at), "in the order of time");
     let (sip, rtp): (Vec<_>, Vec<_>) =

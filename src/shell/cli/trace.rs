@@ -112,7 +112,7 @@ fn failed(out: &Path, error: &io::Error) -> Bilingual {
 
 fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
     let Summary { end, messages, packets, lost, call_id } = summary;
-    if *messages == 0 {
+    if *messages == 0 && *packets == 0 {
         let _ = fs::remove_file(out);
         return Err(bilingual!(
             "no message of such a call came ({end}); {} was not written",
