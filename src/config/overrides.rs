@@ -43,7 +43,13 @@ fn trunk_names(trunks: &Value) -> Vec<String> {
 /// words quote the field or the value.
 pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
     let sets = |(key, value): (&str, &str)| match diagnostic.key.split_once('[') {
-        None => key == diagnostic.key,
+        None if key == diagnostic.key => true,
+        // A list of tables that is wrong as a whole: its words name the field.
+        None => key
+            .strip_prefix(&*diagnostic.key)
+            .filter(|rest| rest.starts_with('.'))
+            .and_then(|rest| rest.rsplit('.').next())
+            .is_some_and(|field| diagnostic.what.en.split(' ').any(|word| word == field)),
         Some((list, _)) => {
             let field =
                 key.strip_prefix(list).filter(|rest| rest.starts_with('.')).and_then(|rest| rest.rsplit('.').next());

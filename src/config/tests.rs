@@ -68,6 +68,36 @@ fn places(text: &str, overrides: &[&str]) -> Vec<(Place, String)> {
     found.into_iter().map(|diagnostic| (diagnostic.place, diagnostic.key)).collect()
 }
 
+#[test]
+fn what_is_wrong_on_the_command_line_is_named_as_written_there_and_alone() {
+    for (set, key) in [
+        ("foo.bar=1", "foo"),
+        ("inquiry.receipt.city.check=lunh", "inquiry.receipt[0]"),
+        ("queue.desk.ring_limit_s=0", "queue"),
+        ("queue.desk.wrap_up=1", "queue[0]"),
+        ("phone.listen=udp:300.1.1.1:5060", "phone.listen"),
+        ("phone.calls_max=\"500\"", "phone.calls_max"),
+        ("phone.media_ports=29999-20000", "phone.media_ports"),
+    ] {
+        assert_eq!(places(SHIPPED, &[set]), [(Place::CommandLine, key.to_owned())], "{set}");
+    }
+}
+
+#[test]
+fn a_listener_on_every_address_needs_one_to_name() {
+    let warned = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
+        let settings = read(SHIPPED, &set, Path::new("/srv")).expect("right");
+        settings.warnings().iter().any(|warning| warning.en.contains("[phone.public_address]"))
+    };
+    let every = "phone.listen=udp:0.0.0.0:5060";
+    assert!(
+        warned(&[every])
+            && warned(&["phone.listen=udp:[::]:5060,udp:127.0.0.1:5060", "phone.public_address=192.0.2.1"])
+    );
+    assert!(!warned(&[]) && !warned(&[every, "phone.public_address=192.0.2.1"]));
+}
+
 const RECEIPTS: &str = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
 
 #[test]

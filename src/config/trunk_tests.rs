@@ -213,10 +213,12 @@ fn what_is_legal_but_unwise_is_a_warning() {
     assert_eq!(warned(&[]), Vec::<String>::new());
     let few = "phone.calls_per_caller_max=5";
     assert_eq!(warned(&["trunk.local.addresses=0.0.0.0/0", few]), ["trunk.open]"]);
-    assert_eq!(warned(&["trunk.local.addresses=::/0", "phone.listen=[::]:5060", few]), ["trunk.open]"]);
+    let v6 = ["trunk.local.addresses=::/0", "phone.listen=[::]:5060", "phone.public_address=2001:db8::1", few];
+    assert_eq!(warned(&v6), ["trunk.open]"]);
     assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", few]), ["trunk.loopback]"]);
     assert_eq!(warned(&["phone.srtp=optional"]), ["trunk.srtp_keys]"]);
-    let elsewhere = ["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"];
+    let elsewhere =
+        ["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060", "phone.public_address=192.0.2.1"];
     assert_eq!(warned(&elsewhere), Vec::<String>::new(), "numbers are limited by default");
     assert_eq!(warned(&[&elsewhere[..], &["phone.calls_per_caller_max=0"]].concat()), ["trunk.caller_unlimited]"]);
     assert_eq!(warned(&["trunk.local.calls_max=3000"]), ["trunk.calls_max]"]);

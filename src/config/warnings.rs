@@ -1,5 +1,7 @@
 //! What does not prevent a start, but should be known.
 
+use std::net::SocketAddr;
+
 use super::network::Network;
 use super::settings::Settings;
 use super::trunk_check;
@@ -21,6 +23,7 @@ impl Settings {
             )
         };
         let mut warnings: Vec<Bilingual> = short.then(remark).into_iter().collect();
+        warnings.extend(nameless(self));
         warnings.extend(trunk_check::warnings(&self.phone));
         warnings.extend(self.phone.hep.as_ref().filter(|hep| !hep.mask).map(|hep| {
             bilingual!(
@@ -31,6 +34,20 @@ impl Settings {
         warnings.extend(web_warnings(self));
         warnings
     }
+}
+
+/// A listener on every address has none to name to the far end.
+fn nameless(Settings { phone, .. }: &Settings) -> Option<Bilingual> {
+    let named = |address: &SocketAddr| {
+        !address.ip().is_unspecified()
+            || phone.public_address.is_some_and(|public| public.is_ipv4() == address.ip().is_ipv4())
+    };
+    let (_, address) = phone.listen.iter().find(|(_, address)| !named(address))?;
+    Some(bilingual!(
+        "phone.listen has {address}, and phone.public_address names no address of that kind: Contact and SDP name the loopback, \
+         which other machines cannot reach; set it [phone.public_address]",
+        "phone.listen 中有 {address}，而 phone.public_address 未写同类地址：Contact 和 SDP 将写本机回环地址，其他机器无法连通；请设置 [phone.public_address]"
+    ))
 }
 
 fn web_warnings(Settings { web, studio, .. }: &Settings) -> Vec<Bilingual> {

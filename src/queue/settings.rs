@@ -204,11 +204,11 @@ impl QueueSettings {
             }
         };
         let seconds = |time: Duration, least, most| (least..=most).contains(&time.as_secs());
-        check("ring_limit", "5 to 120 s", seconds(self.ring_limit, 5, 120));
-        check("wrap_up", "0 to 900 s", seconds(self.wrap_up, 0, 900));
-        check("wait_max", "10 to 14400 s", seconds(self.wait_max, 10, 14_400));
-        check("without_agents", "0 to 3600 s", seconds(self.without_agents, 0, 3_600));
-        check("service_level", "1 to 600 s", seconds(self.service_level, 1, 600));
+        check("ring_limit_s", "5 to 120 s", seconds(self.ring_limit, 5, 120));
+        check("wrap_up_s", "0 to 900 s", seconds(self.wrap_up, 0, 900));
+        check("wait_max_s", "10 to 14400 s", seconds(self.wait_max, 10, 14_400));
+        check("without_agents_s", "0 to 3600 s", seconds(self.without_agents, 0, 3_600));
+        check("service_level_s", "1 to 600 s", seconds(self.service_level, 1, 600));
         check("waiting_max", "1 to 10000", (1..=10_000).contains(&self.waiting_max));
         check("lines", "0 to 500", self.lines <= 500);
         check("missed_offers_max", "1 or more", self.missed_offers_max > 0);

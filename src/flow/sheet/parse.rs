@@ -233,9 +233,9 @@ fn act(words: &[String]) -> Result<Act, Bilingual> {
         "db" => db(rest).map(Act::Db),
         "caller" if first.is_some() => Ok(Act::Caller(rest.to_vec())),
         "emergency" => match first {
-            Some("on") | None => Ok(Act::Emergency(true)),
+            Some("on") => Ok(Act::Emergency(true)),
             Some("off") => Ok(Act::Emergency(false)),
-            Some(_) => Err(write("`emergency on|off`")),
+            Some(_) | None => Err(write("`emergency on|off`")),
         },
         "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or_else(|| write("`lang zh|yue|en`")),
         "transfer" => match first {

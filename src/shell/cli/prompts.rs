@@ -231,7 +231,7 @@ fn one(take: &TakeRow, as_json: bool) -> ExitCode {
         print(format!("{}\n", json!(take)));
     } else {
         let (name, lang, slot, state) = (take.name.short(), take.lang.code(), &take.slot, code(take.state.code()));
-        say!("{name} of {lang}/{slot} is a {state}", "{name}（{lang}/{slot}）：{state:#}");
+        say!("{name} of {lang}/{slot}: {state}", "{name}（{lang}/{slot}）：{state:#}");
         print_findings(take);
     }
     if take.state == TakeState::Fresh { ExitCode::FAILURE } else { ExitCode::SUCCESS }

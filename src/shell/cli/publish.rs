@@ -121,8 +121,9 @@ pub(crate) fn list(settings: &Settings, all: bool, json: bool) -> ExitCode {
             if is_stored(entry) { Bilingual::default() } else { Bilingual::fixed(" (removed)", "（已删除）") };
         let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
-        let (who, why) = (&entry.who, &entry.why);
-        say!("{mark} {name:<12} {at}  {what} {who} {why}{gone}", "{mark} {name:<12} {at}  {what} {who} {why}{gone:#}");
+        let who = &entry.who;
+        let why = if entry.why.is_empty() { String::new() } else { format!(": {}", entry.why) };
+        say!("{mark} {name:<12} {at}  {what} {who}{why}{gone}", "{mark} {name:<12} {at}  {what} {who}{why}{gone:#}");
     }
     ExitCode::SUCCESS
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use base::Bilingual;
+use base::{Bilingual, bilingual};
 use config::{Settings, Source};
 use inquiry::Keys;
 use os::{clock, folder, io_fault};
@@ -25,6 +25,9 @@ pub(crate) fn keys(settings: &Settings) -> Result<Keys, Bilingual> {
 
 /// Loads a change batch, by the serving node if there is one.
 pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingual> {
+    if fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() == 0) {
+        return Err(bilingual!("{} is empty: nothing was loaded", "{} 是空文件：未加载任何内容", file.display()));
+    }
     let keys = keys(settings)?;
     let loaded = load(&settings.data.folder, &settings.replica, keys, file, LOAD_TIMEOUT);
     let failed = |error| match error {

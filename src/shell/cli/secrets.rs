@@ -64,7 +64,7 @@ fn checked(secret: String, what: &Bilingual, needed: bool) -> Result<Private<Str
     if needed && secret.is_empty() {
         return Err(bilingual!(
             "a {what} is needed: type it, or give it on the standard input, one line",
-            "没有{what:#}：请输入，或由标准输入提供一行"
+            "缺少：{what:#}。请输入，或由标准输入提供一行"
         ));
     }
     Ok(Private::new(secret))

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use config::PhoneRegistrar;
+use config::{Network, PhoneRegistrar};
 use os::clock;
+use os::sockets::LocalAddresses;
 use sip::digest::{Algorithm, Ha1};
 use sip::registrar::{Binding, Registrar, RegistrarOutcome, RegistrarRules};
 use sip::{Arrival, Message, Outgoing};
@@ -19,6 +20,8 @@ pub struct DeskRegistrar {
     settings: PhoneRegistrar,
     registrar: Mutex<Registrar>,
     accounts: Arc<Accounts>,
+    /// Where this machine's own telephones send from.
+    own_addresses: LocalAddresses,
     /// The hashes of each user's password.
     known: ArcSwap<HashMap<String, Vec<Ha1>>>,
 }
@@ -42,12 +45,20 @@ impl DeskRegistrar {
         }
         let known = ArcSwap::from_pointee(read(&accounts, &settings.realm)?);
         let registrar = Mutex::new(Registrar::new(clock::now(), rules, key));
-        Ok(DeskRegistrar { settings, registrar, accounts, known })
+        Ok(DeskRegistrar { settings, registrar, accounts, own_addresses: LocalAddresses::default(), known })
     }
 
-    /// Whether telephones may register from an address.
+    /// Whether telephones may register from an address. While only this machine's may, they may send from any IPv4 address of
+    /// it, as its callers may.
     pub(crate) fn accepts(&self, address: IpAddr) -> bool {
-        self.settings.networks.iter().any(|network| network.contains(address))
+        let is_of_loopback = |network: &Network| network.address.to_canonical().is_loopback();
+        let networks = &self.settings.networks;
+        networks.iter().any(|network| network.contains(address))
+            || (networks.iter().all(is_of_loopback) && self.is_own(address.to_canonical()))
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        address.is_ipv4() && !address.is_loopback() && self.own_addresses.contain(clock::now(), address)
     }
 
     /// Answers a REGISTER.

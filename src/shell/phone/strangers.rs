@@ -45,6 +45,11 @@ pub(super) fn log(source: IpAddr, unlogged: u64) {
     tracing::warn!(%source, unlogged, "SIP from {source} dropped: not in a trunk; a peer needs its address in a [[trunk]]");
 }
 
+/// Logs a refused telephone, and what to do about it.
+pub(super) fn log_registration(source: IpAddr, unlogged: u64) {
+    tracing::warn!(%source, unlogged, "REGISTER from {source} refused: not in phone.registrar.addresses; add its address there");
+}
+
 const EVERY: Duration = Duration::from_secs(60);
 /// Sources with a line of their own within a minute; the metric counts the others.
 const SOURCES_MAX: usize = 50;

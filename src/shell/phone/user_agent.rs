@@ -297,8 +297,15 @@ impl UserAgent {
     /// A REGISTER of a telephone; what else comes from where only telephones are is refused.
     fn answer_telephone(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
         let registrar = self.shared.services.registrar.as_ref()?;
-        if !registrar.accepts(arrival.source.ip()) {
-            return None;
+        let source = arrival.source.ip();
+        if !registrar.accepts(source) {
+            if !message.is(&Method::Register) {
+                return None;
+            }
+            if let Some(unlogged) = self.strangers.dropped(clock::now(), source) {
+                strangers::log_registration(source, unlogged);
+            }
+            return Some(self.dispatcher.reject(message, arrival, 403));
         }
         if message.is(&Method::Register) {
             return Some(registrar.register(message, arrival));

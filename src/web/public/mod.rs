@@ -142,7 +142,7 @@ impl PublicPage<'_> {
              <p id=\"said\" role=\"status\" data-reading=\"{reading}\" data-read=\"{read}\" data-failed=\"{unread}\"></p></div>\n\
              <div class=\"field\"><label for=\"tail\">{tail}</label>\n<p class=\"hint\" id=\"tail-hint\">{hint}</p>\n\
              <input id=\"tail\" name=\"tail\" type=\"text\" autocomplete=\"off\" autocapitalize=\"characters\" \
-             spellcheck=\"false\" maxlength=\"16\" required{pattern} aria-describedby=\"tail-hint\"></div>\n</form>",
+             spellcheck=\"false\" maxlength=\"24\" required{pattern} aria-describedby=\"tail-hint\"></div>\n</form>",
             intro = words.intro,
             lang = self.lang.code(),
             number = words.number,

@@ -83,7 +83,7 @@ export async function review({ main }) {
     const may = bunch.filter((take) => mayApprove && !isOwn(take));
     const isDigits = group === "digits";
     return h("section", { class: "card" },
-      h("div", { class: "row" }, h("h2", {}, `${langName(first.lang)} · ${groupName(group)} · ${first.by.name}`, h("small", {}, w(` ${bunch.length} 条`, ` ${bunch.length} takes`))),
+      h("div", { class: "row" }, h("h2", {}, `${langName(first.lang)} · ${groupName(group)} · ${first.by.name}`, h("small", {}, w(` ${bunch.length} 条`, ` ${bunch.length} take${bunch.length === 1 ? "" : "s"}`))),
         button(["▶ ", w("依次听", "Hear all")], () => hearBunch(bunch)),
         isDigits && button(["▶ ", w("听一个完整编号", "Hear a whole number")], () => play({ lang: first.lang, slot: "digit.f.0", form: "sentence", receipt: "440163234719228", with: bunch.map((take) => take.name).join(",") }).catch((problem) => notice("sound", words(problem)))),
         may.length > 1 && button(w(`全部通过（${may.length}）`, `Approve all (${may.length})`), () => approve(may), { class: "first" })),

@@ -146,7 +146,9 @@ impl SpoolFolders {
 
     /// The number of files in `rejected`, and the name and reason of the newest.
     pub(crate) fn rejected_files(&self) -> io::Result<Option<(usize, String)>> {
-        let files = files(&self.rejected)?;
+        let mut files = files(&self.rejected)?;
+        // Who loaded a file by hand is told, and looks after it.
+        files.retain(|(_, path)| !is_loaded(&plain_name(path)));
         let Some(newest) = files.iter().max_by_key(|file| file.0) else { return Ok(None) };
         let name = plain_name(&newest.1);
         let why = fs::read_to_string(self.rejected.join(note_name(&name, "why"))).unwrap_or_default();
