@@ -187,7 +187,7 @@ fn rolls_back(gateway: &Gateway, data: &Path, draft: &[String], first: &str) {
     assert!(told.lines().any(|line| ["main", "3", "guide", "halls"].iter().all(|word| line.contains(word))), "{told}");
     assert_eq!(live_release(data), first);
     let releases = text(&run(data, draft, &["releases"], "").stdout);
-    assert!(releases.contains("wang halls first") && releases.contains("rollback"), "{releases}");
+    assert!(releases.contains("wang: halls first") && releases.contains("rollback"), "{releases}");
     assert!(run(data, draft, &["emergency", "on", "--who", "officer"], "").status.success());
     gateway.await_log("on=true");
     let mut phone = Phone::dial(gateway.udp);

@@ -115,6 +115,15 @@ fn nothing_registers_without_a_realm() {
 }
 
 #[test]
+fn a_telephone_elsewhere_is_refused_and_the_log_says_what_to_do() {
+    let gateway = Gateway::start(&[SET[0], "phone.registrar.addresses=127.0.0.9"]);
+    let mut telephone = Telephone::new(gateway.udp, "71", PASSWORD);
+    assert_eq!(telephone.register("Contact: <sip:71@10.9.9.9:5060>\r\n"), 403);
+    gateway.await_log("phone.registrar.addresses");
+    assert!(gateway.log().contains("REGISTER from 127.0.0.1 refused"), "{}", gateway.log());
+}
+
+#[test]
 fn a_telephone_that_is_no_trunk_may_only_register() {
     let gateway = Gateway::start(&[SET[0], SET[1], "trunk.local.addresses=192.0.2.1"]);
     let mut telephone = Telephone::new(gateway.udp, "4711", PASSWORD);
