@@ -18,9 +18,10 @@ use support::wait::{SOON, eventually};
 /// A node, those who ask it, and the office that it follows.
 pub(crate) struct Drill {
     pub(crate) name: &'static str,
+    // Ends first where a test fails: nothing is put into a folder that is being removed.
+    pub(crate) office: Office,
     pub(crate) node: Node,
     pub(crate) world: World,
-    pub(crate) office: Office,
     pub(crate) scans: Scans,
     pub(crate) calls: Calls,
     peace: Arc<Peace>,

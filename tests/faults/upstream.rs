@@ -23,7 +23,21 @@ use support::gateway::{jindu, temporary_folder};
 /// An office that feeds one node through its spool.
 pub(crate) struct Office {
     shared: Arc<Shared>,
+    work: Option<Work>,
+}
+
+/// The office at work, until it is dropped.
+struct Work {
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(ended, None | Some(Ok(()))) || std::thread::panicking(), "the office closes");
+    }
 }
 
 struct Shared {
@@ -67,7 +81,7 @@ impl Office {
             ahead_s: AtomicI64::new(0),
             changes: AtomicU64::new(0),
         };
-        let office = Office { shared: Arc::new(shared), thread: None };
+        let office = Office { shared: Arc::new(shared), work: None };
         let first: Vec<CaseRecord> = office.shared.truth.lock().expect("truth").cases.values().cloned().collect();
         office.shared.send(&first);
         office
@@ -76,7 +90,7 @@ impl Office {
     /// Goes to work: a batch of changes at every interval.
     pub(crate) fn work(&mut self, every: Duration) {
         let shared = Arc::clone(&self.shared);
-        self.thread = Some(std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let mut next = Instant::now();
             while !shared.stop.load(Ordering::Relaxed) {
                 if !shared.away.load(Ordering::Relaxed) {
@@ -87,7 +101,8 @@ impl Office {
                 next += every;
                 std::thread::sleep(next.saturating_duration_since(Instant::now()));
             }
-        }));
+        });
+        self.work = Some(Work { shared: Arc::clone(&self.shared), thread: Some(thread) });
     }
 
     /// The line to the node is cut, or not any more.
@@ -115,11 +130,8 @@ impl Office {
     }
 
     /// Ends the day; what is true then.
-    pub(crate) fn close(mut self) -> Truth {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the office closes");
-        }
+    pub(crate) fn close(self) -> Truth {
+        drop(self.work);
         let shared = Arc::into_inner(self.shared).expect("no other thread holds it");
         if let Some(gate) = &shared.gate {
             gate.deliver_all(&shared.spool);

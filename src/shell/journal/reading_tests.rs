@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::*;
-use inquiry::{CallOutcome, CallRecord, LookUpResult};
+use inquiry::{CallOutcome, CallRecord, LookUpResult, QueueOutcome, QueueVisit};
 use support::folder::Folder;
 
 fn open(folder: &Folder) -> Arc<Journal> {
@@ -73,6 +73,20 @@ fn calls_are_counted_by_outcome_cause_and_last_node() {
     let failed = count(&CallFilter { failed: true, trunk: Some("other".into()), ..all() });
     assert_eq!((failed.calls, failed.trunks.len(), failed.left_at.len()), (1, 1, 0));
     assert_eq!(count(&CallFilter { since: Timestamp::MAX, ..all() }).calls, 0);
+}
+
+#[test]
+fn callers_who_give_up_in_a_queue_were_not_served() {
+    let (folder, wait) = (Folder::new(), Duration::from_secs(19));
+    let journal = open(&folder);
+    for outcome in [QueueOutcome::Abandoned, QueueOutcome::Answered] {
+        let visit = QueueVisit { queue: "desk".into(), waited: wait, outcome, agent: None, taken_over_by: None };
+        journal.record_call(CallRecord { queue: Some(visit), ..call(CallOutcome::HungUp, None, "carrier") });
+    }
+    journal.flush();
+    let failed = CallFilter { failed: true, ..all() };
+    let counted = call_statistics(folder.path(), &failed).expect("readable").expect("a journal");
+    assert_eq!((counted.calls, counted.causes["queue_abandoned"]), (1, 1));
 }
 
 #[test]
