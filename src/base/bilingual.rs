@@ -87,8 +87,8 @@ pub fn padded(text: &str, columns: usize) -> String {
 }
 
 /// The ending of an English noun that is counted: `1 call`, `2 calls`.
-pub fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
+pub fn plural(count: impl TryInto<u64>) -> &'static str {
+    if matches!(count.try_into(), Ok(1)) { "" } else { "s" }
 }
 
 /// The same in both languages: names, figures, and what a library or the system says.

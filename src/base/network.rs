@@ -28,6 +28,11 @@ impl Network {
         }
     }
 
+    /// Whether it is of the loopback: this machine's own.
+    pub fn is_loopback(&self) -> bool {
+        self.address.to_canonical().is_loopback()
+    }
+
     /// Whether the range contains an address. An IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

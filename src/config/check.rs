@@ -296,27 +296,19 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     let text = reader.string(KEY, "20000-29999");
     let ports =
         text.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
-    match ports {
-        Some((first, last)) if (1024..last).contains(&first) => (first, last),
-        Some((first, last)) if first >= last => {
-            let what = bilingual!(
-                "must be FIRST-LAST with the smaller port first: {first} is not below {last}",
-                "应为 起始-结束，起始端口应小于结束端口：{first} 不小于 {last}"
-            );
-            reader.report(KEY, what);
-            (20_000, 29_999)
-        }
-        _ => {
-            reader.report(
-                KEY,
-                Bilingual::fixed(
-                    "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999",
-                    "应为 起始-结束，端口 1024 至 65535，如 20000-29999",
-                ),
-            );
-            (20_000, 29_999)
-        }
-    }
+    let what = match ports {
+        Some((first, last)) if (1024..last).contains(&first) => return (first, last),
+        Some((first, last)) if first >= last => bilingual!(
+            "must be FIRST-LAST with the smaller port first: {first} is not below {last}",
+            "应为 起始-结束，起始端口应小于结束端口：{first} 不小于 {last}"
+        ),
+        _ => Bilingual::fixed(
+            "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999",
+            "应为 起始-结束，端口 1024 至 65535，如 20000-29999",
+        ),
+    };
+    reader.report(KEY, what);
+    (20_000, 29_999)
 }
 
 fn media_io(reader: &mut Reader) -> MediaIo {

@@ -42,19 +42,14 @@ fn trunk_names(trunks: &Value) -> Vec<String> {
 /// Gives a diagnostic of a key that `--set` names its place; also one of a table in a list, which goes by its number there, if the
 /// words quote the field or the value.
 pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
+    let what = &*diagnostic.what.en;
     let sets = |(key, value): (&str, &str)| match diagnostic.key.split_once('[') {
         None if key == diagnostic.key => true,
         // A list of tables that is wrong as a whole: its words name the field.
-        None => key
-            .strip_prefix(&*diagnostic.key)
-            .filter(|rest| rest.starts_with('.'))
-            .and_then(|rest| rest.rsplit('.').next())
-            .is_some_and(|field| diagnostic.what.en.split(' ').any(|word| word == field)),
+        None => field_below(key, &diagnostic.key).is_some_and(|field| what.split(' ').any(|word| word == field)),
         Some((list, _)) => {
-            let field =
-                key.strip_prefix(list).filter(|rest| rest.starts_with('.')).and_then(|rest| rest.rsplit('.').next());
-            let quoted = diagnostic.what.en.split('`').nth(1).unwrap_or_default();
-            field.is_some_and(|field| [field, value.trim_matches('"')].contains(&quoted))
+            let quoted = what.split('`').nth(1).unwrap_or_default();
+            field_below(key, list).is_some_and(|field| [field, value.trim_matches('"')].contains(&quoted))
         }
     };
     if diagnostic.place == Place::Unknown && pairs(overrides).any(sets) {
@@ -64,11 +59,15 @@ pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
 
 /// The same for a table that the file lacks, above a key that `--set` names.
 pub(super) fn locate_above(diagnostic: &mut Diagnostic, overrides: &[String]) {
-    let is_above =
-        |(key, _): (&str, &str)| key.strip_prefix(&*diagnostic.key).is_some_and(|rest| rest.starts_with('.'));
+    let is_above = |(key, _): (&str, &str)| field_below(key, &diagnostic.key).is_some();
     if diagnostic.place == Place::Unknown && pairs(overrides).any(is_above) {
         diagnostic.place = Place::CommandLine;
     }
+}
+
+/// The last part of a key that lies below another one.
+fn field_below<'a>(key: &'a str, above: &str) -> Option<&'a str> {
+    key.strip_prefix(above)?.strip_prefix('.')?.rsplit('.').next()
 }
 
 fn pairs(overrides: &[String]) -> impl Iterator<Item = (&str, &str)> {

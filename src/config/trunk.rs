@@ -98,8 +98,7 @@ impl Trunk {
 
     /// Whether only this machine is behind it.
     pub fn is_loopback(&self) -> bool {
-        let loopback = |network: &Network| network.address.to_canonical().is_loopback();
-        self.hosts.is_empty() && self.networks.iter().all(loopback)
+        self.hosts.is_empty() && self.networks.iter().all(Network::is_loopback)
     }
 
     /// The place of a packet's trunk among these; none: a stranger. `is_named` says whether DNS gives the source to a host

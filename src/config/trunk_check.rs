@@ -383,7 +383,7 @@ fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<Bilingual> {
             trunk.calls_max
         ));
     }
-    let loopback = trunk.networks.iter().all(|network| network.address.to_canonical().is_loopback());
+    let loopback = trunk.networks.iter().all(Network::is_loopback);
     if trunk.calls_per_caller_max.is_none() && !loopback {
         warnings.push(bilingual!(
             "trunk.{name}.calls_per_caller_max = 0: one caller may take every line; set a few, as 5, unless all callers of \

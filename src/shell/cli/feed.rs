@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use base::Bilingual;
+use base::{Bilingual, plural};
 use config::Settings;
 use os::io_fault;
 use replica::gate::{FileKind, GateKey, GateKeys};
@@ -87,7 +87,7 @@ fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, Bilingual> {
         say!("all right", "检查通过");
         return Ok(ExitCode::SUCCESS);
     }
-    let s = if verdict.faults == 1 { "" } else { "s" };
+    let s = plural(verdict.faults);
     say!("{} fault{s}", "{} 处错误", verdict.faults);
     Ok(ExitCode::FAILURE)
 }
@@ -129,7 +129,7 @@ fn packed(
     }
     let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));
     for packed in input::pack_lines(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
-        let s = if packed.lines == 1 { "" } else { "s" };
+        let s = plural(packed.lines);
         say!("{} {} line{s}", "{}：{} 行", packed.path.display(), packed.lines);
     }
     Ok(ExitCode::SUCCESS)

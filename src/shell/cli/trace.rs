@@ -120,7 +120,7 @@ fn report(summary: &Summary, out: &Path) -> Result<(), Bilingual> {
             out.display()
         ));
     }
-    let (call, s) = (call_id.as_deref().unwrap_or("?"), plural(usize::try_from(*messages).unwrap_or(usize::MAX)));
+    let (call, s) = (call_id.as_deref().unwrap_or("?"), plural(*messages));
     let packets = match packets {
         0 => Bilingual::default(),
         n => bilingual!(" and headers of {n} packets", "和 {n} 个包的包头"),

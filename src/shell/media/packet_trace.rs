@@ -81,7 +81,7 @@ pub(super) struct Way {
 }
 
 impl PacketTraceSender {
-    /// Takes the header of a packet; `false` once nobody reads any more.
+    /// Takes the header of a packet; `false` once the receiver is gone.
     pub(super) fn take(&self, way: Way, peer: SocketAddr, octets: &[u8]) -> bool {
         let head_length = head_length(octets).min(octets.len()).min(HEAD_MAX);
         let mut head = [0; HEAD_MAX];

@@ -161,7 +161,7 @@ impl MediaPlane {
         }
     }
 
-    /// Gives the header of each packet of a session to a trace, from now on until the session ends or nobody reads the trace.
+    /// Gives the header of each packet of a session to a trace, from now on until the session or the trace ends.
     pub fn trace(&self, id: SessionId, sender: PacketTraceSender) -> Result<(), MediaBusy> {
         self.inbox(id).push(Order::Trace { id, sender })
     }

@@ -42,6 +42,13 @@ impl LocalAddresses {
         }
         known.as_ref().is_some_and(|(_, addresses)| addresses.contains(&address.to_canonical()))
     }
+
+    /// Whether it is an IPv4 address of this machine beside those of the loopback: from outside no packet with such a source comes
+    /// in, the kernel drops it (martian source).
+    pub fn contain_beside_loopback(&self, now: Instant, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() && !address.is_loopback() && self.contain(now, address)
+    }
 }
 
 /// The addresses of all interfaces; none if the system does not say.

@@ -51,14 +51,10 @@ impl DeskRegistrar {
     /// Whether telephones may register from an address. While only this machine's may, they may send from any IPv4 address of
     /// it, as its callers may.
     pub(crate) fn accepts(&self, address: IpAddr) -> bool {
-        let is_of_loopback = |network: &Network| network.address.to_canonical().is_loopback();
         let networks = &self.settings.networks;
         networks.iter().any(|network| network.contains(address))
-            || (networks.iter().all(is_of_loopback) && self.is_own(address.to_canonical()))
-    }
-
-    fn is_own(&self, address: IpAddr) -> bool {
-        address.is_ipv4() && !address.is_loopback() && self.own_addresses.contain(clock::now(), address)
+            || (networks.iter().all(Network::is_loopback)
+                && self.own_addresses.contain_beside_loopback(clock::now(), address))
     }
 
     /// Answers a REGISTER.

@@ -104,19 +104,16 @@ impl Trunks {
         self.settings.iter().position(|trunk| trunk.transport.is_none_or(|only| only == over) && names(trunk))
     }
 
-    /// While only this machine may call, a telephone on it may send from any IPv4 address of it: from outside no such packet
-    /// comes in, the kernel drops it (martian source). Addresses of the loopback are the trunks' own to name.
+    /// While only this machine may call, a telephone on it may send from any IPv4 address of it. Addresses of the loopback are the
+    /// trunks' own to name.
     fn find_own(&self, over: config::Transport, source: IpAddr) -> Option<usize> {
         let place = self.settings.iter().position(|trunk| trunk.transport.is_none_or(|only| only == over))?;
         self.is_own(source).then_some(place)
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4()
-            && !address.is_loopback()
-            && self.settings.iter().all(|trunk| trunk.is_loopback())
-            && self.own_addresses.contain(clock::now(), address)
+        self.settings.iter().all(|trunk| trunk.is_loopback())
+            && self.own_addresses.contain_beside_loopback(clock::now(), address)
     }
 
     /// Whether an address is one of the trunk at a place, or of its hosts.

@@ -103,7 +103,7 @@ fn a_load_is_direct_without_a_node_and_goes_through_the_spool_beside_one() {
     let named = bad.display().to_string();
     let is_told = |why: &str| why.contains("none of its 1 lines") && why.contains(&named);
     assert!(matches!(run(&bad), Err(LoadError::Rejected(why)) if is_told(&why)));
-    // The person knows, and has the file: nothing is left for others to look after.
+    // The person gets the reason and has the file: the spool keeps no copy.
     assert!(bad.exists() && fs::read_dir(spool::rejected(folder.path())).unwrap().count() == 0);
 }
 

@@ -146,8 +146,8 @@ fn outcome(folder: &Path, name: &str) -> Option<Result<String, String>> {
     done.or_else(|| note(archive::rejected(folder), "why").map(Err))
 }
 
-/// Takes a rejected file out of the spool again: who loaded it knows, has it, and nobody else need look after it. Returns why it
-/// was rejected, under the name that the person gave.
+/// Deletes the spool's copy of a rejected file: the person who loaded it gets the reason and has the file. Returns the reason, with
+/// the name that the person gave.
 fn withdraw(folder: &Path, name: &str, file: &Path, why: &str) -> String {
     let stem = name.split(".ndjson").next().unwrap_or(name);
     let kept = fs::read_dir(archive::rejected(folder)).into_iter().flatten().flatten();

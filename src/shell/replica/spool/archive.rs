@@ -147,7 +147,7 @@ impl SpoolFolders {
     /// The number of files in `rejected`, and the name and reason of the newest.
     pub(crate) fn rejected_files(&self) -> io::Result<Option<(usize, String)>> {
         let mut files = files(&self.rejected)?;
-        // Who loaded a file by hand is told, and looks after it.
+        // A person who loads a file gets the reason from the command; it is no alarm of the node.
         files.retain(|(_, path)| !is_loaded(&plain_name(path)));
         let Some(newest) = files.iter().max_by_key(|file| file.0) else { return Ok(None) };
         let name = plain_name(&newest.1);
