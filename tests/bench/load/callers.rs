@@ -26,6 +26,10 @@ pub(crate) struct Heard {
     pub(crate) lost: u64,
     /// Packets that had come already, or that an earlier one should have followed.
     pub(crate) doubled: u64,
+    /// Packets whose timestamp is not that of their time: no whole packets after the one before, or far from the clock.
+    pub(crate) untimely: u64,
+    /// Calls that were held and heard sound again.
+    pub(crate) resumed: u64,
     pub(crate) called: u64,
     pub(crate) ended: u64,
     pub(crate) failed: u64,
@@ -76,6 +80,14 @@ struct Call {
     repeats: u32,
     acked: u64,
     leaves_at: Option<u64>,
+    hold_at: Option<u64>,
+    /// How long the call is held.
+    held_for: u64,
+    resume_at: Option<u64>,
+    /// The call was held, and nothing was heard since.
+    was_held: bool,
+    /// The number of the last request of this side.
+    cseq: u32,
     key_at: Option<u64>,
     /// The keys that are still to be pressed, and the time between two of them.
     keys: &'static [u8],
@@ -86,11 +98,20 @@ struct Call {
     time: u32,
     /// When the SSRC changes, in RTP time; never if zero.
     changes_at: u32,
-    last: Option<(u64, u16)>,
+    last: Option<Packet>,
     secure: Option<Box<Secure>>,
     /// Each packet tells when it was sent; what comes back is searched for such marks.
     marking: bool,
     ear: Ear,
+}
+
+/// What the last packet heard was.
+#[derive(Clone, Copy)]
+struct Packet {
+    /// When it came, by wall clock in nanoseconds.
+    at: u64,
+    sequence: u16,
+    time: u32,
 }
 
 /// Both directions of a protected call. What is heard is verified once: this side's processor is not what is measured.
@@ -116,6 +137,8 @@ pub(crate) struct Manners {
     pub(crate) presses_after: Option<Duration>,
     /// The keys: those of RFC 4733 events.
     pub(crate) keys: &'static [u8],
+    /// Holds the call so long after the answer, and for how long.
+    pub(crate) holds: Option<(Duration, Duration)>,
 }
 
 impl Callers {
@@ -251,6 +274,9 @@ impl Callers {
             repeat_at: now + T1_NS,
             // Relative until the answer.
             leaves_at: after(manners.leaves_after),
+            hold_at: after(manners.holds.map(|(from, _)| from)),
+            held_for: after(manners.holds.map(|(_, long)| long)).unwrap_or_default(),
+            cseq: 1,
             key_at: after(manners.presses_after),
             keys: manners.keys,
             keys_apart: after(manners.presses_after).unwrap_or_default(),
@@ -262,8 +288,11 @@ impl Callers {
         self.invite(n);
     }
 
+    /// The INVITE of the call, or the one that holds or resumes it.
     fn invite(&mut self, n: usize) {
         let port = self.rtp[n % SOCKETS].local_addr().expect("bound").port();
+        let direction = if self.calls[n].resume_at.is_some() { "sendonly" } else { "sendrecv" };
+        let version = self.calls[n].cseq;
         let (protocol, crypto) = match self.suite {
             None => ("AVP", String::new()),
             Some(suite) => {
@@ -272,10 +301,11 @@ impl Callers {
             }
         };
         let sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/{protocol} 8 101\r\n\
-             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp-mux\r\n{crypto}"
+            "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/{protocol} 8 101\r\n\
+             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp-mux\r\n\
+             a={direction}\r\n{crypto}"
         );
-        self.request(n, "INVITE", 1, &sdp);
+        self.request(n, "INVITE", self.calls[n].cseq, &sdp);
     }
 
     /// The key that this caller sends under: the same one when its INVITE is repeated.
@@ -297,7 +327,7 @@ impl Callers {
 
     fn request(&mut self, n: usize, method: &str, cseq: u32, sdp: &str) {
         let (call, local) = (&self.calls[n], self.sip.local_addr().expect("bound"));
-        let branch = format!("{}-{method}", call.id);
+        let branch = format!("{}-{method}-{cseq}", call.id);
         let mut text = format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:{}@{local}>;tag=f{}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:load@{local}>\r\n",
@@ -328,16 +358,19 @@ impl Callers {
         let Some(status) = text.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3)?.parse::<u16>().ok()) else {
             return self.on_request(n, text);
         };
-        let invited = header(text, "CSeq").is_some_and(|cseq| cseq.ends_with("INVITE"));
+        let numbered = header(text, "CSeq").unwrap_or_default();
+        let invited = numbered.ends_with("INVITE");
+        let cseq = numbered.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
         match (self.calls[n].state, status) {
             (_, ..200) => {}
             (State::Calling, 200) if invited => self.answered(n, text, at),
-            (State::Talking, 200) if invited => self.request(n, "ACK", 1, ""),
+            (State::Talking, 200) if invited => self.request(n, "ACK", cseq, ""),
             (State::Leaving, _) if !invited => {
                 self.heard.ended += 1;
                 self.forget(n);
             }
             (State::Calling, _) if invited => self.refused(n, text, status, at),
+            (State::Talking, _) if invited => panic!("a call in progress is held and resumed: {text}"),
             _ => {}
         }
     }
@@ -392,6 +425,7 @@ impl Callers {
         call.acked = wall_ns();
         call.leaves_at = call.leaves_at.map(|after| call.acked + after);
         call.key_at = call.key_at.map(|after| call.acked + after);
+        call.hold_at = call.hold_at.map(|after| call.acked + after);
         self.heard.answers.push(ms(at.saturating_sub(call.asked)));
         self.heard.finals.push(ms(at.saturating_sub(call.asked)));
         self.by_port[usize::from(port.expect("a media port in the answer"))] = Some(n);
@@ -444,7 +478,18 @@ impl Callers {
                 State::Talking if call.leaves_at.is_some_and(|at| at <= now) && call.acked > 0 => {
                     call.state = State::Leaving;
                     (call.repeats, call.repeat_at) = (0, now + T1_NS);
-                    self.request(n, "BYE", 2, "");
+                    call.cseq += 1;
+                    self.request(n, "BYE", self.calls[n].cseq, "");
+                }
+                State::Talking if call.hold_at.is_some_and(|at| at <= now) && call.acked > 0 => {
+                    (call.hold_at, call.resume_at) = (None, Some(now + call.held_for));
+                    call.cseq += 1;
+                    self.invite(n);
+                }
+                State::Talking if call.resume_at.is_some_and(|at| at <= now) => {
+                    (call.resume_at, call.was_held) = (None, true);
+                    call.cseq += 1;
+                    self.invite(n);
                 }
                 State::Talking => {}
                 State::Calling | State::Leaving if call.repeat_at <= now => self.repeat(n, now),
@@ -464,7 +509,7 @@ impl Callers {
         } else if call.state == State::Calling {
             self.invite(n);
         } else {
-            self.request(n, "BYE", 2, "");
+            self.request(n, "BYE", self.calls[n].cseq, "");
         }
     }
 }
@@ -472,18 +517,24 @@ impl Callers {
 impl Call {
     fn hears(&mut self, packet: &[u8], at: u64, measuring: Option<u64>, heard: &mut Heard) {
         let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+        let time = u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
         match self.last {
             None if self.acked > 0 => heard.firsts.push(ms(at.saturating_sub(self.acked))),
-            Some((before, last)) if measuring.is_some_and(|since| before >= since) => {
-                heard.gaps.push(ms(at.saturating_sub(before)));
-                let ahead = sequence.wrapping_sub(last);
+            Some(last) if measuring.is_some_and(|since| last.at >= since) => {
+                heard.gaps.push(ms(at.saturating_sub(last.at)));
+                let ahead = sequence.wrapping_sub(last.sequence);
                 let in_order = (1..0x8000).contains(&ahead);
                 heard.lost += if in_order { u64::from(ahead - 1) } else { 0 };
                 heard.doubled += u64::from(!in_order);
+                let samples = time.wrapping_sub(last.time);
+                let by_clock = at.saturating_sub(last.at) / NS_PER_SAMPLE;
+                let timely = samples.is_multiple_of(160) && u64::from(samples).abs_diff(by_clock) < SAMPLES_OFF;
+                heard.untimely += u64::from(samples == 0 || !timely);
+                heard.resumed += u64::from(std::mem::take(&mut self.was_held));
             }
             None | Some(_) => {}
         }
-        self.last = Some((at, sequence));
+        self.last = Some(Packet { at, sequence, time });
         if self.marking {
             self.ear.hears(&packet[12..], at, measuring, &mut heard.delays);
         }
@@ -564,6 +615,9 @@ fn ms(ns: u64) -> f64 {
     ns as f64 / 1e6
 }
 
+const NS_PER_SAMPLE: u64 = 125_000;
+/// A second: more is a clock that went wrong, and not a packet that came late on a busy machine.
+const SAMPLES_OFF: u64 = 8000;
 /// Five seconds.
 const CHANGE: u32 = 40_000;
 const SOCKETS: usize = 16;

@@ -197,6 +197,7 @@ fn keys(table: &mut Table) {
         leaves_after: Some(Duration::from_millis(1500)),
         presses_after: Some(Duration::from_millis(700)),
         keys: &[5],
+        ..Manners::default()
     };
     let gateway = Gateway::start(Some(0));
     pin(Some(1));

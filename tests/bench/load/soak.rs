@@ -17,7 +17,12 @@ pub(crate) fn soak(table: &mut Table) {
     let mut callers = Callers::new(gateway.phone, lines);
     callers.change_sources(true);
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-    let manners = Manners { leaves_after: Some(CALL), presses_after: Some(CALL / 2), keys: &[5] };
+    let manners = Manners {
+        leaves_after: Some(CALL),
+        presses_after: Some(CALL / 2),
+        keys: &[5],
+        holds: Some((CALL * 6 / 10, CALL * 2 / 10)),
+    };
     let rate = lines as f64 / CALL.as_secs_f64() * 0.95;
     let began = Instant::now();
     callers.measure(true);
@@ -32,12 +37,11 @@ pub(crate) fn soak(table: &mut Table) {
             after_first = Some(gateway.memory());
         }
     }
-    callers.measure(false);
     callers.go_on(CALL + LAST, |callers| callers.busy() == 0);
     let grown = gateway.memory() as f64 / 1024.0 - after_first.unwrap_or_default() as f64 / 1024.0;
     let heard = &callers.heard;
     let (called, failed, silences) = (heard.called, heard.failed, heard.silences.len() as u64);
-    let (lost, doubled) = (heard.lost, heard.doubled);
+    let (lost, doubled, untimely, resumed) = (heard.lost, heard.doubled, heard.untimely, heard.resumed);
     let what = format!("{seconds} s of calls of 20 s on {lines} lines");
     table.line(GROUP, &format!("{what}: failed"), "0", format!("{failed} of {called}"), "-".into());
     table.line(
@@ -45,6 +49,20 @@ pub(crate) fn soak(table: &mut Table) {
         &format!("{what}: packets lost, doubled or out of order"),
         "0",
         format!("{lost}, {doubled}"),
+        "-".into(),
+    );
+    table.line(
+        GROUP,
+        &format!("{what}: packets with a timestamp that is not of their time"),
+        "0",
+        untimely.to_string(),
+        "-".into(),
+    );
+    table.line(
+        GROUP,
+        &format!("{what}: calls held, and heard again"),
+        "all",
+        format!("{resumed} of {called}"),
         "-".into(),
     );
     table.line(
@@ -61,7 +79,8 @@ pub(crate) fn soak(table: &mut Table) {
         format!("{grown:.0} MiB"),
         "-".into(),
     );
-    assert_eq!((failed, lost, doubled, silences), (0, 0, 0, called), "a soak loses nothing");
+    assert_eq!((failed, lost, doubled, untimely), (0, 0, 0, 0), "a soak loses nothing");
+    assert_eq!((silences, resumed), (called, called), "each call hears its key's effect, and goes on after a hold");
     gateway.end(called);
 }
 
