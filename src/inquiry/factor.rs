@@ -1,5 +1,6 @@
 //! What proves that a client may hear about a case.
 
+use super::narrow::narrowed;
 use super::receipt::SecondFactor;
 use base::{Bilingual, Private, bilingual};
 
@@ -57,6 +58,10 @@ impl Factor {
 }
 
 fn id_tail(entry: &str) -> Option<Factor> {
+    if entry.len() > ENTRY_BYTES_MAX {
+        return None;
+    }
+    let entry: String = narrowed(entry).chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     let entry = entry.trim();
     if entry.len() != 4 {
         return None;
@@ -71,10 +76,10 @@ fn id_tail(entry: &str) -> Option<Factor> {
 }
 
 fn birth_date(entry: &str) -> Option<Factor> {
-    if entry.len() > 16 {
+    if entry.len() > ENTRY_BYTES_MAX {
         return None;
     }
-    let digits: String = entry.chars().filter(|c| !matches!(c, '-' | ' ' | '/' | '.')).collect();
+    let digits: String = narrowed(entry).trim().chars().filter(|c| !matches!(c, '-' | ' ' | '/' | '.')).collect();
     is_birth_date(&digits).then(|| Factor(Private::new(digits)))
 }
 
@@ -87,6 +92,9 @@ pub(super) fn is_birth_date(text: &str) -> bool {
     let (Some(year), Some(month), Some(day)) = (part(0..4), part(4..6), part(6..8)) else { return false };
     (1850..=2150).contains(&year) && jiff::civil::Date::new(year, month as i8, day as i8).is_ok()
 }
+
+/// Eight characters of full width and as many spaces.
+const ENTRY_BYTES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -101,8 +109,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_the_same_in_full_width_and_with_spaces() {
+        let read = |kind, entry| Factor::read(kind, entry).map(|factor| factor.expose().to_owned());
+        for entry in ["１２３Ｘ", "１２３＊", "1 2 3 x", "12-3X", "\u{3000}123X\u{200B}", "１２ 3ｘ"] {
+            assert_eq!(read(SecondFactor::IdTail, entry), Ok("123X".into()), "{entry}");
+        }
+        for entry in ["１９８００１３１", "1980．01．31", "1980 01 31", "\u{3000}19800131 "] {
+            assert_eq!(read(SecondFactor::BirthDate, entry), Ok("19800131".into()), "{entry}");
+        }
+    }
+
+    #[test]
     fn entries_of_another_shape_are_refused() {
-        for entry in ["123", "12345", "12#4", "", "１２３４"] {
+        for entry in ["123", "12345", "12#4", "", "１２３４５", "12.4", "１２３"] {
             assert_eq!(Factor::read(SecondFactor::IdTail, entry), Err(FactorError::IdTail), "{entry}");
         }
         for entry in ["19800230", "1980013", "80010101x", "99990101"] {

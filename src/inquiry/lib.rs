@@ -11,6 +11,7 @@ mod keyed_hash;
 mod limit;
 mod look_up;
 mod message_quota;
+mod narrow;
 mod progress;
 mod qr_pattern;
 mod receipt;

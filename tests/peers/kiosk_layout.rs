@@ -268,8 +268,8 @@ fn the_public_page_fits_every_screen_and_its_action_is_in_sight() {
                 browser.open(&format!("http://{}/public?lang={lang}", gateway.web));
                 if page != "form" {
                     browser.value(&format!("void (document.getElementById('code').value = {receipt:?}, document.getElementById('tail').value = {tail:?})"));
-                    browser.value("void (window.left = false, document.querySelector('button[type=submit]').click())");
-                    browser.until("window.left === undefined && document.readyState === 'complete'");
+                    browser.value("document.querySelector('button[type=submit]').click()");
+                    browser.until("document.querySelector('.stage') !== null");
                 }
                 let mut found = faults(&mut browser, false);
                 keep(&mut browser, &format!("public-{width}x{height}-{zoom}-{page}-{lang}"));

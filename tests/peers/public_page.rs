@@ -83,6 +83,38 @@ fn an_inquiry_on_a_telephone_is_answered_in_the_words_of_the_kiosk() {
 }
 
 #[test]
+fn what_was_typed_stays_in_the_fields_when_the_inquiry_has_a_problem() {
+    let gateway = Gateway::start(&[]);
+    let (receipt, tail) = gateway.example("review");
+    let mut browser = Browser::start(TELEPHONE.0, TELEPHONE.1);
+    browser.open(&format!("http://{}/public?lang=en", gateway.web));
+    // The tail in full width and with a space, as an input method types it.
+    let wide: String = tail.chars().map(|c| char::from_u32(u32::from(c) + 0xFEE0).expect("full width")).collect();
+    let wide = format!("{} {}", &wide[..6], &wide[6..]);
+    let short = &receipt[..receipt.len() - 1];
+    let fill = |number: &str| {
+        format!(
+            "(() => {{ document.getElementById('code').value = {number:?}; document.getElementById('tail').value = {wide:?}; }})()"
+        )
+    };
+    browser.value(&fill(short));
+    for _ in 0..2 {
+        browser.value("document.querySelector('button[type=submit]').click()");
+        browser.until("document.querySelector('.problem') === document.activeElement");
+    }
+    keep(&mut browser, "problem");
+    fits(&mut browser);
+    assert_eq!(browser.value("document.querySelectorAll('.problem').length"), 1, "the last problem alone");
+    assert_eq!(browser.value("document.getElementById('code').value"), short);
+    assert_eq!(browser.value("document.getElementById('tail').value"), wide);
+    browser.value(&fill(&receipt));
+    browser.value("document.querySelector('button[type=submit]').click()");
+    browser.until("document.querySelector('.stage') !== null");
+    let left = browser.value("document.documentElement.outerHTML + location.href");
+    assert!(!left.as_str().expect("a text").contains(short));
+}
+
+#[test]
 fn a_photograph_fills_the_field_and_looks_nothing_up() {
     let gateway = Gateway::start(&[]);
     let (receipt, _) = gateway.example("ready");

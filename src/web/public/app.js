@@ -1,4 +1,5 @@
-// The camera of the public page: a photograph of the barcode fills the number's field. The page needs none of this.
+// What the public page does more where scripts run; it needs none of this. A photograph of the barcode fills the number's
+// field, and a problem is shown above the fields as they were typed: the node's pages never hold what was typed.
 //
 //   photograph ─► BarcodeDetector, where the browser has one ─► the field
 //                    └─ none, or nothing read ─► POST /api/inquiry/image ─► the field
@@ -59,6 +60,48 @@ if (camera) {
     const [file] = event.target.files;
     event.target.value = "";
     if (file) read(file);
+  });
+}
+
+// The page of a reply, in place of this one; a problem with the form in place of the last problem alone.
+function show(page) {
+  const problem = page.querySelector("main .problem");
+  const form = document.getElementById("inquiry");
+  if (!problem || !page.getElementById("inquiry") || !form) {
+    document.body.replaceWith(page.body);
+    document.title = page.title;
+    window.scrollTo(0, 0);
+    document.getElementById("main").focus();
+    return;
+  }
+  for (const old of document.querySelectorAll("main .problem")) old.remove();
+  document.title = page.title;
+  form.parentElement.querySelector("h1").after(problem);
+  problem.tabIndex = -1;
+  problem.focus();
+}
+
+let asking = false;
+async function ask(form) {
+  if (asking) return;
+  asking = true;
+  try {
+    const body = new URLSearchParams(new FormData(form));
+    const response = await fetch(form.action, { method: "POST", body, cache: "no-store", signal: AbortSignal.timeout(20000) });
+    if (!(response.headers.get("content-type") || "").startsWith("text/html")) throw new Error("no page");
+    show(new DOMParser().parseFromString(await response.text(), "text/html"));
+  } catch {
+    form.submit(); // the browser says what is wrong with the connection
+  } finally {
+    asking = false;
+  }
+}
+
+const inquiry = $("inquiry");
+if (inquiry) {
+  inquiry.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(inquiry);
   });
 }
 

@@ -155,8 +155,8 @@ impl PublicPage<'_> {
     }
 }
 
-/// Four digits or letters, as the node reads them: with a star for X, and with space around.
-const ID_TAIL: &str = r"\s*[A-Za-z0-9*]{4}\s*";
+/// Four digits or letters, as the node reads them: with a star for X, with spaces, and in full width.
+const ID_TAIL: &str = r"(\s*[A-Za-z0-9*Ａ-Ｚａ-ｚ０-９＊]){4}\s*";
 
 fn notice(heading: &str, text: &str) -> String {
     format!("<h1>{heading}</h1>\n<p class=\"problem\">{text}</p>")
