@@ -210,6 +210,15 @@ fn is_run(chars: &[char]) -> bool {
     step(1) || step(-1) || rows.iter().any(along)
 }
 
+/// What a password must be, told before one is chosen.
+pub const PASSWORD_RULES: Bilingual = Bilingual::fixed(
+    "at least 10 characters, no common password, without the account's name: several unrelated words are easy to remember",
+    "至少 10 个字符，不用常见密码，不含账号名；几个互不相关的词容易记住",
+);
+/// What a PIN must be, told before one is chosen.
+pub const PIN_RULES: Bilingual =
+    Bilingual::fixed("6 to 8 digits, no run, repeat or year", "6 到 8 位数字，不用连号、重复数字或年份");
+
 /// The most characters of a name.
 const NAME_CHARS_MAX: usize = 32;
 /// The fewest characters of a password, counted as Unicode scalar values.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base::Codec;
 use serde_json::{Value, json};
-use support::command::{run_with, told};
+use support::command::{done, done_json, run, run_with, told};
 use support::gateway::{Gateway, jindu};
 use support::phone::Phone;
 use support::sound;
@@ -117,7 +117,8 @@ fn a_first_password_opens_nothing_but_its_own_change() {
     let same = approver.post("password", &json!({"old": first, "new": first}));
     assert_eq!((same.status, same.json()["error"].as_str()), (422, Some("rule")));
     approver.does("password", &json!({"old": first, "new": "荔枝湾的船慢慢划过桥"}));
-    assert_eq!(approver.get("me").json()["must_change"], false);
+    let me = approver.get("me").json();
+    assert_eq!((&me["must_change"], &me["time_zone"]), (&false.into(), &"Asia/Shanghai".into()));
     assert_eq!(approver.get("slots").status, 200, "the session goes on");
     assert_eq!(sign_in(gateway.web, "approver", &first).status, 403);
     let reset = run_with(&gateway.folder, &["studio", "account", "password", "approver"], &[&first]);
@@ -148,6 +149,36 @@ fn a_role_limits_actions_and_own_takes_cannot_be_approved() {
     assert_eq!(approver.post("publish", &json!({"why": "x"})).status, 409, "nothing is approved");
     assert!(operator.get("audit").json()["rows"].as_array().expect("rows").iter().all(|row| row["what"] != "sign_in"));
     assert!(approver.get("audit").json()["rows"].as_array().expect("rows").iter().any(|row| row["what"] == "sign_in"));
+}
+
+#[test]
+fn the_command_lines_audit_log_has_releases_takes_and_accounts_by_their_time() {
+    let gateway = Gateway::start(&[]);
+    let folder = &gateway.folder;
+    assert_eq!(run(folder, &["audit", "--since", "yesterday-ish"]).status.code(), Some(1));
+    let (operator, approver) = (Person::of(&gateway, "operator"), Person::of(&gateway, "approver"));
+    let take = operator.keeps("zh", "prompt.welcome", &wav(&voice("zh", "prompt.welcome")));
+    approver.does("approve", &json!({ "takes": [take] }));
+    approver.does("publish", &json!({ "why": "a new voice" }));
+    done(folder, &["emergency", "on", "--who", "wang", "--why", "typhoon"]);
+    let listed = done_json(folder, &["audit", "--json"]);
+    let lines = listed.as_array().expect("lines");
+    let place = |log: &str, action: &str, who: &str| {
+        let is = |line: &Value| line["log"] == log && line["action"] == action && line["who"] == who;
+        lines.iter().position(is).unwrap_or_else(|| panic!("{log} {action} {who} in {listed:#}"))
+    };
+    let places = [
+        place("accounts", "sign_in", "operator"),
+        place("takes", "record", "operator"),
+        place("takes", "keep", "operator"),
+        place("releases", "publish prompts", "approver"),
+        place("releases", "emergency on", "wang"),
+    ];
+    assert!(places.is_sorted(), "{places:?}");
+    let chinese = done(folder, &["--lang", "zh", "audit"]);
+    assert!(chinese.contains("登录（sign_in）") && chinese.contains("zh/prompt.welcome") && !chinese.contains("by "));
+    let later = jiff::Timestamp::now() + Duration::from_secs(3600);
+    assert_eq!(done_json(folder, &["audit", "--json", "--since", &later.to_string()]), json!([]));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
         }
         AccountCommand::List => table(&accounts.list().map_err(lines)?, &zone(settings)),
         AccountCommand::Password { name } => {
-            let password = ask_new(&FIRST_PASSWORD, true).map_err(|error| vec![error])?;
+            let password = ask_new(&FIRST_PASSWORD, Some(&rules::PASSWORD_RULES), true).map_err(|error| vec![error])?;
             let initial = accounts.initial_password_file(name);
             accounts.reset_password(name, &password, COMMAND_LINE).map_err(lines)?;
             let done = text!(
@@ -43,8 +43,8 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
             done + &forgotten(&accounts, name, initial)
         }
         AccountCommand::Pin { name } => {
-            let pin =
-                ask_new(&Bilingual::fixed("PIN for the telephone", "电话 PIN"), true).map_err(|error| vec![error])?;
+            let pin = ask_new(&Bilingual::fixed("PIN for the telephone", "电话 PIN"), Some(&rules::PIN_RULES), true)
+                .map_err(|error| vec![error])?;
             accounts.set_pin(name, &pin, COMMAND_LINE).map_err(lines)?;
             text!("{name} has a new PIN", "{name} 的 PIN 已更新")
         }
@@ -90,7 +90,7 @@ pub(crate) fn change_own(
     let old = ask(&bilingual!("present password of {name}", "{name} 的现密码"), old).map_err(one)?;
     let new = match new {
         Some(path) => read_file(&NEW_PASSWORD, path),
-        None => ask_new(&NEW_PASSWORD, true),
+        None => ask_new(&NEW_PASSWORD, Some(&rules::PASSWORD_RULES), true),
     };
     let initial = accounts.initial_password_file(name);
     accounts.replace_password(name, &old, &new.map_err(one)?).map_err(|error| one(error.text()))?;
@@ -103,12 +103,14 @@ fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> 
     let line = |error: AccountError| error.text();
     // Before the secrets are asked for.
     rules::normalized_name(name).map_err(|error| error.text())?;
-    let password = ask_new(&FIRST_PASSWORD, true)?;
+    let password = ask_new(&FIRST_PASSWORD, Some(&rules::PASSWORD_RULES), true)?;
     // Only those who record use the studio's telephone.
     let pin = match role.may_record() {
-        true => {
-            Some(ask_new(&Bilingual::fixed("PIN for the telephone (empty: none)", "电话 PIN（留空则没有）"), false)?)
-        }
+        true => Some(ask_new(
+            &Bilingual::fixed("PIN for the telephone (empty: none)", "电话 PIN（留空则没有）"),
+            Some(&rules::PIN_RULES),
+            false,
+        )?),
         false => None,
     };
     let pin = pin.filter(|pin| !pin.expose().is_empty());
@@ -135,7 +137,7 @@ fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, B
             "尚不允许话机注册：请先设 phone.registrar.realm",
         ))?
         .realm;
-    let password = ask_new(&Bilingual::fixed("password for the telephone", "话机密码"), true)?;
+    let password = ask_new(&Bilingual::fixed("password for the telephone", "话机密码"), None, true)?;
     let set = accounts.set_sip_password(name, &password, realm, COMMAND_LINE);
     let user = set.map_err(|error| error.text())?;
     Ok(text!(

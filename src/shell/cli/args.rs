@@ -111,8 +111,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List the audit log: releases, the emergency notice, who heard messages and recordings, traces
+    /// List the audit log: releases, the emergency notice, takes, accounts, looks at cases, who heard messages and recordings
     Audit {
+        /// Since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
+        #[arg(long)]
+        since: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,

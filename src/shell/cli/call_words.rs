@@ -57,7 +57,7 @@ pub(crate) fn code(code: &str) -> Bilingual {
 pub(crate) fn action(what: &str) -> Bilingual {
     let of = |(known, chinese): &(&str, &str)| {
         let rest = what.strip_prefix(known).filter(|rest| rest.is_empty() || rest.starts_with(' '))?;
-        Some(Bilingual::new(what, format!("{chinese}{rest}")))
+        Some(Bilingual::new(what.replace('_', " "), format!("{chinese}{rest}")))
     };
     ACTIONS.iter().find_map(of).unwrap_or_else(|| code(what))
 }
@@ -221,6 +221,46 @@ const ACTIONS: &[(&str, &str)] = &[
     ("message done", "办结留言"),
     ("message export", "导出留言"),
     ("trunk trace", "信令抓包（trunk trace）"),
+    ("recording export", "导出通话录音"),
+    ("recording delete", "删除通话录音"),
+    ("record", "录音（record）"),
+    ("keep", "保留录音（keep）"),
+    ("discard", "弃用录音（discard）"),
+    ("approve unheard", "审核通过，未试听"),
+    ("approve", "审核通过（approve）"),
+    ("restore", "恢复出厂录音（restore）"),
+    ("import", "导入录音（import）"),
+    ("tidy", "清理录音（tidy）"),
+    ("export", "导出录音（export）"),
+    ("sign_in", "登录（sign_in）"),
+    ("sign_in_failed", "登录失败（sign_in_failed）"),
+    ("sign_out", "退出登录（sign_out）"),
+    ("phone_sign_in", "电话登录（phone_sign_in）"),
+    ("phone_sign_in_failed", "电话登录失败"),
+    ("password", "修改密码（password）"),
+    ("pin", "修改 PIN（pin）"),
+    ("role", "修改角色（role）"),
+    ("add", "新建账号（add）"),
+    ("remove", "删除账号（remove）"),
+    ("unlock", "解锁账号（unlock）"),
+    ("end_session", "结束登录（end_session）"),
+    ("sip_password", "设置话机密码"),
+    ("sip_password_removed", "删除话机密码"),
+    ("agent", "修改坐席资料（agent）"),
+    ("look", "查看办理情况（look）"),
+    ("agent_state", "更改坐席状态"),
+    ("agent_skills", "更改坐席技能"),
+    ("queue_opened", "开放队列（queue_opened）"),
+    ("queue_closed", "关闭队列（queue_closed）"),
+    ("caller_moved", "转移来电（caller_moved）"),
+    ("consultation", "咨询同事（consultation）"),
+    ("transfer", "转接（transfer）"),
+    ("recording_heard", "收听通话录音"),
+    ("monitor", "要求监听（monitor）"),
+    ("monitor_began", "开始监听（monitor_began）"),
+    ("monitor_changed", "切换监听方式"),
+    ("monitor_ended", "结束监听（monitor_ended）"),
+    ("monitor_not_answered", "监听未接听"),
 ];
 
 #[cfg(test)]

@@ -58,6 +58,11 @@ fn counted(errors: usize, remarks: usize) -> Bilingual {
     }
 }
 
+/// Prints what a person at the terminal should know before the answer.
+pub(crate) fn aside(note: &Bilingual) {
+    complain(shown(note));
+}
+
 /// Prints a line to the standard error output, whether or not it can be written.
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

@@ -4,6 +4,7 @@ mod account;
 mod agent;
 mod approver;
 mod args;
+mod audit;
 mod call;
 mod call_back;
 mod call_words;

@@ -27,7 +27,7 @@ use os::language::{current, shown as in_language};
 use release::hotline;
 use speech::{Clip, to_tsv};
 use studio::exchange::read_table;
-use studio::{Operator, Role, SlotState, TakeSource, TakeState};
+use studio::{Operator, Role, SlotState, TakeSource};
 use studio_store::{
     ImportReport, PublicationPlan, Rejection, SlotFilter, SlotRow, SoundForm, SoundSource, Studio, TakeRow, Upload,
 };
@@ -208,12 +208,12 @@ fn import(
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if let Some(slot) = slot {
         let upload = Upload { bytes: read(file)?, kind: TakeSource::File, label: name, sitting: String::new() };
-        if check {
-            return Ok(judged(&studio.judge(by, slot, upload)?, as_json));
+        let verdict = studio.judge(by, slot, upload.clone())?;
+        if check || !verdict.report.is_good() {
+            return Ok(judged(&verdict, check, as_json));
         }
         let take = studio.submit(by, slot, upload)?;
-        let take = if take.report.is_good() { studio.keep(by, &take.name)? } else { take };
-        return Ok(one(&take, as_json));
+        return Ok(one(&studio.keep(by, &take.name)?, as_json));
     }
     let imported = if name.to_ascii_lowercase().ends_with(".csv") {
         let lines = read_table(&read(file)?)
@@ -234,18 +234,25 @@ fn one(take: &TakeRow, as_json: bool) -> ExitCode {
         say!("{name} of {lang}/{slot}: {state}", "{name}（{lang}/{slot}）：{state:#}");
         print_findings(take);
     }
-    if take.state == TakeState::Fresh { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    ExitCode::SUCCESS
 }
 
-/// What a recording would become, and what its checks found.
-fn judged(take: &TakeRow, as_json: bool) -> ExitCode {
+/// What a recording would become with `check`, or why it was rejected, and what its checks found.
+fn judged(take: &TakeRow, check: bool, as_json: bool) -> ExitCode {
     let good = take.report.is_good();
     if as_json {
         print(format!("{}\n", json!(take)));
     } else {
         let (lang, slot) = (take.lang.code(), &take.slot);
         let fate = if good { Bilingual::fixed("imported", "导入") } else { Bilingual::fixed("rejected", "拒收") };
-        say!("the recording of {lang}/{slot} would be {fate}", "{lang}/{slot} 的录音将被{fate:#}");
+        if check {
+            say!("the recording of {lang}/{slot} would be {fate}", "{lang}/{slot} 的录音将被{fate:#}");
+        } else {
+            say!(
+                "the recording of {lang}/{slot} is rejected: nothing was imported",
+                "{lang}/{slot} 的录音被拒收：未导入任何内容"
+            );
+        }
         print_findings(take);
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -419,6 +426,8 @@ fn read(file: &Path) -> Result<Vec<u8>, Rejection> {
     fs::read(file).map_err(|error| fault(file, &error))
 }
 
+/// A file of the user's, which the studio has no part in.
 fn fault(file: &Path, error: &io::Error) -> Rejection {
-    Rejection::Fault(io_fault(file, error))
+    let fault = io_fault(file, error);
+    Rejection::Unreadable(studio::Message::new(fault.zh, fault.en))
 }

@@ -81,11 +81,11 @@ pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &ByApprove
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists the audit log, newest last; `*` marks the live release. `all`: with what was done beside releases.
-pub(crate) fn list(settings: &Settings, all: bool, json: bool) -> ExitCode {
+/// Lists what was published, newest last; `*` marks the live release.
+pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
     let live = releases::live(settings);
     let (mut entries, stored) = (releases::audit(settings), releases::names(settings));
-    entries.retain(|entry| all || entry.release.is_some());
+    entries.retain(|entry| entry.release.is_some());
     let zone = zone(settings);
     // A release that went live again has several lines; the newest says since when it is.
     let newest = entries.iter().rposition(|entry| entry.release.is_some() && entry.release == live);
@@ -106,9 +106,7 @@ pub(crate) fn list(settings: &Settings, all: bool, json: bool) -> ExitCode {
         print(format!("{:#}\n", Value::from(list)));
         return ExitCode::SUCCESS;
     }
-    if entries.is_empty() && all {
-        say!("the audit log is empty", "审计日志为空");
-    } else if entries.is_empty() {
+    if entries.is_empty() {
         say!(
             "no release was published yet: a node serves the files of its settings",
             "尚未发布过版本：节点使用设置中的文件"
@@ -121,11 +119,19 @@ pub(crate) fn list(settings: &Settings, all: bool, json: bool) -> ExitCode {
             if is_stored(entry) { Bilingual::default() } else { Bilingual::fixed(" (removed)", "（已删除）") };
         let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
-        let who = &entry.who;
+        let who = person(&entry.who);
         let why = if entry.why.is_empty() { String::new() } else { format!(": {}", entry.why) };
-        say!("{mark} {name:<12} {at}  {what} {who}{why}{gone}", "{mark} {name:<12} {at}  {what} {who}{why}{gone:#}");
+        say!("{mark} {name:<12} {at}  {what} {who}{why}{gone}", "{mark} {name:<12} {at}  {what} {who:#}{why}{gone:#}");
     }
     ExitCode::SUCCESS
+}
+
+/// Who did it, as shown to people: a log writes `-` where no person acted.
+pub(crate) fn person(who: &str) -> Bilingual {
+    match who {
+        "" | "-" => Bilingual::fixed("the system", "系统"),
+        name => name.to_owned().into(),
+    }
 }
 
 /// Sets the duty officer's switch, or shows it.

@@ -18,6 +18,7 @@ use crate::account;
 use crate::agent;
 use crate::args::prompts::PromptCommand;
 use crate::args::{self, Arguments, Command, Span, Way};
+use crate::audit;
 use crate::call::call;
 use crate::call_back;
 use crate::calls::calls;
@@ -170,8 +171,8 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             let release = release.map(|hash| hash.to_ascii_lowercase());
             coded(publish::rollback(settings, release.as_deref(), &by))
         }
-        Command::Releases { json } => publish::list(settings, false, json),
-        Command::Audit { json } => publish::list(settings, true, json),
+        Command::Releases { json } => publish::list(settings, json),
+        Command::Audit { since, json } => done(audit::audit(settings, since.as_deref(), json)),
         Command::Emergency { state, by, json } => coded(publish::emergency(settings, state.wanted(), &by, json)),
         Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
         Command::Studio(args::Studio::Passwd { name, password_file, new_password_file }) => {

@@ -8,13 +8,17 @@ use std::path::Path;
 use base::{Bilingual, Private, bilingual};
 use os::io_fault;
 
+use crate::exit::aside;
 use crate::say::text;
 
-/// Asks for a new secret: twice on a terminal, one line of the standard input otherwise.
-pub(crate) fn ask_new(what: &Bilingual, needed: bool) -> Result<Private<String>, Bilingual> {
+/// Asks for a new secret: twice on a terminal, after its rules; one line of the standard input otherwise.
+pub(crate) fn ask_new(what: &Bilingual, rules: Option<&Bilingual>, needed: bool) -> Result<Private<String>, Bilingual> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line(&mut stdin.lock(), what, needed);
+    }
+    if let Some(rules) = rules {
+        aside(&bilingual!("{what}: {rules}", "{what:#}：{rules:#}"));
     }
     let secret = prompted(what, needed)?;
     let again = if secret.expose().is_empty() {

@@ -192,7 +192,10 @@ impl<'a> Node<'a> {
     ) -> Arc<HttpService> {
         let settings = self.settings;
         let service = HttpService::new(self.backend(scan_rules), metrics, &settings.web, Arc::clone(&self.limiter));
-        let studio = StudioService::new(settings, self.studio.clone()).with_browsers(self.browsers.clone());
+        let live = Arc::clone(&self.live);
+        let studio = StudioService::new(settings, self.studio.clone())
+            .with_browsers(self.browsers.clone())
+            .in_zone(move || live.load().zone.iana_name().map(str::to_owned));
         let service = service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio);
         Arc::new(service.with_agents(queue, Arc::clone(&self.journal), &settings.phone))
     }

@@ -1,7 +1,7 @@
 // The agents' page: the session, what the agent does, the caller who rings or talks, notes, figures. Supervisors see the whole desk.
 
 import { Refused, get, post, query, session, words } from "/studio/api.js";
-import { button, fill, h, key, lang, notice, say, speak, w } from "/studio/dom.js";
+import { button, fill, h, inZone, key, lang, notice, say, speak, w } from "/studio/dom.js";
 import { firstPassword } from "/studio/first_password.js";
 import { signIn } from "/studio/sign_in.js";
 import { callerCard } from "./caller.js";
@@ -77,6 +77,7 @@ function signedIn(me, password) {
   session.operator = me.operator;
   session.mustChange = me.must_change;
   session.csrf = me.csrf;
+  inZone(me.time_zone);
   typed = me.must_change ? password : undefined;
   notice("session", "");
   allow();

@@ -1,13 +1,8 @@
 // Recorded conversations, for supervisors: a list by day, queue and agent, and one player. Each listening is in the audit log.
 
 import { get, query, session, words } from "/studio/api.js";
-import { button, fill, h, notice, w, when } from "/studio/dom.js";
+import { button, dayBegins, fill, h, notice, today, w, when } from "/studio/dom.js";
 import { clock } from "./words.js";
-
-const today = () => {
-  const now = new Date();
-  return new Date(now.getTime() - now.getTimezoneOffset() * 60000).toISOString().slice(0, 10);
-};
 
 /** The section; `names` gives the queues and agents that there are. */
 export function recordingsView(names) {
@@ -16,10 +11,10 @@ export function recordingsView(names) {
   let found = null;
   let heard = null; // the recording in the player
 
-  const begins = (day) => new Date(`${day}T00:00:00`);
+  const next = (day) => new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
   async function search() {
-    const from = wanted.day ? begins(wanted.day) : null;
-    const until = from && new Date(from.getFullYear(), from.getMonth(), from.getDate() + 1);
+    const from = wanted.day ? dayBegins(wanted.day) : null;
+    const until = from && dayBegins(next(wanted.day));
     try {
       const reply = await get(query("recordings", { from: from?.toISOString(), until: until?.toISOString(), queue: wanted.queue || null, agent: wanted.agent || null }));
       found = reply.recordings;

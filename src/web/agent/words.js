@@ -1,6 +1,6 @@
 // Words of states, reasons and outcomes in both languages, and times.
 
-import { lang, w } from "/studio/dom.js";
+import { inOffice, w } from "/studio/dom.js";
 
 const STATES = {
   signed_out: ["未签到", "Signed out"],
@@ -117,10 +117,8 @@ export function span(seconds) {
   return w(`${Math.round(seconds / 3600)} 小时`, `${Math.round(seconds / 3600)} h`);
 }
 
-const locale = () => (lang === "zh" ? "zh-CN" : "en-GB");
-
 /** A time of the day. */
-export const hour = (iso) => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", hour12: false }).format(new Date(iso));
+export const hour = (iso) => inOffice({ hour: "2-digit", minute: "2-digit", hour12: false }).format(new Date(iso));
 
 /** A date of the calendar, as 2026-11-30. */
-export const day = (iso) => new Intl.DateTimeFormat(locale(), { year: "numeric", month: "long", day: "numeric", weekday: "short", timeZone: "UTC" }).format(new Date(iso + "T00:00:00Z"));
+export const day = (iso) => inOffice({ year: "numeric", month: "long", day: "numeric", weekday: "short", timeZone: "UTC" }).format(new Date(iso + "T00:00:00Z"));

@@ -53,8 +53,10 @@ export function query(path, parameters) {
   return `${path}?${search}`;
 }
 
+const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : text);
+
 /** The message of an error for a person. */
 export const words = (error) => {
-  if (error instanceof Refused) return w(error.words.zh, error.words.en);
+  if (error instanceof Refused) return w(error.words.zh, sentence(error.words.en));
   return w("页面出错：", "The page failed: ") + String(error && error.message);
 };

@@ -4,7 +4,7 @@
 //   #/hands/yue/digits   a set, hands free                 #/review #/publish #/files #/account
 
 import { Refused, get, post, session, words } from "./api.js";
-import { button, fill, h, lang, notice, say, speak, w } from "./dom.js";
+import { button, fill, h, inZone, lang, notice, say, speak, w } from "./dom.js";
 import { list as waitingTakes, outbox, send } from "./outbox.js";
 import { stop } from "./player.js";
 import { signIn } from "./sign_in.js";
@@ -98,6 +98,7 @@ function signedIn(me, password) {
   session.operator = me.operator;
   session.mustChange = me.must_change;
   session.csrf = me.csrf;
+  inZone(me.time_zone);
   typed = me.must_change ? password : undefined;
   notice("session", "");
   send();

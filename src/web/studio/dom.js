@@ -84,6 +84,25 @@ export function ask(title, body, confirm, danger) {
   });
 }
 
+let zone; // the office's, once somebody is signed in
+
+/** Times are shown in the office's time zone, by its IANA name, wherever the browser is. */
+export const inZone = (name) => { zone = name || undefined; };
+
+/** How a time is written: `Intl.DateTimeFormat` in the page's language and the office's time zone. */
+export const inOffice = (options) => new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { timeZone: zone, ...options });
+
+/** The day in the office now, as 2026-11-30. */
+export const today = () => new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(new Date());
+
+/** The instant at which a day (2026-11-30) begins in the office. */
+export function dayBegins(day) {
+  const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+  const wanted = Date.parse(`${day}T00:00:00Z`);
+  const ahead = (at) => Date.parse(`${clock.format(new Date(at)).replace(" ", "T")}Z`) - at;
+  return new Date(wanted - ahead(wanted - ahead(wanted)));
+}
+
 const WHEN = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false };
-export const when = (iso) => (iso ? new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", WHEN).format(new Date(iso)) : "");
+export const when = (iso) => (iso ? inOffice(WHEN).format(new Date(iso)) : "");
 export const seconds = (ms) => `${(ms / 1000).toFixed(1)} ${w("秒", "s")}`;

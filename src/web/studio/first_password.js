@@ -35,7 +35,7 @@ export function firstPassword({ main, me, typed, done }) {
         "Another person set the present password. Replace it by one that only you know: several unrelated words are easy to remember.")),
       h("input", { type: "text", name: "username", value: me.name, autocomplete: "username", hidden: true }),
       typed === undefined && field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
-      field("new", w("新密码（至少 10 个字符）", "New password (at least 10 characters)"), { autocomplete: "new-password", minlength: 10 }),
+      field("new", w("新密码（至少 10 个字符，不用常见密码，不含账号名）", "New password (at least 10 characters, no common one, without your name)"), { autocomplete: "new-password", minlength: 10 }),
       field("again", w("再次输入新密码", "New password again"), { autocomplete: "new-password" }),
       trouble && h("p", { class: "trouble", role: "alert", id: "trouble" }, trouble),
       h("button", { class: "first" }, w("保存并继续", "Save and go on"))));

@@ -111,17 +111,17 @@ fn a_live_sample_is_a_feed_that_is_played() {
 #[test]
 fn the_replica_is_asked_in_the_words_of_the_guides() {
     use replica_store::{OperatorCommand, Request};
-    let wish = |line: &str| match command(line) {
+    let asked = |line: &str| match command(line) {
         Command::Replica(arguments) => (arguments.json, OperatorCommand::from(arguments)),
         other => panic!("{other:?}"),
     };
-    assert!(matches!(wish("replica status --json"), (true, OperatorCommand::Ask(Request::Status))));
-    assert!(matches!(wish("replica quarantine"), (false, OperatorCommand::Ask(Request::Quarantine))));
-    assert!(matches!(wish("replica quarantine list"), (false, OperatorCommand::Ask(Request::Quarantine))));
-    assert!(matches!(wish("replica quarantine retry 7"), (_, OperatorCommand::Ask(Request::Retry { id: Some(_) }))));
-    assert!(matches!(wish("replica held"), (_, OperatorCommand::Held)));
-    assert!(matches!(wish("replica held apply"), (_, OperatorCommand::Ask(Request::Decide { .. }))));
-    assert!(matches!(wish("replica verify"), (_, OperatorCommand::Verify)));
+    assert!(matches!(asked("replica status --json"), (true, OperatorCommand::Ask(Request::Status))));
+    assert!(matches!(asked("replica quarantine"), (false, OperatorCommand::Ask(Request::Quarantine))));
+    assert!(matches!(asked("replica quarantine list"), (false, OperatorCommand::Ask(Request::Quarantine))));
+    assert!(matches!(asked("replica quarantine retry 7"), (_, OperatorCommand::Ask(Request::Retry { id: Some(_) }))));
+    assert!(matches!(asked("replica held"), (_, OperatorCommand::Held)));
+    assert!(matches!(asked("replica held apply"), (_, OperatorCommand::Ask(Request::Decide { .. }))));
+    assert!(matches!(asked("replica verify"), (_, OperatorCommand::Verify)));
 }
 
 #[test]

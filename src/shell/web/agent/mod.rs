@@ -28,7 +28,6 @@ use serde::Serialize;
 use crate::reply::{self, Reply};
 use crate::studio::StudioService;
 use crate::studio::access::{self, AGENT, PERMISSIONS, Peer, TOKEN};
-use crate::studio::account;
 use crate::studio::replies::json;
 use crate::studio::service::Asked;
 use journal::{AgentNote, Journal};
@@ -131,7 +130,7 @@ impl AgentService {
         let agent = asked.session.operator.name.clone();
         match api {
             AgentApi::SignIn => Err(RequestError::NotFound.into()),
-            AgentApi::Me => Ok(account::me(&asked.session)),
+            AgentApi::Me => Ok(self.studio.me(&asked.session)),
             AgentApi::SignOut => {
                 // Nobody sits at the page any more; the telephone's *1 begins work again.
                 let _ = self.queue.change(agent, AgentChange::SignOut).await;

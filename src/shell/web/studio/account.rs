@@ -21,6 +21,8 @@ struct Me<'a> {
     must_change: bool,
     csrf: &'a str,
     ends: String,
+    /// The office's, by its IANA name; none: the browser's.
+    time_zone: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +52,7 @@ impl StudioService {
             self.blocking(move |stores| stores.accounts.sign_in(&name, &password, &origin).map_err(refused)).await?;
         let (operator, page) = (&signed_in.session.operator.number, site.path);
         tracing::info!(operator, from = %peer.address, page, "signed in");
-        let mut reply = me(&signed_in.session);
+        let mut reply = self.me(&signed_in.session);
         let session = access::set_cookie(site, site.session, &signed_in.token, self.session.as_secs(), is_secure);
         let device = access::set_cookie(site, site.device, &signed_in.device, DEVICE_S, is_secure);
         for cookie in [session, device] {
@@ -111,6 +113,13 @@ impl StudioService {
         Ok(json(&Rows { sessions: open.into_iter().map(row).collect() }))
     }
 
+    /// Who is signed in.
+    pub(crate) fn me(&self, session: &Session) -> Reply {
+        let Session { operator, must_change, csrf, ends, .. } = session;
+        let (must_change, ends, time_zone) = (*must_change, ends.to_string(), self.time_zone());
+        json(&Me { operator, must_change, csrf: csrf.expose(), ends, time_zone })
+    }
+
     pub(super) async fn end_session(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let EndSession { id } = EndSession::read(body)?;
         let operator = asked.session.operator;
@@ -119,11 +128,6 @@ impl StudioService {
             .await?;
         Ok(json(&Done { done: ended }))
     }
-}
-
-pub(crate) fn me(session: &Session) -> Reply {
-    let Session { operator, must_change, csrf, ends, .. } = session;
-    json(&Me { operator, must_change: *must_change, csrf: csrf.expose(), ends: ends.to_string() })
 }
 
 fn refused(refused: SignInError) -> StudioError {

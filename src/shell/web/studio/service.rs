@@ -31,7 +31,12 @@ pub struct StudioService {
     pub(super) uploads: Semaphore,
     pub(super) recordings: Semaphore,
     pub(super) archives: Semaphore,
+    /// The IANA name of the office's time zone, in which pages show times.
+    zone: OfficeZone,
 }
+
+/// Tells the name of the office's time zone, which a publication can change.
+type OfficeZone = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The stores behind the page.
 #[derive(Clone)]
@@ -63,7 +68,19 @@ impl StudioService {
             uploads: Semaphore::new(UPLOADS_MIB_MAX.max(mebibytes(upload_bytes_max as u64) as usize)),
             recordings: Semaphore::new(RECORDINGS_MAX),
             archives: Semaphore::new(1),
+            zone: Box::new(|| None),
         }
+    }
+
+    /// The same with pages that show times in the office's time zone, in place of the browser's own.
+    #[must_use]
+    pub fn in_zone(self, zone: impl Fn() -> Option<String> + Send + Sync + 'static) -> StudioService {
+        StudioService { zone: Box::new(zone), ..self }
+    }
+
+    /// The IANA name of the office's time zone.
+    pub(crate) fn time_zone(&self) -> Option<String> {
+        (self.zone)()
     }
 
     /// The same with telephones in agents' browsers.

@@ -31,7 +31,7 @@ impl StudioService {
     /// Requests that change nothing.
     pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, StudioError> {
         match asked {
-            Api::Me => Ok(account::me(&request.session)),
+            Api::Me => Ok(self.me(&request.session)),
             Api::Sessions => self.sessions(request).await,
             Api::Slots => self.slots(request).await,
             Api::Slot => self.slot(request).await,
