@@ -43,7 +43,7 @@ pub use events::{Effect, Input, Output, Telemetry};
 pub(crate) use keys::Presses;
 use message::MessageSound;
 use queue::Queued;
-pub use queue::{QueueNotice, QueueWish};
+pub use queue::{QueueNotice, QueueRequest};
 
 /// What a call begins with.
 pub struct CallSetup {
@@ -84,7 +84,7 @@ pub enum Origin {
         /// How it came.
         arrival: Arrival,
     },
-    /// This node calls a person who wished it.
+    /// This node calls a person who asked for it.
     CallBack(Box<CallBackInvite>),
 }
 
@@ -486,7 +486,7 @@ impl Call {
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
             flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, pass, called_back } => {
                 let (wait_max, context) = (Some(max_wait), CallerContext { passed: pass, ..CallerContext::default() });
-                let wish = QueueWish {
+                let request = QueueRequest {
                     queue,
                     priority,
                     skills,
@@ -496,7 +496,7 @@ impl Call {
                     context,
                     recording_announced: self.recording_announced,
                 };
-                self.enter_queue(now, wish, out);
+                self.enter_queue(now, request, out);
             }
             flow::Output::BookCallBack { queue, number, priority, skills, pass } => {
                 let request = CallBackRequest { queue, number, priority, skills, lang: None, passed: pass };

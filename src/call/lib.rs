@@ -22,7 +22,7 @@ pub use application::Application;
 pub use base::DtmfMode;
 pub use call::{
     Call, CallBackEnd, CallBackInvite, CallBackRequest, CallSetup, Effect, Input, Origin, Output, QueueNotice,
-    QueueWish, Telemetry,
+    QueueRequest, Telemetry,
 };
 pub use caller_context::{CallerContext, LastInquiry};
 pub use cdr::CdrBuilder;

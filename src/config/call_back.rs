@@ -18,8 +18,6 @@ pub struct CallBackLine {
     pub dial: String,
     /// The number that the called person sees, in digits.
     pub from: String,
-    /// The calendar of the hotline within whose hours numbers are called; none: at any time.
-    pub hours: Option<String>,
 }
 
 impl CallBackLine {
@@ -29,8 +27,8 @@ impl CallBackLine {
     }
 }
 
-/// Reads the table. Without `dial` no call-back is booked or made.
-pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackSettings) {
+/// Reads the table: the line, the calendar of its hours, the rules. Without `dial` no call-back is booked or made.
+pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, Option<String>, CallBackSettings) {
     let usual = CallBackSettings::default();
     let number = |reader: &mut Reader, key: &str, range, usual: usize| {
         usize::try_from(reader.number(key, range, i64::try_from(usual).unwrap_or(i64::MAX))).unwrap_or(usual)
@@ -38,7 +36,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let dial = reader.optional_string("call_back.dial").filter(|dial| !dial.is_empty());
     let from = reader.string("call_back.from", "96110110");
-    let hours = Some(reader.string("call_back.hours", "desk")).filter(|hours| !hours.is_empty());
+    let hours = Some(reader.string("call_back.hours", USUAL_HOURS)).filter(|hours| !hours.is_empty());
     let allow = patterns(reader, "call_back.allow");
     let deny = patterns(reader, "call_back.deny");
     let settings = CallBackSettings {
@@ -59,7 +57,7 @@ pub(super) fn call_back(reader: &mut Reader) -> (Option<CallBackLine>, CallBackS
         check_dial(reader, "call_back", dial, settings.allow.is_empty());
     }
     check_from(reader, "call_back.from", &from);
-    (dial.map(|dial| CallBackLine { dial, from, hours }), settings)
+    (dial.map(|dial| CallBackLine { dial, from }), hours, settings)
 }
 
 /// Checks the number that the called person sees.
@@ -100,17 +98,21 @@ pub(super) fn check_trunk(reader: &mut Reader, key: &str, dial: Option<&String>,
     }
 }
 
+/// The calendar whose hours are those of call-backs where the settings name none.
+pub const USUAL_HOURS: &str = "desk";
 /// Where the number stands in the URI of a line.
 pub(super) const NUMBER: &str = "{number}";
 
 #[cfg(test)]
 mod tests {
+    use super::USUAL_HOURS;
     use crate::reading_tests::{errors, reads};
 
     #[test]
     fn nobody_is_called_back_without_a_line_and_numbers() {
         let settings = reads("").expect("defaults");
         assert_eq!(settings.phone.call_back, None);
+        assert_eq!(settings.phone.call_back_hours.as_deref(), Some(USUAL_HOURS));
         assert_eq!(settings.phone.queues.call_backs.allowed("13800000000"), None);
         assert_eq!(errors("[call_back]\ndial = \"sip:{number}@127.0.0.1\"\n"), ["call_back.allow"]);
     }
@@ -120,7 +122,7 @@ mod tests {
         let text = "[call_back]\ndial = \"sip:0{number}@127.0.0.1\"\nallow = [\"1[3-9]XXXXXXXXX\"]\ndeny = [\"139XXXXXXXX\"]\n";
         let settings = reads(text).expect("good settings");
         let line = settings.phone.call_back.expect("a line");
-        assert_eq!(line.hours.as_deref(), Some("desk"));
+        assert_eq!(settings.phone.call_back_hours.as_deref(), Some("desk"));
         assert_eq!(line.uri("13800000000"), "sip:013800000000@127.0.0.1");
         let rules = settings.phone.queues.call_backs;
         assert_eq!(rules.allowed("138-0000 0000").as_deref(), Some("13800000000"));

@@ -175,7 +175,7 @@ fn session_timer(reader: &mut Reader) -> (Duration, Duration) {
 }
 
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
-    let (call_back, call_backs) = super::call_back::call_back(reader);
+    let (call_back, call_back_hours, call_backs) = super::call_back::call_back(reader);
     let (queues, queue_addresses, recorded) = super::queues::queues(reader, call_backs);
     let (desk, desk_number) = desk(reader, &queues);
     let (min_se, session_expires) = session_timer(reader);
@@ -197,6 +197,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         queue_addresses,
         recording: super::recording::recording(reader, recorded),
         call_back,
+        call_back_hours,
         transfer: super::transfer::transfer(reader),
         registrar: super::registrar::phone_registrar(reader),
         listen,

@@ -33,7 +33,7 @@ mod warnings;
 mod web_shares;
 mod webrtc;
 
-pub use call_back::CallBackLine;
+pub use call_back::{CallBackLine, USUAL_HOURS};
 pub use call_shares::CallShares;
 pub use check::{read, read_all};
 pub use hep::Hep;

@@ -82,6 +82,8 @@ pub struct Phone {
     pub recording: Recording,
     /// By which line people are called back; none: no call-backs.
     pub call_back: Option<CallBackLine>,
+    /// The calendar of the hotline within whose hours numbers are called back; none: at any time.
+    pub call_back_hours: Option<String>,
     /// By which line agents call numbers outside, and which; none: no number.
     pub transfer: Option<TransferLine>,
     /// The registrar of the desk's telephones; none: nothing may register.

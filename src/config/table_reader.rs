@@ -272,7 +272,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => value.to_string(),
-        Value::Array(_) => "[…]".to_owned(),
+        Value::Array(_) => Some(value.to_string()).filter(|list| list.len() <= 60).unwrap_or_else(|| "[…]".to_owned()),
         Value::Table(_) => "{…}".to_owned(),
     }
 }
@@ -296,8 +296,10 @@ fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
     closest(key, known.iter().map(String::as_str))
 }
 
+/// The known name that was probably meant: of a short name one letter may be wrong, of a longer one three.
 fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|name| (distance(word, name), name)).filter(|(distance, _)| *distance <= 3);
+    let most = (1 + word.rsplit('.').next().unwrap_or(word).len() / 4).min(3);
+    let near = known.map(|name| (distance(word, name), name)).filter(|(distance, _)| *distance <= most);
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 

@@ -61,6 +61,25 @@ fn every_error_comes_at_once_with_key_value_and_remedy() {
     );
 }
 
+#[test]
+fn a_name_is_suggested_where_it_is_near_enough_to_be_meant() {
+    let suggests = |key: &str, near: &str| {
+        let found = errors(SHIPPED, &[&format!("{key}=1")]);
+        found.iter().any(|text| text.contains(&format!("did you mean {near}?")))
+    };
+    for (written, near) in [
+        ("phone.calls_mx", "phone.calls_max"),
+        ("phone.listening", "phone.listen"),
+        ("phone.hep.colector", "phone.hep.collector"),
+    ] {
+        assert!(suggests(written, near), "{written}");
+    }
+    for far in ["phone.foo", "web.abc", "log.x"] {
+        let found = errors(SHIPPED, &[&format!("{far}=1")]);
+        assert!(found.len() == 1 && !found[0].contains("did you mean"), "{found:?}");
+    }
+}
+
 /// The place and the key of every diagnostic.
 fn places(text: &str, overrides: &[&str]) -> Vec<(Place, String)> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();

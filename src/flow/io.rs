@@ -135,7 +135,7 @@ pub enum Input {
     LookedUp(LookUpAnswer),
     /// The end of [`Output::Transfer`].
     TransferEnded(TransferOutcome),
-    /// Instead of [`Input::Start`]: the node has called a person who wished it, and the call is answered.
+    /// Instead of [`Input::Start`]: the node has called a person who asked for it, and the call is answered.
     StartCallBack,
     /// What became of [`Output::EnterQueue`], at any time after it.
     Queue(QueueEvent),
@@ -205,7 +205,7 @@ pub enum Output {
         max_wait: Duration,
         /// What the agent is shown: variables and their values.
         pass: BTreeMap<Arc<str>, Private<String>>,
-        /// The person was called back and agrees: the place is the one of the wish.
+        /// The person was called back and agrees: the place is the one of the request.
         called_back: bool,
     },
     /// The caller waits no longer, by a key.
@@ -223,7 +223,7 @@ pub enum Output {
         /// What the agent is shown: variables and their values.
         pass: BTreeMap<Arc<str>, Private<String>>,
     },
-    /// The person who was called back wants no conversation: the wish is over.
+    /// The person who was called back wants no conversation: the request is over.
     DeclineCallBack,
     /// The caller hears from here on that the conversation with an agent will be recorded, and cannot skip it: nothing else follows
     /// before its end.

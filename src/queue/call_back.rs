@@ -14,7 +14,7 @@ use base::Private;
 use crate::agent::State;
 use crate::call_back_record::{CallBackOutcome, CallBackRecord, CallBackState};
 use crate::caller::{Entry, Line};
-use crate::io::{Action, CallBackError, CallBackId, CallBackResult, CallBackWish, CallerId};
+use crate::io::{Action, CallBackError, CallBackId, CallBackResult, CallerId, NewCallBack};
 use crate::moment::{Moment, ms};
 use crate::offer::REPORT;
 use crate::queues::Queues;
@@ -24,23 +24,23 @@ impl Queues {
     ///
     /// # Errors
     /// It is not booked; a waiting caller goes on waiting.
-    pub fn call_back(&mut self, now: Instant, wish: CallBackWish) -> Result<CallBackId, CallBackError> {
+    pub fn call_back(&mut self, now: Instant, request: NewCallBack) -> Result<CallBackId, CallBackError> {
         self.at(now);
-        let queue = self.queue_at(&wish.queue).ok_or(CallBackError::UnknownQueue)?;
-        let number = self.rules.allowed(wish.number.expose()).ok_or(CallBackError::NumberNotAllowed)?;
+        let queue = self.queue_at(&request.queue).ok_or(CallBackError::UnknownQueue)?;
+        let number = self.rules.allowed(request.number.expose()).ok_or(CallBackError::NumberNotAllowed)?;
         self.within_limits(&number)?;
-        let skills = self.intern(&wish.skills).ok_or(CallBackError::Full)?;
-        let arrived = wish.place_of.and_then(|caller| self.take_place(caller)).filter(|entry| entry.queue == queue);
+        let skills = self.intern(&request.skills).ok_or(CallBackError::Full)?;
+        let arrived = request.place_of.and_then(|caller| self.take_place(caller)).filter(|entry| entry.queue == queue);
         let (arrived, order) = arrived.map_or((self.now, None), |entry| (entry.arrived, Some(entry.order)));
         let id = self.new_call_back();
         let record = CallBackRecord {
             id,
-            queue: wish.queue,
+            queue: request.queue,
             number: Private::new(number),
-            priority: wish.priority,
-            skills: wish.skills,
-            lang: wish.lang,
-            passed: wish.passed,
+            priority: request.priority,
+            skills: request.skills,
+            lang: request.lang,
+            passed: request.passed,
             requested_ms: self.now,
             arrived_ms: arrived,
             not_before_ms: self.now,
@@ -77,14 +77,14 @@ impl Queues {
         }
     }
 
-    /// Lets numbers be called, or none: the hours of call-backs are judged by the shell. Calls in progress go on, and wishes wait in
+    /// Lets numbers be called, or none: the hours of call-backs are judged by the shell. Calls in progress go on, and requests wait in
     /// their order.
     pub fn set_call_backs_open(&mut self, now: Instant, open: bool) {
         self.at(now);
         self.may_call = open;
     }
 
-    /// Withdraws a wish; whether there was one.
+    /// Withdraws a request; whether there was one.
     pub fn cancel_call_back(&mut self, now: Instant, call_back: CallBackId) -> bool {
         self.at(now);
         let waits = self.waiting.iter().any(|entry| !entry.has_line() && entry.call_back() == Some(call_back));
@@ -117,7 +117,7 @@ impl Queues {
                 Some(_) if record.attempts >= self.rules.attempts_max => {
                     self.over(record, CallBackOutcome::Unreachable)
                 }
-                // Rules may have changed since the wish.
+                // Rules may have changed since the request.
                 Some(_) if self.rules.allowed(record.number.expose()).is_none() => {
                     self.over(record, CallBackOutcome::Cancelled);
                 }
@@ -330,7 +330,7 @@ impl Queues {
         }
     }
 
-    /// Calls without a result, wishes whose time is over, and records that count no longer.
+    /// Calls without a result, requests whose time is over, and records that count no longer.
     pub(crate) fn expire_call_backs(&mut self) {
         let silent = |entry: &Entry| matches!(entry.line, Line::Dialling { until, .. } if until <= self.now);
         for caller in self.waiting.which(silent) {

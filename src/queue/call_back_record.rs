@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::CallBackId;
 
-/// A wish to be called back. Numbers and entries are in it: store it sealed.
+/// A call-back request. Numbers and entries are in it: store it sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallBackRecord {
-    /// The wish.
+    /// The request.
     pub id: CallBackId,
     /// The queue's name.
     pub queue: Arc<str>,
@@ -25,7 +25,7 @@ pub struct CallBackRecord {
     pub lang: Option<Lang>,
     /// What the caller keyed, for the agent's screen.
     pub passed: BTreeMap<Arc<str>, Private<String>>,
-    /// When the wish was made, in milliseconds since 1970.
+    /// When the request was made, in milliseconds since 1970.
     pub requested_ms: i64,
     /// Since when the person has waited, in milliseconds since 1970: the place in the order.
     pub arrived_ms: i64,

@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 /// Whether there is a line to the person.
 #[derive(Clone, Debug)]
 pub(crate) enum Line {
-    /// The person is in a call; one who was called back, by this wish.
+    /// The person is in a call; one who was called back, by this request.
     Open(Option<CallBackId>),
     /// A call-back that waits for its turn, not before this moment.
     None { call_back: CallBackId, not_before: Moment },

@@ -1,4 +1,4 @@
-//! What names callers, offers and wishes.
+//! What names callers, offers and requests.
 
 /// A caller who waits or talks; given by [`crate::Queues::join`], never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -8,6 +8,6 @@ pub struct CallerId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OfferId(pub u64);
 
-/// A wish to be called back; unique across restarts.
+/// A call-back request; unique across restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallBackId(pub u64);

@@ -183,9 +183,9 @@ pub enum AgentState {
     WrapUp,
 }
 
-/// A wish to be called back.
+/// A call-back request.
 #[derive(Clone, Debug, Default)]
-pub struct CallBackWish {
+pub struct NewCallBack {
     /// The queue's name.
     pub queue: Arc<str>,
     /// The number to call: digits, with `+` before them if international.
@@ -222,7 +222,7 @@ pub enum CallBackError {
     Full,
 }
 
-/// How the call to a person who wished it went.
+/// How the call to a person who asked for it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallBackResult {
     /// The person answered and agreed by a key: a caller with [`Action::CallBack`]'s identity from here on.
@@ -305,7 +305,7 @@ pub enum Action {
     },
     /// Call a person; exactly one [`crate::Queues::call_back_result`] follows.
     CallBack {
-        /// The wish.
+        /// The request.
         call_back: CallBackId,
         /// Who the person is once the call is agreed to.
         caller: CallerId,
@@ -315,7 +315,7 @@ pub enum Action {
         queue: Arc<str>,
         /// The language to call in.
         lang: Option<Lang>,
-        /// What the person keyed when the wish was made, for the agent's screen.
+        /// What the person keyed when the request was made, for the agent's screen.
         passed: BTreeMap<Arc<str>, Private<String>>,
         /// How long it may ring.
         ring_limit: Duration,
@@ -324,16 +324,16 @@ pub enum Action {
         /// Which attempt this is, from 1.
         attempt: u8,
     },
-    /// Give up a call-back's call: the wish was withdrawn, or its time is over.
+    /// Give up a call-back's call: the request was withdrawn, or its time is over.
     HangUpCallBack {
-        /// The wish.
+        /// The request.
         call_back: CallBackId,
     },
     /// Store this record, in place of an earlier one of the same identity, before anything else is done.
     StoreCallBack(CallBackRecord),
     /// Delete the record.
     ForgetCallBack {
-        /// The wish.
+        /// The request.
         call_back: CallBackId,
     },
     /// An agent's state has changed.

@@ -51,8 +51,8 @@ mod transfer;
 pub use call_back_record::{CallBackOutcome, CallBackRecord, CallBackState, RecordError};
 pub use figures::{AgentFigures, CallBackFigures, QueueFigures};
 pub use io::{
-    Action, AgentChange, AgentError, AgentState, CallBackError, CallBackId, CallBackResult, CallBackWish, CallerId,
-    Join, LeaveReason, Left, NotReadyReason, OfferId, OfferResult, Refusal,
+    Action, AgentChange, AgentError, AgentState, CallBackError, CallBackId, CallBackResult, CallerId, Join,
+    LeaveReason, Left, NewCallBack, NotReadyReason, OfferId, OfferResult, Refusal,
 };
 pub use lines::LineFigures;
 pub use queues::Queues;

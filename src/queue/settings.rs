@@ -91,7 +91,7 @@ pub struct CallBackSettings {
     pub answer_limit: Duration,
     /// How many call-backs may be dialled at the same time.
     pub at_once_max: usize,
-    /// A wish that could not be fulfilled in this time expires.
+    /// A request that could not be fulfilled in this time expires.
     pub keep: Duration,
 }
 

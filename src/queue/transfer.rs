@@ -173,7 +173,7 @@ impl Queues {
             offers: Vec::new(),
             offer_from: now,
             without_agents: None,
-            // A wish to be called back was fulfilled by the first conversation.
+            // A call-back request was fulfilled by the first conversation.
             line: Line::Open(None),
             ..entry
         });

@@ -103,6 +103,19 @@ fn all_wrong_settings_are_reported_at_once_and_nothing_starts() {
 }
 
 #[test]
+fn hours_of_call_backs_that_no_calendar_has_are_remarked_on_and_an_error_once_there_is_a_line() {
+    let folder = Folder::new();
+    let hours = ["check", "--set", "call_back.hours=nosuch"];
+    let without = run(&folder, &hours);
+    assert_eq!(without.status.code(), Some(0), "{}", err(&without));
+    assert!(out(&without).contains("call_back.hours") || err(&without).contains("call_back.hours"));
+    let line = ["--set", "call_back.dial=sip:{number}@127.0.0.1", "--set", "call_back.allow=[\"8XX\"]"];
+    let with = run(&folder, &[&hours[..], &line].concat());
+    assert_eq!(with.status.code(), Some(64), "{}", out(&with));
+    assert!(err(&with).contains("call_back.hours"), "{}", err(&with));
+}
+
+#[test]
 fn a_missing_recording_fails_the_check_by_its_name() {
     let folder = Folder::new();
     let audio = folder.join("audio");

@@ -1,4 +1,4 @@
-//! A call of this node to a person who wished to be called back: until the answer, and what became of the wish.
+//! A call of this node to a person who asked to be called back: until the answer, and what became of the request.
 //!
 //! ```text
 //!            180        2xx                 a key: agrees            an agent answers
@@ -7,7 +7,7 @@
 //!     └───────────────────────────┴──► CallBackEnded ──► Over
 //! ```
 //!
-//! Who agrees waits in the queue as every other caller, at the place of the wish.
+//! Who agrees waits in the queue as every other caller, at the place of the request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct CallBackInvite {
     pub ring_limit: Duration,
 }
 
-/// A caller's wish to be called back.
+/// A caller's call-back request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallBackRequest {
     /// The queue's name.
@@ -71,7 +71,7 @@ pub enum CallBackEnd {
 #[derive(Debug)]
 pub(super) struct CallBack {
     ring_until: Instant,
-    /// The person came to the queue: the wish is the queue's.
+    /// The person came to the queue: the request is the queue's.
     agreed: bool,
     declined: bool,
     /// A provisional response above 100 arrived.
@@ -163,7 +163,7 @@ impl Call {
         out.push(Effect::CallBackEnded(end).into());
     }
 
-    /// A wish of the caller.
+    /// A request of the caller.
     pub(super) fn book_call_back(&mut self, request: CallBackRequest, out: &mut Vec<Output>) {
         let lang = self.cdr.spoken();
         out.push(Effect::BookCallBack(Box::new(CallBackRequest { lang, ..request })).into());

@@ -12,7 +12,7 @@ use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Method, Outgoing};
 
 use super::call_back::{CallBackEnd, CallBackRequest};
-use super::queue::{QueueNotice, QueueWish};
+use super::queue::{QueueNotice, QueueRequest};
 use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use crate::recording_session::{Reply, StudioRequest};
 
@@ -117,7 +117,7 @@ pub enum Effect {
     /// Let the caller wait for an agent; [`Input::Queue`] follows.
     JoinQueue {
         /// Where, and how.
-        wish: Box<QueueWish>,
+        request: Box<QueueRequest>,
         /// The codec of the caller's sound, which the agent's telephone is offered first.
         codec: Option<Codec>,
     },

@@ -24,7 +24,7 @@ use speech::Piece;
 
 /// Where a caller wants to wait, and how.
 #[derive(Clone, Debug, Default)]
-pub struct QueueWish {
+pub struct QueueRequest {
     /// The queue's name.
     pub queue: Arc<str>,
     /// Callers of a higher priority come first.
@@ -35,7 +35,7 @@ pub struct QueueWish {
     pub announce_every: Option<Duration>,
     /// The longest wait, where it is shorter than the queue's.
     pub wait_max: Option<Duration>,
-    /// The person was called back and agrees: the place is the one of the wish.
+    /// The person was called back and agrees: the place is the one of the request.
     pub called_back: bool,
     /// What the caller did, for the agent's screen.
     pub context: CallerContext,
@@ -127,25 +127,25 @@ impl Call {
     /// The caller waits, and hears a telephone ring.
     pub(super) fn join_queue(&mut self, now: Instant, queue: &str, out: &mut Vec<Output>) {
         ring(out);
-        self.wait(now, QueueWish { queue: queue.into(), ..QueueWish::default() }, By::Transfer, out);
+        self.wait(now, QueueRequest { queue: queue.into(), ..QueueRequest::default() }, By::Transfer, out);
     }
 
     /// The caller waits, and hears what the flow plays.
-    pub(super) fn enter_queue(&mut self, now: Instant, wish: QueueWish, out: &mut Vec<Output>) {
-        if wish.called_back {
+    pub(super) fn enter_queue(&mut self, now: Instant, request: QueueRequest, out: &mut Vec<Output>) {
+        if request.called_back {
             self.call_back_agreed();
         }
-        self.wait(now, wish, By::Flow, out);
+        self.wait(now, request, By::Flow, out);
     }
 
-    fn wait(&mut self, now: Instant, mut wish: QueueWish, by: By, out: &mut Vec<Output>) {
-        wish.recording_announced = self.recording_announced;
-        wish.context.lang = self.application.as_ref().and_then(Application::lang);
-        wish.context.path = self.cdr.path().to_vec();
-        wish.context.inquiry = self.inquiries.last().cloned();
-        self.queued = Queued::Waiting { queue: Arc::clone(&wish.queue), since: now, by };
+    fn wait(&mut self, now: Instant, mut request: QueueRequest, by: By, out: &mut Vec<Output>) {
+        request.recording_announced = self.recording_announced;
+        request.context.lang = self.application.as_ref().and_then(Application::lang);
+        request.context.path = self.cdr.path().to_vec();
+        request.context.inquiry = self.inquiries.last().cloned();
+        self.queued = Queued::Waiting { queue: Arc::clone(&request.queue), since: now, by };
         let codec = self.negotiated.as_ref().map(|negotiated| negotiated.codec);
-        out.push(Effect::JoinQueue { wish: Box::new(wish), codec }.into());
+        out.push(Effect::JoinQueue { request: Box::new(request), codec }.into());
     }
 
     pub(super) fn on_queue(&mut self, now: Instant, notice: QueueNotice, out: &mut Vec<Output>) {

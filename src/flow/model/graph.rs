@@ -16,7 +16,7 @@ pub struct Flow {
     pub langs: Vec<Lang>,
     /// Where a call begins that no entry rule takes.
     pub start: Go,
-    /// Where a call begins that the node makes to a person who wished it.
+    /// Where a call begins that the node makes to a person who asked for it.
     pub called_back: Option<Go>,
     /// What the checks prove for every path.
     pub limits: Limits,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::parse::Expected;
 use crate::conversation::{PromptId, SpokenLine, pause_before};
-use crate::io::PlayId;
+use crate::io::{PlayId, TransferOutcome};
 use crate::model::Type;
 use base::{Bilingual, Lang, bilingual};
 use speech::{Clip, Piece, Value, estimated_length};
@@ -27,6 +27,8 @@ pub(super) enum Event {
     Node(Arc<str>),
     /// A text message was sent.
     Text(String),
+    /// How a transfer ended.
+    Transferred(TransferOutcome),
     Ended,
 }
 
@@ -107,6 +109,7 @@ pub(super) fn describe(event: &Event) -> String {
         Event::Heard { heard: PromptId::Sound, .. } => "a sound".into(),
         Event::Node(name) => format!("at_node {name}"),
         Event::Text(text) => format!("sms {text:?}"),
+        Event::Transferred(outcome) => format!("transfer {outcome:?}").to_lowercase(),
         Event::Ended => "ended".into(),
     }
 }

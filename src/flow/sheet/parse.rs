@@ -58,7 +58,7 @@ pub enum Act {
     Sms(SmsAct),
     /// A text message with these words is accepted, at some time from here on.
     ExpectsSms(Vec<String>),
-    /// The node makes the call, as the caller wished.
+    /// The node makes the call, as the caller asked.
     CalledBack,
     /// The caller presses keys.
     Press(Vec<Key>),

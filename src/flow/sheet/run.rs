@@ -290,6 +290,9 @@ impl Call {
     pub(super) fn feed(&mut self, input: Input) {
         let now = self.now;
         let Some(conversation) = &mut self.conversation else { return };
+        if let Input::TransferEnded(outcome) = &input {
+            self.events.push(Event::Transferred(*outcome));
+        }
         let outputs = conversation.handle_input(now, input);
         for output in outputs {
             self.perform(output);
@@ -421,7 +424,12 @@ impl Call {
         while self.silences < wanted {
             match self.next_at().filter(|at| *at <= until) {
                 Some(at) => self.step(at),
-                None => return Err(bilingual!("nothing waited for a key {n} times", "等待按键未满 {n} 次")),
+                None => {
+                    return Err(bilingual!(
+                        "no menu or question waited for a key {n} times from here on; `wait 10s` lets time pass",
+                        "此后没有菜单或提问等待按键满 {n} 次；可用 `wait 10s` 等待一段时间"
+                    ));
+                }
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ use super::parse::{Act, Db, Expected, Row, act_of, keys};
 use super::records::Records;
 use super::run::Call;
 use crate::conversation::PromptId;
+use crate::io::TransferOutcome;
 use crate::model::{Ask, Kind, Target};
 use crate::release::Release;
 use base::{Bilingual, Key, Lang, bilingual};
@@ -83,7 +84,9 @@ impl Session {
         if let Some(keys) = keys(line) {
             return Ok(Act::Press(keys));
         }
+        let short = |remedy| if line.starts_with("db") { DB_REMEDY } else { remedy };
         act_of(&self.with_names(line))
+            .map_err(short)
             .map_err(|remedy| bilingual!("{line}: cannot be done; {remedy}", "{line}：无法执行；{remedy:#}"))
     }
 
@@ -104,13 +107,19 @@ impl Session {
     fn perform(&mut self, act: &Act, line: &str) -> Reply {
         let mut lines = Vec::new();
         let begun = self.call.conversation.is_some();
+        let error =
+            |wrong| Reply { lines: Vec::new(), error: Some(bilingual!("{line}: {wrong}", "{line}：{wrong:#}")) };
         if begun && (matches!(act, Act::At(_) | Act::Caller(_) | Act::CalledBack) || self.is_over() && is_callers(act))
         {
-            self.begin_again();
+            // What cannot be done leaves the present call as it is.
+            let mut new = call(&self.release, &self.cases, self.base);
+            if let Err(wrong) = new.act(act) {
+                return error(wrong);
+            }
+            self.begin(new);
             lines.push(Bilingual::fixed("-- a new call", "-- 新的来电"));
-        }
-        if let Err(wrong) = self.call.act(act) {
-            return Reply { lines, error: Some(bilingual!("{line}: {wrong}", "{line}：{wrong:#}")) };
+        } else if let Err(wrong) = self.call.act(act) {
+            return error(wrong);
         }
         match act {
             Act::Press(keys) => {
@@ -159,11 +168,11 @@ impl Session {
         self.call.records.found().iter().filter_map(|at| self.cases.get(*at)).cloned().collect()
     }
 
-    fn begin_again(&mut self) {
+    fn begin(&mut self, call: Call) {
         let used = self.used();
         let written = std::mem::take(&mut self.written);
         self.before.push(Written { used, ..written });
-        self.call = call(&self.release, &self.cases, self.base);
+        self.call = call;
     }
 
     /// Lets time pass until it is the caller's turn, and lists what was heard.
@@ -213,6 +222,20 @@ impl Session {
                 }
                 Event::Text(text) => {
                     let shown = bilingual!("    (text message: {text})", "    （短信：{text}）");
+                    return Some((None, shown));
+                }
+                Event::Transferred(outcome) => {
+                    let shown = match outcome {
+                        TransferOutcome::Done => Bilingual::fixed(
+                            "-- transferred: the caller talked to the other side, which hung up",
+                            "-- 转接成功：来电人与对方通话后，对方已挂机",
+                        ),
+                        TransferOutcome::Busy => Bilingual::fixed("-- not transferred: busy", "-- 未转接：对方占线"),
+                        TransferOutcome::Failed => Bilingual::fixed(
+                            "-- not transferred: the other side cannot be reached",
+                            "-- 未转接：无法接通对方",
+                        ),
+                    };
                     return Some((None, shown));
                 }
                 Event::Ended => {
@@ -375,6 +398,11 @@ fn row_line(row: &Row) -> String {
     format!("db {}{} ->{gives}", row.source, pairs(&row.by))
 }
 
+/// A session needs no names of the source and its keys.
+const DB_REMEDY: Bilingual = Bilingual::fixed(
+    "write `db down`, `db up`, `db slow 20s` or `db RECEIPT TAIL -> status=ready doc=passport hall=north`",
+    "请写 `db down`、`db up`、`db slow 20s` 或 `db 回执号 后四位 -> status=ready doc=passport hall=north`",
+);
 /// Things heard after one act; more is a flow that never stops talking.
 const EVENTS: usize = 2_000;
 /// A sheet waits no longer for what it expects.

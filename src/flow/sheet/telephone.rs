@@ -259,7 +259,7 @@ fn sound(event: &Event) -> Option<Sound> {
         Event::Heard { heard, lang, lines, .. } => {
             Some(Sound { heard: heard.clone(), lang: *lang, lines: lines.clone() })
         }
-        Event::Node(_) | Event::Text(_) | Event::Ended => None,
+        Event::Node(_) | Event::Text(_) | Event::Transferred(_) | Event::Ended => None,
     }
 }
 
@@ -337,7 +337,7 @@ fn acted_out(release: &Release, call: &Call) -> bool {
         Event::Node(name) => {
             release.flow.node(name).is_some_and(|node| matches!(node.kind, Kind::Sms(_) | Kind::Callback(_)))
         }
-        Event::Heard { .. } | Event::Text(_) | Event::Ended => false,
+        Event::Heard { .. } | Event::Text(_) | Event::Transferred(_) | Event::Ended => false,
     })
 }
 

@@ -16,18 +16,18 @@ fn busy() -> (Office, CallerId, CallerId) {
 fn a_call_back_keeps_the_place_of_the_caller() {
     let (mut office, talking, waiting) = busy();
     let behind = office.join();
-    let wish = office.book(NUMBER, Some(waiting)).expect("booked");
+    let request = office.book(NUMBER, Some(waiting)).expect("booked");
     office.hang_up(waiting);
     office.hang_up(talking);
     office.pass(seconds(10));
     let (dialled, person, attempt) = office.dialled()[0];
-    assert_eq!((dialled, attempt, office.rings_for("amy")), (wish, 1, None));
+    assert_eq!((dialled, attempt, office.rings_for("amy")), (request, 1, None));
     assert_eq!(office.state("amy"), AgentState::Reserved);
     office.pass(seconds(12));
-    office.call_back(wish, CallBackResult::Agreed);
+    office.call_back(request, CallBackResult::Agreed);
     assert_eq!(office.rings_for("amy"), Some(person));
     office.phone("amy", OfferResult::Accepted);
-    assert_eq!(office.outcome(wish), CallBackState::Done(CallBackOutcome::Served));
+    assert_eq!(office.outcome(request), CallBackState::Done(CallBackOutcome::Served));
     office.hang_up(person);
     office.pass(seconds(10));
     assert_eq!(office.rings_for("amy"), Some(behind));
@@ -36,19 +36,19 @@ fn a_call_back_keeps_the_place_of_the_caller() {
 #[test]
 fn a_call_back_that_fails_is_tried_again_within_limits() {
     let mut office = Office::ready(&["amy"]);
-    let wish = office.book(NUMBER, None).expect("booked");
+    let request = office.book(NUMBER, None).expect("booked");
     for (attempt, result) in
         [CallBackResult::Busy, CallBackResult::Machine, CallBackResult::NoAnswer].iter().enumerate()
     {
         assert_eq!(office.dialled().len(), attempt + 1);
-        office.call_back(wish, *result);
+        office.call_back(request, *result);
         assert_eq!(office.state("amy"), AgentState::Ready);
         office.pass(seconds(599));
         assert_eq!(office.dialled().len(), attempt + 1);
         office.pass(seconds(1));
     }
     assert_eq!(office.dialled().len(), 3);
-    assert_eq!(office.outcome(wish), CallBackState::Done(CallBackOutcome::Unreachable));
+    assert_eq!(office.outcome(request), CallBackState::Done(CallBackOutcome::Unreachable));
     office.pass(seconds(86_400));
     assert!(office.journal.is_empty());
 }
@@ -82,32 +82,32 @@ fn a_line_that_fails_counts_for_no_number_and_rests() {
 #[test]
 fn a_shell_that_reports_no_result_frees_the_agent() {
     let mut office = Office::ready(&["amy"]);
-    let wish = office.book(NUMBER, None).expect("booked");
+    let request = office.book(NUMBER, None).expect("booked");
     office.pass(seconds(80));
     assert_eq!(office.state("amy"), AgentState::Ready);
-    let hung_up = |action: &Action| matches!(action, Action::HangUpCallBack { call_back } if *call_back == wish);
+    let hung_up = |action: &Action| matches!(action, Action::HangUpCallBack { call_back } if *call_back == request);
     assert!(office.actions.iter().any(hung_up));
-    office.call_back(wish, CallBackResult::Agreed);
+    office.call_back(request, CallBackResult::Agreed);
     assert_eq!(office.actions.iter().filter(|action| hung_up(action)).count(), 2);
 }
 
 #[test]
 fn an_agent_who_goes_while_the_number_rings_is_replaced() {
     let mut office = Office::ready(&["amy", "bob"]);
-    let wish = office.book(NUMBER, None).expect("booked");
+    let request = office.book(NUMBER, None).expect("booked");
     let (_, person, _) = office.dialled()[0];
     office.agent("amy", AgentChange::Pause("lunch".into()));
-    office.call_back(wish, CallBackResult::Agreed);
+    office.call_back(request, CallBackResult::Agreed);
     assert_eq!(office.rings_for("bob"), Some(person));
     office.phone("bob", OfferResult::NoAnswer);
     office.agent("amy", AgentChange::Ready);
     assert_eq!(office.rings_for("amy"), Some(person));
     office.hang_up(person);
-    assert_eq!(office.outcome(wish), CallBackState::Done(CallBackOutcome::Abandoned));
+    assert_eq!(office.outcome(request), CallBackState::Done(CallBackOutcome::Abandoned));
 }
 
 #[test]
-fn wishes_are_cancelled_by_the_person_and_by_the_office() {
+fn requests_are_cancelled_by_the_person_and_by_the_office() {
     let mut office = Office::ready(&["amy"]);
     let one = office.book(NUMBER, None).expect("booked");
     office.call_back(one, CallBackResult::Cancelled);
@@ -123,7 +123,7 @@ fn wishes_are_cancelled_by_the_person_and_by_the_office() {
 }
 
 #[test]
-fn wishes_are_limited_by_number_and_day() {
+fn requests_are_limited_by_number_and_day() {
     let mut given = settings(&["amy"]);
     given.call_backs.per_number_per_day = 2;
     given.call_backs.waiting_max = 2;
@@ -143,7 +143,7 @@ fn wishes_are_limited_by_number_and_day() {
 }
 
 #[test]
-fn wishes_of_closed_hours_are_fulfilled_in_the_next_ones_by_order() {
+fn requests_of_closed_hours_are_fulfilled_in_the_next_ones_by_order() {
     let mut given = settings(&["amy"]);
     given.queues[0].open = false;
     let mut office = Office::new(given);
@@ -156,20 +156,20 @@ fn wishes_of_closed_hours_are_fulfilled_in_the_next_ones_by_order() {
     office.queues.set_open(office.now, "desk", true);
     office.poll();
     office.call_back(one, CallBackResult::Cancelled);
-    assert_eq!(office.dialled().iter().map(|(wish, ..)| *wish).collect::<Vec<_>>(), [one, two]);
+    assert_eq!(office.dialled().iter().map(|(request, ..)| *request).collect::<Vec<_>>(), [one, two]);
 }
 
 #[test]
-fn a_wish_expires() {
+fn a_request_expires() {
     let mut office = Office::new(settings(&["amy"]));
-    let wish = office.book(NUMBER, None).expect("booked");
+    let request = office.book(NUMBER, None).expect("booked");
     office.pass(seconds(4 * 86_400));
-    assert!(!office.journal.contains_key(&wish));
+    assert!(!office.journal.contains_key(&request));
     assert_eq!(office.queues.deadline(), None);
 }
 
 #[test]
-fn wishes_survive_the_end_of_the_program_in_order() {
+fn requests_survive_the_end_of_the_program_in_order() {
     let mut office = Office::ready(&["amy"]);
     let called = office.book("13900000001", None).expect("booked");
     let first = office.book("13900000002", None).expect("booked");
@@ -184,7 +184,7 @@ fn wishes_survive_the_end_of_the_program_in_order() {
     after.call_back(second, CallBackResult::Cancelled);
     // The one that was being called when the program ended is tried after the pause.
     after.pass(seconds(600));
-    let order: Vec<_> = after.dialled().iter().map(|(wish, _, attempt)| (*wish, *attempt)).collect();
+    let order: Vec<_> = after.dialled().iter().map(|(request, _, attempt)| (*request, *attempt)).collect();
     assert_eq!(order, [(first, 1), (second, 1), (called, 2)]);
     assert_eq!(after.book("13900000002", None).map(|_| ()), Ok(()));
 }
@@ -206,7 +206,7 @@ fn outside_the_hours_no_number_is_called_and_then_all_are_in_order() {
     assert_eq!((office.dialled(), office.state("amy")), (Vec::new(), AgentState::Ready));
     office.queues.set_call_backs_open(office.now, true);
     office.poll();
-    assert_eq!(office.dialled().iter().map(|(wish, ..)| *wish).collect::<Vec<_>>(), [first]);
+    assert_eq!(office.dialled().iter().map(|(request, ..)| *request).collect::<Vec<_>>(), [first]);
     office.call_back(first, CallBackResult::Cancelled);
-    assert_eq!(office.dialled().last().map(|(wish, ..)| *wish), Some(second));
+    assert_eq!(office.dialled().last().map(|(request, ..)| *request), Some(second));
 }

@@ -185,8 +185,8 @@ impl Office {
 
     pub(crate) fn book(&mut self, number: &str, place_of: Option<CallerId>) -> Result<CallBackId, CallBackError> {
         let number = Private::new(number.into());
-        let wish = CallBackWish { queue: "desk".into(), number, place_of, ..CallBackWish::default() };
-        let booked = self.queues.call_back(self.now, wish);
+        let request = NewCallBack { queue: "desk".into(), number, place_of, ..NewCallBack::default() };
+        let booked = self.queues.call_back(self.now, request);
         self.poll();
         booked
     }

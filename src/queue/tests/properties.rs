@@ -219,8 +219,8 @@ impl World {
             }
             Act::CallBack { which, result: code } => {
                 let dialled = office.dialled();
-                if let Some((wish, person, _)) = dialled.get(which % dialled.len().max(1)).copied() {
-                    office.call_back(wish, answer(*code));
+                if let Some((request, person, _)) = dialled.get(which % dialled.len().max(1)).copied() {
+                    office.call_back(request, answer(*code));
                     let waits = office.queues.callers().any(|(caller, _)| caller == person);
                     if waits && !self.joined.contains(&person) {
                         self.joined.push(person);
@@ -228,9 +228,9 @@ impl World {
                 }
             }
             Act::Cancel(at) => {
-                let wishes: Vec<CallBackId> = office.queues.call_backs().map(|record| record.id).collect();
-                if let Some(wish) = wishes.get(at % wishes.len().max(1)) {
-                    office.queues.cancel_call_back(office.now, *wish);
+                let requests: Vec<CallBackId> = office.queues.call_backs().map(|record| record.id).collect();
+                if let Some(request) = requests.get(at % requests.len().max(1)) {
+                    office.queues.cancel_call_back(office.now, *request);
                     office.poll();
                 }
             }
@@ -289,8 +289,8 @@ impl Office {
                 }
             }
             let dialled = self.dialled();
-            for (wish, ..) in dialled.iter().skip(answered) {
-                self.call_back(*wish, CallBackResult::Cancelled);
+            for (request, ..) in dialled.iter().skip(answered) {
+                self.call_back(*request, CallBackResult::Cancelled);
             }
             answered = dialled.len();
             let talking: Vec<CallerId> = self.talking.keys().copied().collect();

@@ -31,17 +31,17 @@ pub(crate) fn run(settings: &Settings, command: CallBackCommand) -> Result<(), B
             bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹")
         })?;
     match (command, reply) {
-        (CallBackCommand::List { json: true }, CallBackReply::Wishes(wishes)) => {
-            print(serde_json::to_string_pretty(&wishes).map_err(|error| error.to_string())? + "\n");
+        (CallBackCommand::List { json: true }, CallBackReply::Requests(requests)) => {
+            print(serde_json::to_string_pretty(&requests).map_err(|error| error.to_string())? + "\n");
         }
-        (CallBackCommand::List { json: false }, CallBackReply::Wishes(wishes)) => print(table(settings, &wishes)),
+        (CallBackCommand::List { json: false }, CallBackReply::Requests(requests)) => print(table(settings, &requests)),
         (CallBackCommand::List { .. }, CallBackReply::NotWaiting) => {
             return Err(Bilingual::fixed(
                 "this node has no queue: write a table [[queue]] in the settings",
                 "此节点没有队列：请在设置中写 [[queue]] 表",
             ));
         }
-        (CallBackCommand::Cancel { id }, CallBackReply::Wishes(_)) => {
+        (CallBackCommand::Cancel { id }, CallBackReply::Requests(_)) => {
             say!("call-back {id} is cancelled", "回电 {id} 已取消");
         }
         (CallBackCommand::Cancel { id }, CallBackReply::NotWaiting) => {
@@ -57,7 +57,7 @@ pub(crate) fn run(settings: &Settings, command: CallBackCommand) -> Result<(), B
     Ok(())
 }
 
-fn table(settings: &Settings, wishes: &[CallBackEntry]) -> String {
+fn table(settings: &Settings, requests: &[CallBackEntry]) -> String {
     let lang = language::current();
     let zone = zone(settings);
     let time = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| shown(at, &zone));
@@ -65,18 +65,18 @@ fn table(settings: &Settings, wishes: &[CallBackEntry]) -> String {
         ["id", "queue", "number", "state", "calls", "requested", "not before"],
         ["编号", "队列", "号码", "状态", "已呼叫", "登记时间", "最早回拨"],
     );
-    let row = |wish: &CallBackEntry| {
+    let row = |request: &CallBackEntry| {
         [
-            wish.id.to_string(),
-            wish.queue.clone(),
-            wish.number.clone(),
-            state(&wish.state, lang).to_owned(),
-            wish.attempts.to_string(),
-            time(wish.requested_ms),
-            if wish.state == "waiting" { time(wish.not_before_ms) } else { "-".into() },
+            request.id.to_string(),
+            request.queue.clone(),
+            request.number.clone(),
+            state(&request.state, lang).to_owned(),
+            request.attempts.to_string(),
+            time(request.requested_ms),
+            if request.state == "waiting" { time(request.not_before_ms) } else { "-".into() },
         ]
     };
-    let lines = std::iter::once(head.map(str::to_owned)).chain(wishes.iter().map(row));
+    let lines = std::iter::once(head.map(str::to_owned)).chain(requests.iter().map(row));
     lines
         .map(|cells| {
             let cells: Vec<String> = cells.iter().zip(WIDTHS).map(|(cell, width)| padded(cell, width)).collect();

@@ -11,7 +11,7 @@ use inquiry::Keys;
 use os::{clock, folder, io_fault};
 use release::hotline::Wording;
 use replica::sample;
-use replica_store::{LoadError, Loaded, load, postgres, secret};
+use replica_store::{Applied, Loaded, load, postgres, secret};
 
 use crate::args::Upstream;
 use crate::say::say;
@@ -30,13 +30,15 @@ pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingua
     }
     let keys = keys(settings)?;
     let loaded = load(&settings.data.folder, &settings.replica, keys, file, LOAD_TIMEOUT);
-    let failed = |error| match error {
-        LoadError::Io { path, error } => io_fault(Path::new(&path), &error),
-        error => error.to_string().into(),
-    };
-    match loaded.map_err(failed)? {
-        Loaded::Directly(done) => say!("{done}", "{done}"),
-        Loaded::ByServer(done) => say!("{done}, by the node that serves", "{done}（由运行中的节点完成）"),
+    match loaded.map_err(|error| error.text())? {
+        Loaded::Directly(done) => {
+            let done = Applied::in_words(&done);
+            say!("{done}", "{done:#}");
+        }
+        Loaded::ByServer(done) => {
+            let done = Applied::in_words(&done);
+            say!("{done}, by the node that serves", "{done:#}（由运行中的节点完成）");
+        }
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub struct Message {
     pub number: Option<Vec<u8>>,
 }
 
-/// What is stored of a wish to be called back, or of a text message, by its number.
+/// What is stored of a call-back request, or of a text message, by its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SealedRecord {
     /// Its record, sealed, in place of an earlier one.
@@ -92,7 +92,7 @@ pub(crate) enum Entry {
         trunk: String,
         caller: u64,
     },
-    /// The state of a wish to be called back.
+    /// The state of a call-back request.
     CallBack(SealedRecord, oneshot::Sender<()>),
     /// The state of a text message.
     TextMessage(SealedRecord, oneshot::Sender<()>),

@@ -296,7 +296,7 @@ const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
 /// Recorded nodes and look-ups of one call.
 const PATH_MAX: usize = 200;
-/// Wishes to be called back, and text messages, sealed: numbers, entries and words are in the record.
+/// Call-back requests, and text messages, sealed: numbers, entries and words are in the record.
 const SEALED_TABLES: &str = "
     CREATE TABLE IF NOT EXISTS call_backs (id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, record BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS text_messages (

@@ -189,13 +189,13 @@ impl Journal {
         receiver.await.ok()
     }
 
-    /// Stores the record of a wish to be called back, sealed, in place of an earlier one of this number. In order with the
+    /// Stores the record of a call-back request, sealed, in place of an earlier one of this number. In order with the
     /// other changes of it; `false` when it cannot be stored.
     pub fn keep_call_back(&self, id: u64, record: Vec<u8>) -> impl Future<Output = bool> + use<> {
         self.call_back(SealedRecord::Keep(id.cast_signed(), record))
     }
 
-    /// Deletes the record of a wish to be called back.
+    /// Deletes the record of a call-back request.
     pub fn forget_call_back(&self, id: u64) -> impl Future<Output = bool> + use<> {
         self.call_back(SealedRecord::Forget(id.cast_signed()))
     }
@@ -206,7 +206,7 @@ impl Journal {
         async move { receiver.await.is_ok() }
     }
 
-    /// The stored records of wishes to be called back, sealed. Reads the file.
+    /// The stored records of call-back requests, sealed. Reads the file.
     ///
     /// # Errors
     /// The file cannot be read.

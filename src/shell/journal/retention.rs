@@ -127,7 +127,7 @@ pub(crate) fn transfers(connection: &Connection, now: Timestamp) -> rusqlite::Re
     connection.execute(sql, params![from.as_microsecond(), until.as_microsecond(), ROWS]).map(drop)
 }
 
-/// Deletes wishes to be called back that no queue has changed for longer than one is kept: their queues are gone; and text messages,
+/// Deletes call-back requests that no queue has changed for longer than one is kept: their queues are gone; and text messages,
 /// which no carrier sends any more.
 pub(crate) fn sealed_records(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     for (table, kept) in [(SealedTable::CallBacks, CALL_BACKS_KEPT), (SealedTable::TextMessages, TEXT_MESSAGES_KEPT)] {
@@ -243,7 +243,7 @@ const FREE_MIN: u64 = 1 << 30;
 const ROWS: i64 = 5_000;
 /// The longest `phone.transfer_window_s`.
 const TRANSFERS_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// Longer than a wish waits by any setting.
+/// Longer than a request waits by any setting.
 const CALL_BACKS_KEPT: SignedDuration = SignedDuration::from_hours(35 * 24);
 /// Longer than a text message waits, and then counts for limits, by any setting.
 const TEXT_MESSAGES_KEPT: SignedDuration = SignedDuration::from_hours(3 * 24);

@@ -169,7 +169,7 @@ impl Collect for QueueCollector {
         let done = status.call_backs.done.iter().map(|(outcome, count)| (*outcome, *count));
         page.samples(
             "jindu_call_backs",
-            "Wishes to be called back: those that wait, and those of the last 24 hours that are over.",
+            "Call-back requests: those that wait, and those of the last 24 hours that are over.",
             open.into_iter().chain(done).map(|(state, count)| (vec![("state", state)], count as u64)),
         );
     }

@@ -1,4 +1,4 @@
-//! Calls a person who wished it, by the line of the settings.
+//! Calls a person who asked for it, by the line of the settings.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use call::{CallBackInvite, Input, Origin};
 use os::clock;
 use queue::CallBackId;
 
-/// A wish whose turn has come.
+/// A request whose turn has come.
 pub(crate) struct CallBackStart {
     pub id: CallBackId,
     /// As it is dialled.
@@ -22,7 +22,7 @@ pub(crate) struct CallBackStart {
     /// The language to call in.
     pub lang: Option<Lang>,
     pub ring_limit: Duration,
-    /// What the person keyed when the wish was made, for the agent's screen.
+    /// What the person keyed when the request was made, for the agent's screen.
     pub passed: Passed,
 }
 

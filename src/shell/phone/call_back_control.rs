@@ -1,4 +1,4 @@
-//! `jindu call-back …` beside a serving node: the wishes to be called back are asked for, and withdrawn, over
+//! `jindu call-back …` beside a serving node: the call-back requests are asked for, and withdrawn, over
 //! `<data>/call_backs.sock`.
 
 use std::io;
@@ -14,9 +14,9 @@ use queue::{CallBackId, CallBackRecord, CallBackState};
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CallBackRequest {
-    /// Every wish.
+    /// Every request.
     List,
-    /// This wish is withdrawn.
+    /// This request is withdrawn.
     Cancel {
         /// Its number.
         id: u64,
@@ -27,18 +27,18 @@ pub enum CallBackRequest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallBackReply {
-    /// The wishes, those that wait first, in the order in which they were made.
-    Wishes(Vec<CallBackEntry>),
-    /// The wish does not wait, or this node has no queue.
+    /// The requests, those that wait first, in the order in which they were made.
+    Requests(Vec<CallBackEntry>),
+    /// The request does not wait, or this node has no queue.
     NotWaiting,
     /// The request is not understood.
     Refused(String),
 }
 
-/// A wish to be called back, without what identifies the person.
+/// A call-back request, without what identifies the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallBackEntry {
-    /// The wish.
+    /// The request.
     pub id: u64,
     /// The queue's name.
     pub queue: String,
@@ -48,7 +48,7 @@ pub struct CallBackEntry {
     pub state: String,
     /// Calls so far.
     pub attempts: u8,
-    /// When the wish was made, in milliseconds since 1970.
+    /// When the request was made, in milliseconds since 1970.
     pub requested_ms: i64,
     /// The next call is not before this time, in milliseconds since 1970.
     pub not_before_ms: i64,
@@ -67,7 +67,7 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
         };
         let Some(mut records) = queue.call_backs_blocking(cancel) else { return CallBackReply::NotWaiting };
         records.sort_by_key(|record| (matches!(record.state, CallBackState::Done(_)), record.id.0));
-        CallBackReply::Wishes(records.iter().map(CallBackEntry::of).collect())
+        CallBackReply::Requests(records.iter().map(CallBackEntry::of).collect())
     })
 }
 

@@ -1,12 +1,12 @@
-//! The wishes to be called back, beside the queues: stored before anything is done by them, and the calls that are made.
+//! The call-back requests, beside the queues: stored before anything is done by them, and the calls that are made.
 //!
 //! ```text
 //!  booked ──► stored ──► the caller is told ...... a turn ──► stored ──► called ──► agrees, or not
-//!               └─ cannot be stored: the wish is withdrawn, and the caller is told so
+//!               └─ cannot be stored: the request is withdrawn, and the caller is told so
 //! ```
 //!
 //! Stores wait for the journal's commit, the queues do not: what depends on a store is kept here until its word comes. The
-//! journal writes the stores of a wish in their order.
+//! journal writes the stores of a request in their order.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::queue_handle::{CallBackMessage, QueueHandle};
 use super::services::Shared;
 use call::Input;
 use os::clock;
-use queue::{CallBackId, CallBackRecord, CallBackWish, CallerId, Queues};
+use queue::{CallBackId, CallBackRecord, CallerId, NewCallBack, Queues};
 use replica_store::{open_text, seal_text};
 
 /// What depends on stores, and the calls in progress.
@@ -36,7 +36,7 @@ pub(super) struct CallBacks {
 struct Pending {
     /// How many stores are on their way.
     stores: u32,
-    /// The caller whose wish it is.
+    /// The caller whose request it is.
     booked: Option<mpsc::Sender<Input>>,
     /// The call that begins then.
     start: Option<CallBackStart>,
@@ -56,7 +56,7 @@ impl CallBacks {
         let read = Arc::clone(shared);
         let records = spawn_blocking(move || {
             let stored = read.services.journal.call_backs().unwrap_or_else(|error| {
-                tracing::error!(%error, "the wishes to be called back cannot be read");
+                tracing::error!(%error, "the call-back requests cannot be read");
                 Vec::new()
             });
             let record = |sealed: &Vec<u8>| {
@@ -66,22 +66,22 @@ impl CallBacks {
             let records: Vec<CallBackRecord> = stored.iter().filter_map(record).collect();
             if records.len() < stored.len() {
                 let lost = stored.len() - records.len();
-                tracing::error!(lost, "wishes to be called back were sealed under another secret, or are damaged");
+                tracing::error!(lost, "call-back requests were sealed under another secret, or are damaged");
             }
             records
         })
         .await
         .unwrap_or_default();
         if !records.is_empty() {
-            tracing::info!(wishes = records.len(), "wishes to be called back");
+            tracing::info!(requests = records.len(), "call-back requests");
         }
         queues.restore(clock::now(), records);
         CallBacks::default()
     }
 
-    /// Books a wish; the caller hears of it once it is stored.
-    pub(super) fn book(&mut self, queues: &mut Queues, now: Instant, wish: CallBackWish, inbox: mpsc::Sender<Input>) {
-        match queues.call_back(now, wish) {
+    /// Books a request; the caller hears of it once it is stored.
+    pub(super) fn book(&mut self, queues: &mut Queues, now: Instant, request: NewCallBack, inbox: mpsc::Sender<Input>) {
+        match queues.call_back(now, request) {
             Ok(id) => self.pending.entry(id).or_default().booked = Some(inbox),
             Err(error) => {
                 tracing::info!(%error, "a call-back was not booked");
@@ -124,7 +124,7 @@ impl CallBacks {
         let pending = self.pending.get_mut(&id)?;
         pending.stores = pending.stores.saturating_sub(1);
         if !stored {
-            tracing::error!(call_back = id.0, "the journal cannot store a wish to be called back");
+            tracing::error!(call_back = id.0, "the journal cannot store a call-back request");
         }
         if let Some(inbox) = pending.booked.take() {
             if !stored {

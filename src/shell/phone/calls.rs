@@ -29,7 +29,7 @@ use super::trunks::Permit;
 use base::{Codec, Lang, Private};
 use call::{
     self, Application, Call, CallBackEnd, CallBackRequest, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent,
-    MediaPolicy, Origin, Output, Overload, Purpose, QueueNotice, QueueWish, RecordingSession, Reply, StudioRequest,
+    MediaPolicy, Origin, Output, Overload, Purpose, QueueNotice, QueueRequest, RecordingSession, Reply, StudioRequest,
     Telemetry,
 };
 use flow::sheet::TICKET;
@@ -38,7 +38,7 @@ use journal::messages::MessageRecording;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
-use queue::{CallBackId, CallBackResult, CallBackWish, Join, Left};
+use queue::{CallBackId, CallBackResult, Join, Left, NewCallBack};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
 use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses};
@@ -127,11 +127,11 @@ pub(crate) async fn run(
 pub(crate) fn start_call_back(
     shared: &Arc<Shared>,
     registry: &Arc<Registry>,
-    wish: (CallBackId, Passed),
+    request: (CallBackId, Passed),
     start: Start,
 ) -> mpsc::Sender<Input> {
     let (events, media) = mpsc::channel(MEDIA_QUEUE);
-    let (task, first, mut arrivals) = Task::call_back(shared, registry, wish, start, events);
+    let (task, first, mut arrivals) = Task::call_back(shared, registry, request, start, events);
     let inbox = task.inbox().clone();
     // What comes to it when it is gone belongs to no other call: its Call-ID is its own.
     tokio::spawn(async move { drop(drive(task, first, None, &mut arrivals, media).await) });
@@ -331,7 +331,7 @@ struct Task {
     waited_before: Option<WaitId>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
-    /// The wish that this node calls for, and what the person keyed when it was made.
+    /// The request that this node calls for, and what the person keyed when it was made.
     call_back: Option<(CallBackId, Passed)>,
     /// What is dispatched again when the call is gone.
     rest: Rest,
@@ -370,11 +370,11 @@ impl Task {
         (Task { recording, ..task }, first)
     }
 
-    /// The call of this node to a person who wished it. Its Call-ID is its own, and known once it is there.
+    /// The call of this node to a person who asked for it. Its Call-ID is its own, and known once it is there.
     fn call_back(
         shared: &Arc<Shared>,
         registry: &Arc<Registry>,
-        wish: (CallBackId, Passed),
+        request: (CallBackId, Passed),
         start: Start,
         events: mpsc::Sender<MediaEvent>,
     ) -> (Task, Vec<Output>, mpsc::Receiver<Input>) {
@@ -391,7 +391,7 @@ impl Task {
         let guard = CallGuard::new(Arc::clone(shared), registration, permit, session, began, tag, record);
         let sender = shared.sender.for_trunk(place);
         let task = Task::new((Arc::clone(shared), live, sender), (call, hash), guard, events, number);
-        (Task { call_back: Some(wish), ..task }, first, arrivals)
+        (Task { call_back: Some(request), ..task }, first, arrivals)
     }
 
     fn new(
@@ -492,7 +492,7 @@ impl Task {
             Effect::ForgetMessage => self.message = None,
             Effect::ReadMessage { from, most } => self.read_message(from, most),
             Effect::KeepMessage { notify, keep, number } => self.keep(&notify, keep, number),
-            Effect::JoinQueue { wish, codec } => self.join_queue(*wish, codec),
+            Effect::JoinQueue { request, codec } => self.join_queue(*request, codec),
             Effect::LeaveQueue { by_key } => {
                 let how = if by_key { Left::Key } else { Left::HungUp };
                 if let Some(id) = self.waiting.take() {
@@ -525,8 +525,8 @@ impl Task {
         Ok(())
     }
 
-    fn join_queue(&mut self, wish: QueueWish, codec: Option<Codec>) {
-        let QueueWish {
+    fn join_queue(&mut self, request: QueueRequest, codec: Option<Codec>) {
+        let QueueRequest {
             queue,
             priority,
             skills,
@@ -535,7 +535,7 @@ impl Task {
             called_back,
             mut context,
             recording_announced,
-        } = wish;
+        } = request;
         if let Some((_, passed)) = self.call_back.as_ref().filter(|_| called_back) {
             // What is known of this call wins.
             for (name, value) in passed {
@@ -570,8 +570,8 @@ impl Task {
 
     fn book_call_back(&mut self, request: CallBackRequest) {
         let CallBackRequest { queue, number, priority, skills, lang, passed } = request;
-        let wish = CallBackWish { queue, number, priority, skills, lang, passed, place_of: None };
-        if !self.shared.queue.book_call_back(wish, self.waited_before, self.inbox().clone()) {
+        let request = NewCallBack { queue, number, priority, skills, lang, passed, place_of: None };
+        if !self.shared.queue.book_call_back(request, self.waited_before, self.inbox().clone()) {
             insist(self.inbox(), Input::CallBackBooked(false));
         }
     }
@@ -706,7 +706,7 @@ impl Task {
     }
 }
 
-/// What became of a wish, as the queue names it.
+/// What became of a request, as the queue names it.
 fn result_of(end: CallBackEnd) -> CallBackResult {
     match end {
         CallBackEnd::Declined => CallBackResult::Cancelled,

@@ -70,7 +70,7 @@ pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
 pub use queue_handle::{
-    MonitoredConversation, PageCommand, QueueHandle, QueueStatus, TelephoneState, WaitingCaller, WaitingWish,
+    MonitoredConversation, PageCommand, QueueHandle, QueueStatus, TelephoneState, WaitingCallBack, WaitingCaller,
     name_of as agent_state_name, reason_of as agent_state_reason,
 };
 pub use recording_service::RecordingService;

@@ -19,7 +19,7 @@ use call::{Input, MonitorMode, OutgoingEnd};
 use media::SessionId;
 use queue::{
     AgentChange, AgentError, AgentFigures, AgentState, CallBackFigures, CallBackId, CallBackRecord, CallBackResult,
-    CallBackWish, Join, Left, NotReadyReason, OfferId, QueueFigures,
+    Join, Left, NewCallBack, NotReadyReason, OfferId, QueueFigures,
 };
 use speech::Piece;
 use studio_store::AgentAccount;
@@ -97,14 +97,14 @@ pub enum PageCommand {
 /// What the queue hears of call-backs.
 pub(crate) enum CallBackMessage {
     /// A caller wants to be called back, at the place left by a key.
-    Book(Box<CallBackWish>, Option<WaitId>, mpsc::Sender<Input>),
+    Book(Box<NewCallBack>, Option<WaitId>, mpsc::Sender<Input>),
     /// The person who was called agrees, and waits.
     Agreed(WaitId, CallBackId, CallerLink),
     /// The person who was called did not come to the queue.
     NotAgreed(CallBackId, CallBackResult),
-    /// Whether the record of a wish is stored.
+    /// Whether the record of a request is stored.
     Stored(CallBackId, bool),
-    /// Somebody asks for the wishes, and may withdraw one.
+    /// Somebody asks for the requests, and may withdraw one.
     List { cancel: Option<CallBackId>, reply: oneshot::Sender<Option<Vec<CallBackRecord>>> },
 }
 
@@ -175,12 +175,12 @@ pub struct QueueStatus {
     pub queues: Vec<QueueFigures>,
     /// Each agent.
     pub agents: Vec<AgentFigures>,
-    /// The wishes to be called back.
+    /// The call-back requests.
     pub call_backs: CallBackFigures,
     /// Callers who wait, in order.
     pub waiting: Vec<WaitingCaller>,
-    /// The wishes that wait or are being called, in order; the first of them where they are many.
-    pub wishes: Vec<WaitingWish>,
+    /// The requests that wait or are being called, in order; the first of them where they are many.
+    pub requests: Vec<WaitingCallBack>,
     /// Conversations with a supervisor.
     pub monitored: Vec<MonitoredConversation>,
     /// The telephone of each account that has the role of an agent.
@@ -225,9 +225,9 @@ pub struct MonitoredConversation {
     pub rings: bool,
 }
 
-/// A wish to be called back, without what identifies the person.
+/// A call-back request, without what identifies the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaitingWish {
+pub struct WaitingCallBack {
     /// Its number.
     pub id: u64,
     /// The queue's name.
@@ -321,12 +321,12 @@ impl QueueHandle {
     /// reached.
     pub(crate) fn book_call_back(
         &self,
-        wish: CallBackWish,
+        request: NewCallBack,
         before: Option<WaitId>,
         inbox: mpsc::Sender<Input>,
     ) -> bool {
         self.is_served.load(Ordering::Relaxed)
-            && self.messages.try_send(CallBackMessage::Book(Box::new(wish), before, inbox).into()).is_ok()
+            && self.messages.try_send(CallBackMessage::Book(Box::new(request), before, inbox).into()).is_ok()
     }
 
     /// The person who was called back agrees, and waits from here on; none: the queue cannot be reached.
@@ -343,7 +343,7 @@ impl QueueHandle {
         insist(&self.messages, CallBackMessage::NotAgreed(call_back, result).into());
     }
 
-    /// The wishes to be called back, from a thread without a runtime; before that `cancel` is withdrawn. None: it does not
+    /// The call-back requests, from a thread without a runtime; before that `cancel` is withdrawn. None: it does not
     /// wait, or the queues are not served.
     pub fn call_backs_blocking(&self, cancel: Option<CallBackId>) -> Option<Vec<CallBackRecord>> {
         let (reply, answer) = oneshot::channel();

@@ -22,7 +22,7 @@ pub enum SupervisorCommand {
         /// The queue's name.
         queue: Arc<str>,
     },
-    /// Withdraw a wish to be called back: its number.
+    /// Withdraw a call-back request: its number.
     CancelCallBack(u64),
     /// Change what an agent does.
     Agent {
@@ -45,7 +45,7 @@ pub enum SupervisorCommand {
     },
 }
 
-/// Why a supervisor's wish is refused.
+/// Why a supervisor's request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SupervisorError {
     /// There is no such queue.
@@ -54,9 +54,9 @@ pub enum SupervisorError {
     /// The caller waits no longer.
     #[error("the caller waits no longer")]
     CallerGone,
-    /// The wish to be called back does not wait.
-    #[error("the wish does not wait")]
-    WishGone,
+    /// The call-back request does not wait.
+    #[error("the request does not wait")]
+    CallBackGone,
     /// The agent's change is refused.
     #[error(transparent)]
     Agent(#[from] AgentError),
@@ -128,7 +128,7 @@ pub(super) fn supervise(queues: &mut Queues, now: Instant, command: &SupervisorC
         }
         SupervisorCommand::CancelCallBack(id) => {
             let cancelled = queues.cancel_call_back(now, CallBackId(*id));
-            if cancelled { Ok(()) } else { Err(SupervisorError::WishGone) }
+            if cancelled { Ok(()) } else { Err(SupervisorError::CallBackGone) }
         }
         SupervisorCommand::Agent { .. }
         | SupervisorCommand::Monitor { .. }

@@ -33,7 +33,7 @@ pub enum TransferCommand {
     Back,
 }
 
-/// Why a wish of an agent is refused.
+/// Why a request of an agent is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransferRefusal {
     /// The conversation is not there any more.

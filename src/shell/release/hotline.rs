@@ -132,7 +132,12 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
             }
         }
     };
-    errors.extend(unknown_hours(settings));
+    let mut remarks = Vec::new();
+    if let Some(unknown) = unknown_hours(settings) {
+        // Hours that are not used yet are remarked on, so that they are right when a line is there.
+        let list = if settings.phone.call_back.is_some() { &mut errors } else { &mut remarks };
+        list.push(unknown);
+    }
     let diagnostics = match with_sources(settings, |sources| flow::draft(sources, environment)) {
         Ok((flow, mut diagnostics)) => {
             diagnostics.extend(unannounced(settings, &flow));
@@ -143,14 +148,17 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
             Vec::new()
         }
     };
-    let (wrong, remarks): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics.iter().partition(|found| found.is_error());
+    let (wrong, mild): (Vec<&Diagnostic>, Vec<&Diagnostic>) = diagnostics.iter().partition(|found| found.is_error());
     errors.extend(wrong.into_iter().map(Diagnostic::line));
-    (errors, remarks.into_iter().map(Diagnostic::line).collect())
+    remarks.extend(mild.into_iter().map(Diagnostic::line));
+    (errors, remarks)
 }
 
 /// The hours of call-backs are those of a calendar that there is: else no number is ever called.
 fn unknown_hours(settings: &Settings) -> Option<Bilingual> {
-    let hours = settings.phone.call_back.as_ref()?.hours.as_ref()?;
+    // An office that calls nobody back needs no calendar for it.
+    let is_used = |hours: &&String| settings.phone.call_back.is_some() || *hours != config::USUAL_HOURS;
+    let hours = settings.phone.call_back_hours.as_ref().filter(is_used)?;
     let file = settings.hotline.calendar.display().to_string();
     let (calendar, _) = Calendar::parse(&text(&settings.hotline.calendar).ok()?, &file);
     let is_known = calendar.opening(hours, DateTime::MIN).is_some();
@@ -207,6 +215,7 @@ pub(crate) fn read_from(
     let answer_times = flow::answer_times(&release, &|clip| bank.duration(clip.lang, &clip.id));
     remarks.extend(lines(&release.warnings, Diagnostic::line));
     remarks.extend(settings.warnings());
+    remarks.extend(unknown_hours(settings).filter(|_| settings.phone.call_back.is_none()));
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);

@@ -49,8 +49,13 @@ pub struct Verified {
 ///
 /// # Errors
 /// There is no copy, it cannot be used, or the request was refused.
-pub fn run(folder: &Path, settings: &config::Replica, keys: &Keys, wish: OperatorCommand) -> Result<Report, Bilingual> {
-    match wish {
+pub fn run(
+    folder: &Path,
+    settings: &config::Replica,
+    keys: &Keys,
+    request: OperatorCommand,
+) -> Result<Report, Bilingual> {
+    match request {
         OperatorCommand::Verify => verify(folder, keys).map(Report::Verified),
         OperatorCommand::Ask(request) => refused(perform(folder, settings, keys, &request)?).map(Report::Reply),
         OperatorCommand::Held => match refused(perform(folder, settings, keys, &Request::Status)?)? {

@@ -5,8 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use base::{Bilingual, bilingual};
 use feed::text;
 use inquiry::Keys;
+use os::io_fault;
 
 use crate::lock::FolderLock;
 use crate::look_up::{Replica, Role};
@@ -53,6 +55,23 @@ pub enum LoadError {
     /// The node has not applied it within the patience.
     #[error("the node has not applied it yet; it stays in the spool and will be applied, see jindu replica status")]
     Waiting,
+}
+
+impl LoadError {
+    /// The same in both languages. What a node wrote of a file is in English.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            LoadError::Io { path, error } => io_fault(Path::new(path), error),
+            LoadError::Open(error) => error.to_string().into(),
+            LoadError::Apply(error) => error.text(),
+            LoadError::RejectedHere(why) => bilingual!("rejected: {why}", "拒收：{why}"),
+            LoadError::Turn(why) => bilingual!("{self}", "已放入队列，等待前面的文件：{why}"),
+            LoadError::Rejected(why) => bilingual!("{self}", "节点拒收，副本未变：{why}"),
+            LoadError::Waiting => {
+                bilingual!("{self}", "节点尚未处理；文件留在队列中，之后会处理，见 jindu replica status")
+            }
+        }
+    }
 }
 
 /// Loads a file into the copy of a data folder. Waits up to `patience` for the node that serves.

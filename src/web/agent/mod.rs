@@ -7,7 +7,7 @@ mod route;
 
 pub use page::page;
 pub use request::{
-    AgentBody, AgentNoteBody, AgentWish, CallBackBody, CallBody, ConsultBody, DutyBody, HoldBody, MonitorBody,
-    MonitorEndBody, MonitorWish, MoveBody, PauseBody, QueueBody, TransferBody, TransferTo, without_numbers,
+    AgentBody, AgentNoteBody, CallBackBody, CallBody, ConsultBody, DutyBody, HoldBody, MonitorBody, MonitorEndBody,
+    MoveBody, PauseBody, QueueBody, TransferBody, TransferTo, WantedMonitoring, WantedState, without_numbers,
 };
 pub use route::{AgentApi, agent_api};

@@ -143,14 +143,14 @@ pub struct MoveBody {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallBackBody {
-    /// The wish's number, from `GET desk`.
+    /// The request's number, from `GET desk`.
     pub id: u64,
 }
 
 /// What a supervisor wants an agent to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum AgentWish {
+pub enum WantedState {
     /// Takes callers.
     Ready,
     /// Takes no callers.
@@ -159,13 +159,13 @@ pub enum AgentWish {
     SignOut,
 }
 
-impl AgentWish {
+impl WantedState {
     /// The word in the body.
     pub fn name(self) -> &'static str {
         match self {
-            AgentWish::Ready => "ready",
-            AgentWish::Pause => "pause",
-            AgentWish::SignOut => "sign_out",
+            WantedState::Ready => "ready",
+            WantedState::Pause => "pause",
+            WantedState::SignOut => "sign_out",
         }
     }
 }
@@ -178,7 +178,7 @@ pub struct AgentBody {
     pub agent: String,
     /// What the agent does next.
     #[serde(rename = "do")]
-    pub wish: AgentWish,
+    pub wanted: WantedState,
     /// Of a pause; empty: the first of the settings.
     #[serde(default)]
     pub reason: String,
@@ -187,7 +187,7 @@ pub struct AgentBody {
 /// What a supervisor does at a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum MonitorWish {
+pub enum WantedMonitoring {
     /// Hears both, and is heard by neither.
     Listen,
     /// Is heard by the agent too.
@@ -198,14 +198,14 @@ pub enum MonitorWish {
     TakeOver,
 }
 
-impl MonitorWish {
+impl WantedMonitoring {
     /// The word in the body.
     pub fn name(self) -> &'static str {
         match self {
-            MonitorWish::Listen => "listen",
-            MonitorWish::Whisper => "whisper",
-            MonitorWish::Barge => "barge",
-            MonitorWish::TakeOver => "take_over",
+            WantedMonitoring::Listen => "listen",
+            WantedMonitoring::Whisper => "whisper",
+            WantedMonitoring::Barge => "barge",
+            WantedMonitoring::TakeOver => "take_over",
         }
     }
 }
@@ -217,7 +217,7 @@ pub struct MonitorBody {
     /// The account of the agent who talks.
     pub agent: String,
     /// What the supervisor does there.
-    pub mode: MonitorWish,
+    pub mode: WantedMonitoring,
 }
 
 /// `POST monitor-end`
@@ -325,7 +325,9 @@ mod tests {
         assert_eq!(PauseBody::read(b"{}").unwrap().reason, "");
         assert_eq!(CallBody::read(br#"{"call":7}"#).unwrap().call, 7);
         assert!(CallBody::read(br#"{"call":7,"agent":"wang"}"#).is_err());
-        for mode in [MonitorWish::Listen, MonitorWish::Whisper, MonitorWish::Barge, MonitorWish::TakeOver] {
+        for mode in
+            [WantedMonitoring::Listen, WantedMonitoring::Whisper, WantedMonitoring::Barge, WantedMonitoring::TakeOver]
+        {
             let body = format!(r#"{{"agent":"li","mode":"{}"}}"#, mode.name());
             assert_eq!(MonitorBody::read(body.as_bytes()).unwrap().mode, mode);
         }

@@ -62,7 +62,7 @@ pub enum AgentApi {
     MonitorEnd,
     /// Changes the queues and skills of an agent.
     Duty,
-    /// Withdraws a wish to be called back.
+    /// Withdraws a call-back request.
     CallBackCancel,
     /// The recorded conversations.
     Recordings,

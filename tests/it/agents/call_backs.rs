@@ -1,4 +1,4 @@
-//! A caller who waits wishes to be called back, and is.
+//! A caller who waits asks to be called back, and is.
 
 use std::net::UdpSocket;
 
@@ -131,11 +131,11 @@ fn who_is_busy_is_called_again_later_and_who_declines_is_not() {
     // The agent takes others meanwhile.
     await_agents(&gateway, "ready", 1);
     let listed = command(&gateway, &["call-back", "list"], "").1;
-    let id = listed.lines().nth(1).and_then(|line| line.split_whitespace().next()).expect("a wish").to_owned();
+    let id = listed.lines().nth(1).and_then(|line| line.split_whitespace().next()).expect("a request").to_owned();
     assert!(command(&gateway, &["call-back", "cancel", &id], "").0);
     assert!(!command(&gateway, &["call-back", "cancel", &id], "").0, "it waits no more");
     await_call_backs(&gateway, "cancelled");
-    // Another wish, which the person withdraws by a key.
+    // Another request, which the person withdraws by a key.
     assert!(command(&gateway, &["agent", "pause", "li"], "").0);
     books(&gateway);
     assert!(command(&gateway, &["agent", "ready", "li"], "").0);
@@ -200,7 +200,7 @@ fn a_number_that_may_not_be_called_is_not_booked() {
 }
 
 #[test]
-fn wishes_wait_for_the_hours_are_seen_on_the_page_and_withdrawn_by_a_supervisor() {
+fn requests_wait_for_the_hours_are_seen_on_the_page_and_withdrawn_by_a_supervisor() {
     // This calendar is never open.
     let person = Person::new().with("call_back.hours=peak");
     let gateway = person.gateway(temporary_folder("call-backs"));
@@ -211,25 +211,26 @@ fn wishes_wait_for_the_hours_are_seen_on_the_page_and_withdrawn_by_a_supervisor(
     pausing(&gateway);
     books(&gateway);
     let (li, chen) = (AtDesk::at_desk(&gateway, "li", FIRST), AtDesk::at_desk(&gateway, "chen", FIRST));
-    let wish = eventually(SOON, "the page has the wish", || match li.get("state").json()["call_backs"][0].clone() {
-        wish if wish["state"] == "waiting" => Ok(wish),
-        other => Err(other.to_string()),
-    });
+    let request =
+        eventually(SOON, "the page has the request", || match li.get("state").json()["call_backs"][0].clone() {
+            request if request["state"] == "waiting" => Ok(request),
+            other => Err(other.to_string()),
+        });
     assert_eq!(
-        (wish["number"].as_str(), wish["queue"].as_str(), wish["lang"].as_str()),
+        (request["number"].as_str(), request["queue"].as_str(), request["lang"].as_str()),
         (Some("8000"), Some("desk"), Some("zh"))
     );
-    assert_eq!(wish["attempts"], 0);
+    assert_eq!(request["attempts"], 0);
     assert!(command(&gateway, &["agent", "ready", "li"], "").0);
     await_agents(&gateway, "ready", 1);
     // An agent who is ready is reserved at once within the hours.
-    let id = json!({ "id": wish["id"] });
+    let id = json!({ "id": request["id"] });
     assert_eq!(chen.get("desk").json()["call_backs"][0]["attempts"], 0);
     assert_eq!(li.post("call-back-cancel", &id).status, 403);
     chen.does("call-back-cancel", &id);
     let again = chen.post("call-back-cancel", &id);
     assert_eq!((again.status, again.json()["error"].as_str()), (409, Some("no_call_back")));
-    eventually(SOON, "the page has no wish", || li.get("state").json()["call_backs"] == json!([]));
+    eventually(SOON, "the page has no request", || li.get("state").json()["call_backs"] == json!([]));
     await_call_backs(&gateway, "cancelled");
     let audit = AtDesk::of(&gateway, "approver").get("audit").json();
     let noted = audit["rows"].as_array().expect("rows").iter().filter(|row| row["what"] == "call_back_cancelled");

@@ -212,7 +212,7 @@ fn a_supervisor_listens_whispers_barges_in_and_takes_over_and_each_hears_whom_th
     assert_eq!(modes("monitor_began"), ["listen", "barge", "listen"]);
     assert_eq!(modes("monitor_changed"), ["whisper", "barge", "listen", "take_over"]);
     assert_eq!(modes("monitor_ended"), ["listen", "barge", "take_over"]);
-    assert!(audit(&approver, "monitor").len() >= 8, "each wish is noted before it is done");
+    assert!(audit(&approver, "monitor").len() >= 8, "each request is noted before it is done");
 }
 
 #[test]

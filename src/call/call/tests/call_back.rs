@@ -1,4 +1,4 @@
-//! A call to a person who wished to be called back: how it begins, and what is told of each end.
+//! A call to a person who asked to be called back: how it begins, and what is told of each end.
 
 use super::*;
 use base::Codecs;
@@ -161,7 +161,7 @@ impl Person {
 
     fn joins(&self) -> Option<bool> {
         self.out.iter().find_map(|output| match output {
-            Output::Effect(Effect::JoinQueue { wish, .. }) => Some(wish.called_back),
+            Output::Effect(Effect::JoinQueue { request, .. }) => Some(request.called_back),
             _ => None,
         })
     }

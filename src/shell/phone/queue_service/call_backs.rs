@@ -1,4 +1,4 @@
-//! People who are called back: their wishes, and the calls to them.
+//! People who are called back: their requests, and the calls to them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,21 +6,21 @@ use std::time::Instant;
 use super::Service;
 use crate::call_back::{self, CallBackStart};
 use crate::inbox::insist;
-use crate::queue_handle::{CallBackMessage, WaitingWish};
+use crate::queue_handle::{CallBackMessage, WaitingCallBack};
 use crate::transfer::last_four;
 use call::{Input, QueueNotice};
 use flow::{Opening, QueueOutcome};
 use jiff::Timestamp;
 use os::clock;
-use queue::{CallBackRecord, CallBackResult, CallBackState, CallBackWish};
+use queue::{CallBackRecord, CallBackResult, CallBackState, NewCallBack};
 
 impl Service {
     pub(super) fn on_call_back(&mut self, now: Instant, message: CallBackMessage) {
         match message {
-            CallBackMessage::Book(wish, before, inbox) => {
+            CallBackMessage::Book(request, before, inbox) => {
                 let left = before.and_then(|before| self.left.iter().find(|(_, left, _)| *left == before));
                 let place_of = left.map(|(_, _, caller)| *caller);
-                self.call_backs.book(&mut self.queues, now, CallBackWish { place_of, ..*wish }, inbox);
+                self.call_backs.book(&mut self.queues, now, NewCallBack { place_of, ..*request }, inbox);
             }
             CallBackMessage::Agreed(id, call_back, link) => {
                 let Some(caller) = self.call_backs.agreed(call_back) else {
@@ -48,13 +48,13 @@ impl Service {
         }
     }
 
-    /// The wishes that wait, in the order of their places, for pages.
-    pub(super) fn wishes(&self) -> Vec<WaitingWish> {
+    /// The requests that wait, in the order of their places, for pages.
+    pub(super) fn requests(&self) -> Vec<WaitingCallBack> {
         let is_open = |record: &&CallBackRecord| !matches!(record.state, CallBackState::Done(_));
         let mut records: Vec<&CallBackRecord> = self.queues.call_backs().filter(is_open).collect();
         records.sort_by_key(|record| (record.arrived_ms, record.id.0));
         let at = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
-        let wish = |record: &CallBackRecord| WaitingWish {
+        let request = |record: &CallBackRecord| WaitingCallBack {
             id: record.id.0,
             queue: Arc::clone(&record.queue),
             number: last_four(record.number.expose()),
@@ -64,20 +64,20 @@ impl Service {
             not_before: at(record.not_before_ms),
             is_called: record.state == CallBackState::Calling,
         };
-        records.into_iter().take(WISHES_SHOWN).map(wish).collect()
+        records.into_iter().take(REQUESTS_SHOWN).map(request).collect()
     }
 
     /// Numbers are called within the hours of the settings alone; a calendar that the release does not have is never open.
     pub(super) fn look_at_the_hours(&mut self, now: Instant) {
-        let hours = self.shared.settings.call_back.as_ref().and_then(|line| line.hours.as_deref());
+        let hours = self.shared.settings.call_back_hours.as_deref();
         let live = self.shared.services.live.load();
         let opening = |name| live.release.calendar.opening(name, clock::local(&live.zone));
         let open = hours.is_none_or(|name| opening(name) == Some(Opening::Open));
         self.queues.set_call_backs_open(now, open);
     }
 
-    /// Pages show the wishes.
-    pub(super) fn wishes_changed(&mut self) {
+    /// Pages show the requests.
+    pub(super) fn requests_changed(&mut self) {
         self.agents.keys().for_each(|agent| self.pages.touch(agent));
     }
 
@@ -93,5 +93,5 @@ impl Service {
     }
 }
 
-/// Wishes that a page shows.
-const WISHES_SHOWN: usize = 200;
+/// Requests that a page shows.
+const REQUESTS_SHOWN: usize = 200;

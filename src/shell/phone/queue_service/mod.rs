@@ -365,7 +365,7 @@ impl Service {
             Action::HangUpCallBack { call_back } => self.call_backs.hang_up(call_back),
             Action::StoreCallBack(record) => {
                 self.call_backs.store(&self.shared, &self.handle, &record);
-                self.wishes_changed();
+                self.requests_changed();
             }
             Action::ForgetCallBack { call_back } => self.call_backs.forget(&self.shared, call_back),
             Action::AgentState { agent, state } => {
@@ -423,7 +423,8 @@ impl Service {
         let call_backs = self.queues.call_back_figures();
         let monitored = self.monitors.shown();
         let telephones = self.telephones.iter().map(|(name, reach)| (Arc::clone(name), reach.shown())).collect();
-        let status = QueueStatus { queues, agents, waiting, call_backs, monitored, telephones, wishes: self.wishes() };
+        let status =
+            QueueStatus { queues, agents, waiting, call_backs, monitored, telephones, requests: self.requests() };
         self.handle.status.store(Arc::new(status));
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use base::Bilingual;
 use replica::{Change, LineError, Mark};
 
 use crate::file::held::HeldReason;
@@ -148,7 +149,58 @@ impl ApplyError {
     }
 }
 
+impl ApplyError {
+    /// The same in both languages. Details of a line and of the system's errors are in English.
+    pub fn text(&self) -> Bilingual {
+        let zh = match self {
+            ApplyError::Read(error) => format!("无法读取批次文件：{error}"),
+            ApplyError::Store(error) => format!("无法写入副本：{error}；如磁盘已满，请先腾出空间"),
+            ApplyError::Packing(error) => format!("文件损坏，无法解压（{error}）；请重新发送"),
+            ApplyError::Header(error) => format!("第 1 行：{error}"),
+            ApplyError::Count { announced, held } => {
+                format!("文件不完整：文件头写明 {announced} 件，实有 {held} 件；请重新发送完整文件")
+            }
+            ApplyError::Nothing(lines, first) => format!("全部 {lines} 行都不是案件；第一处：{first}"),
+            ApplyError::Empty => {
+                "空文件：既无文件头也无案件；首行可写 {\"batch\":{\"as_of\":\"2026-01-01T00:00:00Z\"}}".into()
+            }
+            ApplyError::NoAge => {
+                "缺少 `as_of`：请在文件首行写 {\"batch\":{\"as_of\":\"2026-01-01T00:00:00Z\"}}，时间为上游数据时间"
+                    .into()
+            }
+            ApplyError::Held { what, deletes, rows } => format!(
+                "已搁置：将删除 {rows} 件中的 {deletes} 件（{}）；如确应删除，请运行 jindu replica held apply，否则 held drop",
+                what.name()
+            ),
+            ApplyError::Dropped => "已由值班人员放弃（jindu replica held drop）".into(),
+            ApplyError::Crowded => "预写日志已满且无法截断（有读取未结束）；请检查数据文件夹所在磁盘".into(),
+            ApplyError::Closed => "副本未以写入方式打开；见 jindu replica status".into(),
+            ApplyError::Busy => "另一次重建正在进行".into(),
+            ApplyError::Source(what) => what.clone(),
+            ApplyError::Fault => "程序处理此批次时出错；请保留文件并报告".into(),
+            ApplyError::Ending => "程序正在停止".into(),
+        };
+        Bilingual::new(self.to_string(), zh)
+    }
+}
+
 impl Applied {
+    /// What a batch did, from the text of an `Applied` that a node wrote into a note beside the file.
+    pub fn in_words(written: &str) -> Bilingual {
+        const WORDS: [(&str, &str); 5] = [
+            (" new", "新增"),
+            (" changed", "更新"),
+            (" unchanged", "未变"),
+            (" deleted", "删除"),
+            (" in quarantine", "隔离"),
+        ];
+        let word = |part: &str| {
+            let of = |(en, zh): &(&str, &str)| Some(format!("{zh} {}", part.strip_suffix(en)?));
+            WORDS.iter().find_map(of).unwrap_or_else(|| part.to_owned())
+        };
+        Bilingual::new(written, written.split(", ").map(word).collect::<Vec<_>>().join("，"))
+    }
+
     /// Logs a batch that was made of so many files.
     pub(crate) fn log(&self, batch: &str, files: usize) {
         let Applied { new, changed, unchanged: _, deleted, quarantined } = self;

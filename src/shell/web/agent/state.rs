@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use phone::{
-    AgentPage, CallStage, DeskNotice, PageCall, PageMonitor, QueueStatus, WaitingWish, agent_state_name,
+    AgentPage, CallStage, DeskNotice, PageCall, PageMonitor, QueueStatus, WaitingCallBack, agent_state_name,
     agent_state_reason,
 };
 use queue::{AgentFigures, AgentState, QueueFigures};
@@ -59,7 +59,7 @@ struct Consultation {
     in_progress: bool,
 }
 
-/// A wish to be called back that waits.
+/// A call-back request that waits.
 #[derive(Serialize)]
 pub(super) struct CallBack {
     id: u64,
@@ -145,7 +145,7 @@ impl State {
             day: figures.map(Day::of),
             queues: status.queues.iter().map(Queue::of).collect(),
             colleagues: colleagues(agent, status),
-            call_backs: status.wishes.iter().map(CallBack::of).collect(),
+            call_backs: status.requests.iter().map(CallBack::of).collect(),
             notice: page.notice.as_ref().map(|DeskNotice { what, about, by }| Notice {
                 what,
                 about: about.clone(),
@@ -194,16 +194,16 @@ impl Call {
 }
 
 impl CallBack {
-    pub(super) fn of(wish: &WaitingWish) -> CallBack {
+    pub(super) fn of(request: &WaitingCallBack) -> CallBack {
         CallBack {
-            id: wish.id,
-            queue: wish.queue.to_string(),
-            number: wish.number.clone(),
-            lang: wish.lang.map(base::Lang::code),
-            since: wish.since.to_string(),
-            attempts: wish.attempts,
-            not_before: wish.not_before.to_string(),
-            state: if wish.is_called { "calling" } else { "waiting" },
+            id: request.id,
+            queue: request.queue.to_string(),
+            number: request.number.clone(),
+            lang: request.lang.map(base::Lang::code),
+            since: request.since.to_string(),
+            attempts: request.attempts,
+            not_before: request.not_before.to_string(),
+            state: if request.is_called { "calling" } else { "waiting" },
         }
     }
 }

@@ -14,8 +14,8 @@ use queue::{AgentChange, AgentFigures};
 use studio_store::AgentDuty;
 use web::RequestError;
 use web::agent::{
-    AgentApi, AgentBody, AgentWish, CallBackBody, DutyBody, MonitorBody, MonitorEndBody, MonitorWish, MoveBody,
-    QueueBody,
+    AgentApi, AgentBody, CallBackBody, DutyBody, MonitorBody, MonitorEndBody, MoveBody, QueueBody, WantedMonitoring,
+    WantedState,
 };
 use web::studio::{Message, StudioError};
 
@@ -68,7 +68,7 @@ impl AgentService {
             agents: status.agents.iter().map(|agent| Agent::of(agent, &status.monitored)).collect(),
             queues: status.queues.iter().map(Queue::of).collect(),
             waiting: waiting.collect(),
-            call_backs: status.wishes.iter().map(CallBack::of).collect(),
+            call_backs: status.requests.iter().map(CallBack::of).collect(),
         })
     }
 
@@ -92,23 +92,23 @@ impl AgentService {
                 ("call_back_cancelled", by.clone(), id.to_string(), SupervisorCommand::CancelCallBack(id))
             }
             AgentApi::Agent => {
-                let AgentBody { agent, wish, reason } = AgentBody::read(body)?;
-                let change = match wish {
-                    AgentWish::Ready => AgentChange::Ready,
-                    AgentWish::Pause => AgentChange::Pause(reason.into()),
-                    AgentWish::SignOut => AgentChange::SignOut,
+                let AgentBody { agent, wanted, reason } = AgentBody::read(body)?;
+                let change = match wanted {
+                    WantedState::Ready => AgentChange::Ready,
+                    WantedState::Pause => AgentChange::Pause(reason.into()),
+                    WantedState::SignOut => AgentChange::SignOut,
                 };
-                ("agent_state", agent.clone(), wish.name().to_owned(), SupervisorCommand::Agent { agent, change })
+                ("agent_state", agent.clone(), wanted.name().to_owned(), SupervisorCommand::Agent { agent, change })
             }
             AgentApi::Monitor => {
-                let MonitorBody { agent, mode: wish } = MonitorBody::read(body)?;
-                let mode = match wish {
-                    MonitorWish::Listen => MonitorMode::Listen,
-                    MonitorWish::Whisper => MonitorMode::Whisper,
-                    MonitorWish::Barge => MonitorMode::Barge,
-                    MonitorWish::TakeOver => MonitorMode::TakeOver,
+                let MonitorBody { agent, mode: wanted } = MonitorBody::read(body)?;
+                let mode = match wanted {
+                    WantedMonitoring::Listen => MonitorMode::Listen,
+                    WantedMonitoring::Whisper => MonitorMode::Whisper,
+                    WantedMonitoring::Barge => MonitorMode::Barge,
+                    WantedMonitoring::TakeOver => MonitorMode::TakeOver,
                 };
-                ("monitor", agent.clone(), wish.name().to_owned(), SupervisorCommand::Monitor { agent, mode })
+                ("monitor", agent.clone(), wanted.name().to_owned(), SupervisorCommand::Monitor { agent, mode })
             }
             AgentApi::MonitorEnd => {
                 let MonitorEndBody { agent } = MonitorEndBody::read(body)?;
@@ -192,7 +192,9 @@ fn not_done(error: SupervisorError) -> StudioError {
         ),
         SupervisorError::UnknownQueue => ("no_queue", "没有这个队列。", "There is no such queue."),
         SupervisorError::CallerGone => ("no_caller", "该来电人已不在等候。", "This caller waits no longer."),
-        SupervisorError::WishGone => ("no_call_back", "该回电已不在等待。", "This call-back does not wait any more."),
+        SupervisorError::CallBackGone => {
+            ("no_call_back", "该回电已不在等待。", "This call-back does not wait any more.")
+        }
         SupervisorError::NotServed => {
             ("away", "本节点未启用队列；请联系系统管理员。", "This node serves no queues; ask the administrator.")
         }
