@@ -19,7 +19,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use drill::Drill;
+use support::command::done_json;
 use support::gateway::{not_run, temporary_folder};
+use support::wait::{SOON, eventually};
 
 /// How often a fault is played: in the short form, and in the whole one.
 fn times(short: u32, whole: u32) -> u32 {
@@ -184,6 +186,11 @@ fn a_node_that_is_killed_on_a_read_only_disk_comes_back_and_answers() {
         drill.calls.await_more(calls::READY, 1);
         drill.world.writes_fail_with(0);
         drill.await_fresh(Duration::from_secs(10));
+        // The sockets of commands could not be opened at the start: what was left of the killed program stood in their places.
+        eventually(SOON, "commands reach the node", || match done_json(&drill.node.folder, &["status", "--json"]) {
+            status if status["serving"] == true => Ok(()),
+            status => Err(status.to_string()),
+        });
     }
     drill.end();
 }

@@ -24,22 +24,23 @@ pub struct ControlListener {
 
 impl ControlListener {
     /// Listens in a data folder under a name. The caller holds the folder's lock, so that an existing socket is a leftover.
-    /// `perform` gets each request, or why it could not be read, on a thread of the socket.
+    /// `perform` gets each request, or why it could not be read, on a thread of the socket. A socket that cannot be opened, as on a
+    /// disk that is full or read-only, is tried again until it is: what it is for can be needed most then.
     ///
     /// # Errors
-    /// The socket cannot be opened, or the thread not started.
+    /// The thread cannot be started.
     pub fn start<Q: DeserializeOwned, A: Serialize>(
         folder: &Path,
         name: &'static str,
         perform: impl Fn(io::Result<Q>) -> A + Send + 'static,
     ) -> io::Result<ControlListener> {
-        let path = folder.join(name);
-        let _ = fs::remove_file(&path);
-        let listener = at_folder(folder, name, UnixListener::bind)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        let first = open(folder, name).inspect_err(|error| {
+            tracing::warn!(name, %error, "a control socket cannot be opened yet: commands do not reach this node; it is tried again");
+        });
         let ending = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&ending);
+        let (stop, place) = (Arc::clone(&ending), folder.to_owned());
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let Some(listener) = first.ok().or_else(|| open_at_last(&place, name, &stop)) else { return };
             for stream in listener.incoming().map_while(Result::ok) {
                 if stop.load(Ordering::Relaxed) {
                     return;
@@ -81,6 +82,26 @@ pub fn send_request<Q: Serialize, A: DeserializeOwned>(
     receive(&stream).map(Some)
 }
 
+fn open(folder: &Path, name: &str) -> io::Result<UnixListener> {
+    let path = folder.join(name);
+    let _ = fs::remove_file(&path);
+    let listener = at_folder(folder, name, UnixListener::bind)?;
+    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Tries until it is open; none if the node ends before.
+fn open_at_last(folder: &Path, name: &str, stop: &AtomicBool) -> Option<UnixListener> {
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(OPEN_AGAIN);
+        if let Ok(listener) = open(folder, name) {
+            tracing::info!(name, "a control socket is open now");
+            return Some(listener);
+        }
+    }
+    None
+}
+
 fn serve<Q: DeserializeOwned, A: Serialize>(
     stream: &UnixStream,
     perform: &impl Fn(io::Result<Q>) -> A,
@@ -108,7 +129,35 @@ fn at_folder<T>(folder: &Path, name: &str, open: impl FnOnce(PathBuf) -> io::Res
     open(PathBuf::from(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd())))
 }
 
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A retry of a full quarantine takes a while.
 const REPLY_PATIENCE: Duration = Duration::from_secs(60);
 const LINE_BYTES_MAX: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_cannot_be_opened_at_first_is_opened_once_it_can_be() {
+        let folder = std::env::temp_dir().join(format!("jindu-control-{}", std::process::id()));
+        let name = "test.sock";
+        // What is no leftover that can be removed stands in its place.
+        fs::create_dir_all(folder.join(name)).unwrap();
+        let listener = ControlListener::start(&folder, name, |number: io::Result<u32>| number.unwrap() + 1).unwrap();
+        fs::remove_dir(folder.join(name)).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let answer = loop {
+            match send_request::<u32, u32>(&folder, name, &41).unwrap() {
+                None if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+                answer => break answer,
+            }
+        };
+        assert_eq!(answer, Some(42));
+        drop(listener);
+        fs::remove_dir(&folder).unwrap();
+    }
+}

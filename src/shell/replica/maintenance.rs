@@ -77,7 +77,7 @@ impl Maintenance {
         let first = self.scrubbed.is_none_or(|(of, _)| of != file);
         let rows = if first { self.rows_per_tick.saturating_mul(FIRST_PASS) } else { self.rows_per_tick };
         let slice = slices(&mut self.pass, connection, rows)?;
-        if self.open.as_ref().is_none_or(|(open, _)| *open != file) || shared.file.load(Ordering::Acquire) != file {
+        if self.open.as_ref().is_none_or(|(open, ..)| *open != file) || shared.file.load(Ordering::Acquire) != file {
             return Ok(());
         }
         match slice {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use crate::requests::SourceRequests;
 pub(crate) type MakeSample = Box<dyn Fn() -> Box<dyn Iterator<Item = CaseRecord>> + Send>;
 
 /// A reader's connection, and the number of the file that it was opened on.
-pub(crate) type OpenFile = Option<(u64, Connection)>;
+pub(crate) type OpenFile = Option<(u64, Connection, Counted)>;
 
 /// The state that all threads of a replica share.
 pub(crate) struct SharedState {
@@ -54,6 +54,7 @@ pub(crate) struct SharedState {
     pub sample: Mutex<Option<MakeSample>>,
     /// Read-locked while a file is opened, write-locked while a file is replaced.
     pub opening: RwLock<()>,
+    readers_open: Arc<AtomicUsize>,
 }
 
 impl SharedState {
@@ -77,6 +78,7 @@ impl SharedState {
             rebuilding: AtomicBool::new(false),
             sample: Mutex::default(),
             opening: RwLock::default(),
+            readers_open: Arc::default(),
         }
     }
 
@@ -142,17 +144,39 @@ impl SharedState {
     /// A connection to the current file. A connection to a replaced file is closed first.
     pub(crate) fn connection<'a>(&self, open: &'a mut OpenFile) -> rusqlite::Result<&'a Connection> {
         let file = self.file.load(Ordering::Acquire);
-        if open.as_ref().is_none_or(|(of, _)| *of != file) {
+        if open.as_ref().is_none_or(|(of, ..)| *of != file) {
             *open = None;
             let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
             let file = self.file.load(Ordering::Acquire);
-            *open = Some((file, store::open_reader(&self.path)?));
+            let counted = Counted::one_of(&self.readers_open);
+            *open = Some((file, store::open_reader(&self.path)?, counted));
         }
         Ok(&open.as_ref().expect("opened above").1)
+    }
+
+    /// How many connections of readers are open, or being opened.
+    pub(crate) fn readers_open(&self) -> usize {
+        self.readers_open.load(Ordering::Acquire)
     }
 
     /// Makes all readers reopen the file.
     pub(crate) fn file_replaced(&self) {
         self.file.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts a connection for as long as it is open.
+pub(crate) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn one_of(count: &Arc<AtomicUsize>) -> Counted {
+        count.fetch_add(1, Ordering::AcqRel);
+        Counted(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -287,7 +287,10 @@ impl Writer {
         let _closed = self.shared.opening.write().unwrap_or_else(PoisonError::into_inner);
         self.shared.file_replaced();
         self.shared.queue.wake();
-        std::thread::sleep(READERS_CLOSE);
+        let until = Instant::now() + READERS_CLOSE;
+        while self.shared.readers_open() > 0 && Instant::now() < until {
+            std::thread::sleep(READERS_LOOK);
+        }
         store::open_writer(&self.path, &self.keys)
     }
 
@@ -310,6 +313,7 @@ impl Writer {
 
 /// How often the writer checks the file when it has no task.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
-/// Long enough for woken readers and the maintenance to close the file.
-const READERS_CLOSE: Duration = Duration::from_millis(500);
+/// How long readers may take to close the file; each closes it before its next read, and look-ups wait meanwhile.
+const READERS_CLOSE: Duration = Duration::from_secs(2);
+const READERS_LOOK: Duration = Duration::from_millis(5);
 const MAKE_ROOM: &str = "free some disk space, or make the disk writable";
