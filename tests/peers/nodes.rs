@@ -61,7 +61,7 @@ fn receipts(nodes: &[Node]) -> Vec<String> {
 fn a_killed_node_costs_its_own_calls_and_nothing_else() {
     let mut nodes = office(3);
     let proxy = Proxy::start(&phones(&nodes));
-    let callers = Callers::start(proxy.address, 20, CALLS, Duration::from_secs(3));
+    let callers = Callers::start(proxy.address, 20, Duration::from_secs(3));
     callers.await_answered(80);
     let on_it = nodes[1].gateway().metric("jindu_calls_in_progress");
     nodes[1].kill();
@@ -69,7 +69,7 @@ fn a_killed_node_costs_its_own_calls_and_nothing_else() {
     nodes[1].start_again();
     proxy.await_state(nodes[1].udp(), true);
     callers.await_answered_by(nodes[1].udp(), 5);
-    let fates = callers.end(CALLS);
+    let fates = callers.end();
     let lost = count(&fates, None, End::Lost);
     assert_eq!(lost, count(&fates, Some(&nodes[1]), End::Lost), "no other node lost a call");
     assert!(lost > 0 && on_it > 0.0, "it was under load");
@@ -82,7 +82,7 @@ fn a_killed_node_costs_its_own_calls_and_nothing_else() {
 fn a_drained_node_costs_no_call() {
     let mut nodes = office(2);
     let proxy = Proxy::start(&phones(&nodes));
-    let callers = Callers::start(proxy.address, 20, CALLS, Duration::from_secs(3));
+    let callers = Callers::start(proxy.address, 20, Duration::from_secs(3));
     callers.await_answered(60);
     assert!(nodes[0].gateway().metric("jindu_calls_in_progress") > 0.0, "it is under load");
     let (code, log) = nodes[0].stop(Duration::from_secs(30));
@@ -91,7 +91,7 @@ fn a_drained_node_costs_no_call() {
     nodes[0].start_again();
     proxy.await_state(nodes[0].udp(), true);
     callers.await_answered_by(nodes[0].udp(), 5);
-    let fates = callers.end(CALLS);
+    let fates = callers.end();
     assert_eq!(count(&fates, None, End::Well), fates.len(), "{fates:?}");
     for node in &nodes {
         assert!(count(&fates, Some(node), End::Well) > 0, "both had calls");
@@ -244,5 +244,3 @@ fn age(node: &Node) -> i64 {
     let health = node.gateway().health();
     health["replica_age_s"].as_i64().unwrap_or_else(|| panic!("an age: {health}"))
 }
-
-const CALLS: u32 = 240;

@@ -136,7 +136,7 @@ fn three_nodes_follow_one_upstream_through_kills_crashes_and_standstills() {
     let office = Office::open(&cluster);
     let (mut answered, mut lost) = (0, 0);
     for round in 0..times(1, 20) {
-        let callers = Callers::start(proxy.address, 10, CALLS, Duration::from_secs(3));
+        let callers = Callers::start(proxy.address, 10, Duration::from_secs(3));
         callers.await_answered(30);
         let victim = usize::try_from(round).expect("few") % 3;
         nodes[victim].kill();
@@ -150,7 +150,7 @@ fn three_nodes_follow_one_upstream_through_kills_crashes_and_standstills() {
         scans.await_more(200);
         signal_upstream(&cluster, "CONT");
         proxy.await_state(nodes[victim].udp(), true);
-        let fates = callers.end(CALLS);
+        let fates = callers.end();
         let ours = fates.iter().filter(|fate| fate.end == End::Lost);
         assert!(
             ours.clone().all(|fate| fate.node.as_deref() == Some(&nodes[victim].address.to_string())),
@@ -193,4 +193,3 @@ fn same_answers_of_the_same_age(nodes: &[Node], cookie: &str) {
 const CASES: u32 = 2000;
 /// Cases that are left alone.
 const STILL: u32 = 40;
-const CALLS: u32 = 90;
