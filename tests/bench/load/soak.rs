@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::callers::{Callers, Manners};
 use super::figures::{LINE_TEST, Table};
 use super::process::{Gateway, pin};
-use super::setting;
+use super::{part, setting};
 
 /// `SECONDS` of calls at `CALLS` lines: each lasts twenty seconds and presses a key.
 pub(crate) fn soak(table: &mut Table) {
@@ -26,12 +26,27 @@ pub(crate) fn soak(table: &mut Table) {
     let rate = lines as f64 / CALL.as_secs_f64() * 0.95;
     let began = Instant::now();
     callers.measure(true);
-    let mut after_first = None;
+    let (mut after_first, mut minutes) = (None, 0);
     while began.elapsed() < Duration::from_secs(seconds) {
         callers.dial(LINE_TEST, rate, Duration::from_secs(1), u64::MAX, manners);
         for (n, port) in (20_000..30_000u16).step_by(98).enumerate() {
             let noise: Vec<u8> = (0..172).map(|at| (at * 7 + n) as u8).collect();
             let _ = stranger.send_to(&noise, ("127.0.0.1", port));
+        }
+        if began.elapsed() > Duration::from_secs(60 * (minutes + 1)) {
+            minutes += 1;
+            let heard = &mut callers.heard;
+            println!(
+                "minute {minutes}: {} called, {} failed ({} times 503), {} repeats, {} lost, client late {:.0} ms, gap p99 {:.1} ms, {} MiB",
+                heard.called,
+                heard.failed,
+                heard.shed,
+                heard.repeats,
+                heard.lost,
+                std::mem::take(&mut heard.late),
+                part(&mut std::mem::take(&mut heard.gaps), 0.99),
+                gateway.memory() / 1024
+            );
         }
         if after_first.is_none() && began.elapsed() > 2 * CALL {
             after_first = Some(gateway.memory());
