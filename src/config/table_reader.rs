@@ -239,8 +239,32 @@ impl Reader {
     }
 }
 
-/// An error of a table's field: in Chinese too, where the field is missing or unknown.
+/// An error of a table's field, as serde words it, in the words of the other settings.
 fn field_error(en: String) -> Bilingual {
+    // `invalid type: string "10s", expected u64; in `wrap_up_s``
+    let at = en.split_once("; in `").and_then(|(_, rest)| rest.split('`').next());
+    let wanted = en.split_once(", expected ").map(|(_, rest)| rest.split("; in `").next().unwrap_or(rest));
+    if let (Some(field), Some(wanted)) = (at, wanted) {
+        if let Some(got) = en.strip_prefix("unknown variant `").and_then(|rest| rest.split('`').next()) {
+            let known = wanted.trim_start_matches("one of ").replace('`', "").replace(" or ", ", ");
+            return bilingual!(
+                "`{field}` must be one of {known}, not {got}",
+                "`{field}` 应为 {known} 之一，不是 {got}"
+            );
+        }
+        if let Some(got) = en.strip_prefix("invalid type: ").or_else(|| en.strip_prefix("invalid value: ")) {
+            let got = got.split(", expected ").next().unwrap_or(got).trim_start_matches("string ");
+            let (kind, kind_zh) = match wanted {
+                "u8" | "u16" | "u32" | "u64" | "usize" => ("a whole number without quotes", "不加引号的整数"),
+                "i64" | "i32" => ("a whole number without quotes", "不加引号的整数"),
+                "a string" => ("a text in quotes", "加引号的文字"),
+                "a boolean" => ("true or false", "true 或 false"),
+                "a sequence" => ("a list", "列表"),
+                other => (other, other),
+            };
+            return bilingual!("`{field}` must be {kind}, not {got}", "`{field}` 应为{kind_zh}，不是 {got}");
+        }
+    }
     let field = en.split('`').nth(1).unwrap_or_default();
     if en.starts_with("unknown field")
         && let Some(near) = closest(field, en.split('`').skip(3).step_by(2))
@@ -299,7 +323,14 @@ fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
 /// The known name that was probably meant: of a short name one letter may be wrong, of a longer one three.
 fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (1 + word.rsplit('.').next().unwrap_or(word).len() / 4).min(3);
-    let near = known.map(|name| (distance(word, name), name)).filter(|(distance, _)| *distance <= most);
+    let bare = |name: &str| name.replace('_', "");
+    let written = bare(word);
+    let near = known.map(|name| {
+        // `wrapup` is `wrap_up_s`.
+        let begins = written.len() > 3 && bare(name).starts_with(&written);
+        (if begins { 1 } else { distance(word, name) }, name)
+    });
+    let near = near.filter(|(distance, _)| *distance <= most);
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 

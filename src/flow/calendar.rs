@@ -137,6 +137,11 @@ impl Calendar {
         self.desks.get(name).map(|desk| desk.opening(at))
     }
 
+    /// Whether a desk has any hours.
+    pub fn ever_opens(&self, name: &str) -> bool {
+        self.desks.get(name).is_some_and(|desk| desk.week.values().any(|hours| !hours.is_empty()))
+    }
+
     /// When a desk that is open closes; `None` if it is not open. Hours that follow one another without a break are one; of a
     /// desk that never closes, some days ahead.
     pub fn closing(&self, name: &str, at: DateTime) -> Option<DateTime> {

@@ -71,6 +71,14 @@ impl Flow {
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Ask(ask) if ask.secret && &*ask.store == var))
     }
 
+    /// The node where a call begins that the node makes.
+    pub fn called_back_node(&self) -> Option<&str> {
+        match &self.called_back.as_ref()?.target {
+            Target::Node(name) => Some(name),
+            Target::End | Target::Home | Target::Back | Target::Repeat => None,
+        }
+    }
+
     /// The members of the set that a variable is of.
     pub fn members(&self, var: &str) -> Option<(Arc<str>, &[Arc<str>])> {
         match self.type_of(var)? {

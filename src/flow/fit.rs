@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::model::{Flow, Type};
+use super::io::Facts;
+use super::model::{Flow, Node, Type};
 use speech::Value;
 
 /// The member of a set that means a value: the same name, an alias, or a name with a suffix.
@@ -30,6 +31,22 @@ impl Flow {
             Value::Digits { .. } | Value::Number(_) | Value::Money(_) | Value::Date(_) | Value::Time(_) => None,
         }
     }
+}
+
+/// The first of a look-up's facts that the flow has no word for: its variable, and the word.
+pub fn unknown_word(flow: &Flow, facts: &Facts) -> Option<(String, Arc<str>)> {
+    let gives = &flow.nodes.iter().find_map(Node::lookup)?.gives;
+    facts.iter().find_map(|(name, value)| {
+        let var = format!("{gives}.{name}");
+        let (_, members) = flow.members(&var)?;
+        let words = match value {
+            Value::Word(word) => std::slice::from_ref(word),
+            Value::Words(words) => words,
+            Value::Digits { .. } | Value::Number(_) | Value::Money(_) | Value::Date(_) | Value::Time(_) => return None,
+        };
+        let unknown = words.iter().find(|word| fit(word, members).is_none())?.clone();
+        Some((var, unknown))
+    })
 }
 
 const ALIASES: &[&[&str]] = &[

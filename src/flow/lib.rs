@@ -38,7 +38,7 @@ pub use check::unannounced;
 pub use conversation::{Conversation, PromptId, SHORTEST_MESSAGE, SpokenLine, joined};
 pub use diagram::{Traffic, diagram};
 pub use facts::facts;
-pub use fit::fit;
+pub use fit::{fit, unknown_word};
 pub use io::{
     Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, QueueEvent, QueueOutcome, RecordResult,
     TransferOutcome, WallClock,

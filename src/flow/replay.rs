@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::exits::Exit;
 use super::model::{Flow, Kind, Target};
+use base::{Bilingual, bilingual};
 
 /// How past calls fare with a draft.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,13 +31,18 @@ pub struct Divergence {
     /// The node that it led to.
     pub before: String,
     /// Where the draft leads, in words.
-    pub now: String,
+    pub now: Bilingual,
 }
 
-impl std::fmt::Display for Divergence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let way = if self.exit.is_empty() { String::new() } else { format!(", {}", self.exit) };
-        write!(f, "{}{way}: led to {}, now {}", self.from, self.before, self.now)
+impl Divergence {
+    /// The step in words.
+    pub fn text(&self) -> Bilingual {
+        let Divergence { from, exit, before, now } = self;
+        let (from_en, from_zh) =
+            if from.is_empty() { ("the start", "来电开始") } else { (from.as_str(), from.as_str()) };
+        let (way, way_zh) =
+            if exit.is_empty() { (String::new(), String::new()) } else { (format!(", {exit}"), format!("，{exit}")) };
+        bilingual!("{from_en}{way}: led to {before}, now {now}", "{from_zh}{way_zh}：原通向 {before}，现为 {now:#}")
     }
 }
 
@@ -66,11 +72,9 @@ pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow
 
 /// The step from one node to the next, if it leads elsewhere in the draft.
 fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Divergence> {
-    let of = |way: &str, now: String| {
-        let from = if from.is_empty() { "the start" } else { from };
-        Some(Divergence { from: from.into(), exit: way.into(), before: to.into(), now })
-    };
-    let gone = || format!("there is no node {to}");
+    let of =
+        |way: &str, now: Bilingual| Some(Divergence { from: from.into(), exit: way.into(), before: to.into(), now });
+    let gone = || bilingual!("there is no node {to}", "没有节点 {to}");
     if from.is_empty() {
         let leads = |flow: &Flow| starts(flow).any(|target| leads(flow, target, from, to));
         return if leads(draft) || old.is_some_and(|old| !leads(old)) && draft.node(to).is_some() {
@@ -79,12 +83,18 @@ fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Diver
             of("", shown(&draft.start.target))
         };
     }
-    let Some(here) = draft.node(from) else { return of("", format!("there is no node {from}")) };
+    let Some(here) = draft.node(from) else {
+        return of("", bilingual!("there is no node {from}", "没有节点 {from}"));
+    };
     let ways = here.exits();
     let past = old.and_then(|old| Some((old, old.node(from)?.exits())));
     let Some((old, past)) = past else {
         let still = ways.iter().any(|way| leads(draft, &way.go.target, from, to));
-        return if still { None } else { of("", if draft.node(to).is_some() { "no way".into() } else { gone() }) };
+        return if still {
+            None
+        } else {
+            of("", if draft.node(to).is_some() { Bilingual::fixed("no way", "无路可达") } else { gone() })
+        };
     };
     let mut taken: Vec<&Exit<'_>> = past.iter().filter(|way| leads(old, &way.go.target, from, to)).collect();
     // `@back` can lead to any question; an exit that names the node is the likelier one.
@@ -97,7 +107,7 @@ fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Diver
         match same {
             Some(other) if leads(draft, &other.go.target, from, to) => return None,
             Some(other) => now = now.or_else(|| Some((&way.label, shown(&other.go.target)))),
-            None => now = now.or_else(|| Some((&way.label, "nothing".into()))),
+            None => now = now.or_else(|| Some((&way.label, Bilingual::fixed("nothing", "没有去向")))),
         }
     }
     match now {
@@ -109,7 +119,8 @@ fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Diver
 }
 
 fn starts(flow: &Flow) -> impl Iterator<Item = &Target> {
-    std::iter::once(&flow.start.target).chain(flow.entries.iter().map(|entry| &entry.go.target))
+    let of_the_node = flow.called_back.iter().map(|go| &go.target);
+    std::iter::once(&flow.start.target).chain(flow.entries.iter().map(|entry| &entry.go.target)).chain(of_the_node)
 }
 
 /// Whether a target can have led from one node to another.
@@ -123,13 +134,13 @@ pub(crate) fn leads(flow: &Flow, target: &Target, from: &str, to: &str) -> bool 
     }
 }
 
-fn shown(target: &Target) -> String {
+fn shown(target: &Target) -> Bilingual {
     match target {
-        Target::Node(name) => format!("to {name}"),
-        Target::End => "to the end of the call".into(),
-        Target::Home => "to the menu before".into(),
-        Target::Back => "one step back".into(),
-        Target::Repeat => "to itself".into(),
+        Target::Node(name) => bilingual!("to {name}", "{name}"),
+        Target::End => Bilingual::fixed("to the end of the call", "通话结束"),
+        Target::Home => Bilingual::fixed("to the menu before", "上一个菜单"),
+        Target::Back => Bilingual::fixed("one step back", "返回一步"),
+        Target::Repeat => Bilingual::fixed("to itself", "重复本步"),
     }
 }
 
@@ -172,7 +183,7 @@ mod tests {
         );
         let report = replay(&draft.flow, PATHS.map(|path| (Some(&old.flow), path)));
         assert_eq!(report.diverged, 2);
-        let steps: Vec<String> = report.divergences.iter().map(|(step, n)| format!("{n} {step}")).collect();
+        let steps: Vec<String> = report.divergences.iter().map(|(step, n)| format!("{n} {}", step.text())).collect();
         assert_eq!(steps, ["1 main, key 2: led to guide, now to halls", "1 main, key 3: led to halls, now to guide"]);
         assert_eq!(replay(&draft.flow, PATHS.map(|path| (None, path))).diverged, 0);
     }
@@ -181,6 +192,6 @@ mod tests {
     fn a_removed_node_is_reported() {
         let release = load(FLOW);
         let report = replay(&release.flow, [(None, "welcome,language,main,lottery,bye")]);
-        assert_eq!(report.divergences[0].0.to_string(), "main: led to lottery, now there is no node lottery");
+        assert_eq!(report.divergences[0].0.text().en, "main: led to lottery, now there is no node lottery");
     }
 }

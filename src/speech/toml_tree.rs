@@ -93,10 +93,14 @@ fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -
     let written = text.lines().nth(line as usize - 1).unwrap_or("").trim();
     let twice = error.message().contains("duplicate key");
     let (code, what, remedy) = if twice && written.starts_with('[') {
+        let first = text.lines().position(|line| line.trim() == written).map_or(line, |at| at as u32 + 1);
         (
             "E01",
             bilingual!("{written} is written a second time", "{written} 重复书写"),
-            Bilingual::fixed("give one of the two another name", "请将其中一个改名"),
+            bilingual!(
+                "put its lines into the {written} of line {first}, or give one of the two another name",
+                "请将其内容并入第 {first} 行的 {written}，或将其中一个改名"
+            ),
         )
     } else if twice && (written.starts_with("keys") || written.contains("keys")) {
         (

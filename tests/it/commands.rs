@@ -243,6 +243,40 @@ fn a_case_loaded_or_changed_while_serving_is_answered_at_once_by_telephone_and_k
 }
 
 #[test]
+fn a_case_with_a_word_that_the_flow_lacks_is_answered_by_its_state_alone_and_raises_an_alarm() {
+    let gateway = Gateway::start(&[]);
+    let file = gateway.folder.join("mars.jsonl");
+    let unknown = case(RECEIPT, "ready", 1).replace("\"central\"", "\"mars\"");
+    let text = format!("{{\"batch\":{{\"as_of\":\"{}\"}}}}\n{unknown}", jiff::Timestamp::now());
+    fs::write(&file, text).expect("a file can be written");
+    let loaded = ran(jindu(&gateway.folder).arg("load").arg(&file));
+    assert_eq!(loaded.status.code(), Some(0), "{}", err(&loaded));
+    assert!(out(&loaded).lines().count() == 2, "the sample's end is told: {}", out(&loaded));
+    let reply = gateway.scan(RECEIPT);
+    assert_eq!(reply["stage"], "ready", "{reply}");
+    for lang in ["zh", "yue", "en"] {
+        assert!(reply["wording"][lang].as_str().is_some_and(|words| !words.is_empty()), "{reply}");
+    }
+    let looked = ran(jindu(&gateway.folder).args(["lookup", RECEIPT]));
+    assert!(looked.status.code() == Some(1) && err(&looked).contains("mars"), "{}", err(&looked));
+    let health = gateway.health();
+    assert!(health["alarms"].as_array().is_some_and(|kinds| kinds.contains(&"unknown_word".into())), "{health}");
+}
+
+#[test]
+fn a_time_limit_of_a_document_that_the_flow_lacks_fails_the_check() {
+    let folder = Folder::new();
+    let shipped = fs::read_to_string(home().join("config/jindu.toml")).expect("the settings");
+    let path = folder.join("jindu.toml");
+    let written = shipped.replace("document = \"passport\"", "document = \"pasport\"");
+    assert_ne!(written, shipped);
+    fs::write(&path, written).expect("written");
+    let checked = run(&folder, &["--config", &path.display().to_string(), "check"]);
+    assert_eq!(checked.status.code(), Some(64), "{}", out(&checked));
+    assert!(err(&checked).contains("pasport"), "{}", err(&checked));
+}
+
+#[test]
 fn a_second_node_on_one_data_folder_is_refused_and_leaves_the_first_alone() {
     let gateway = Gateway::start(&[]);
     let mut second = jindu(&gateway.folder);

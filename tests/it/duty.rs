@@ -104,6 +104,11 @@ fn calls_are_counted_and_one_is_shown_step_by_step() {
     assert_eq!(step("find")["kind"], "lookup");
     assert_eq!(done_json(folder, &["call", phone.call_id(), "--json"]), call, "a Call-ID names it, too");
     assert_eq!(done_json(folder, &["call", "#1", "--json"]), call);
+    let listed = done_json(folder, &["calls", "--list", "--json"]);
+    let line = &listed[0];
+    assert_eq!((line["call"].as_str(), &line["row"], &line["outcome"]), (Some(tag), &1.into(), &"hung_up".into()));
+    assert_eq!(done_json(folder, &["calls", "--list", "--failed", "--json"]), serde_json::json!([]));
+    assert!(done(folder, &["calls", "--list"]).contains(tag));
     let shown = done(folder, &["call", tag]);
     assert!(shown.contains("find") && !shown.contains(&receipt) && !shown.contains("13800138000"), "{shown}");
     assert_eq!(run(folder, &["call", "ffffffffffff"]).status.code(), Some(1));

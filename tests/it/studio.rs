@@ -155,7 +155,7 @@ fn a_role_limits_actions_and_own_takes_cannot_be_approved() {
 fn the_command_lines_audit_log_has_releases_takes_and_accounts_by_their_time() {
     let gateway = Gateway::start(&[]);
     let folder = &gateway.folder;
-    assert_eq!(run(folder, &["audit", "--since", "yesterday-ish"]).status.code(), Some(1));
+    assert_eq!(run(folder, &["audit", "--since", "yesterday-ish"]).status.code(), Some(64));
     let (operator, approver) = (Person::of(&gateway, "operator"), Person::of(&gateway, "approver"));
     let take = operator.keeps("zh", "prompt.welcome", &wav(&voice("zh", "prompt.welcome")));
     approver.does("approve", &json!({ "takes": [take] }));
@@ -176,7 +176,7 @@ fn the_command_lines_audit_log_has_releases_takes_and_accounts_by_their_time() {
     ];
     assert!(places.is_sorted(), "{places:?}");
     let chinese = done(folder, &["--lang", "zh", "audit"]);
-    assert!(chinese.contains("登录（sign_in）") && chinese.contains("zh/prompt.welcome") && !chinese.contains("by "));
+    assert!(chinese.contains("登录") && chinese.contains("zh/prompt.welcome") && !chinese.contains("by "));
     let later = jiff::Timestamp::now() + Duration::from_secs(3600);
     assert_eq!(done_json(folder, &["audit", "--json", "--since", &later.to_string()]), json!([]));
 }

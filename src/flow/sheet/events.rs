@@ -68,14 +68,14 @@ pub(super) fn schedule(
     (out, at)
 }
 
-/// How long a line plays by its recordings; a message of the caller counts nothing.
+/// How long a line plays by its recordings; a message of the caller counts nothing. A line that is not wholly recorded is estimated.
 fn recorded_length(clips: &ClipLengths, line: &SpokenLine) -> Duration {
     let lengths = line.pieces.iter().map(|piece| match piece {
-        Piece::Clip(clip) => clips(clip).unwrap_or_default(),
-        Piece::Silence(time) | Piece::Tone(time) | Piece::Ringing(time) => *time,
-        Piece::Message => Duration::ZERO,
+        Piece::Clip(clip) => clips(clip),
+        Piece::Silence(time) | Piece::Tone(time) | Piece::Ringing(time) => Some(*time),
+        Piece::Message => Some(Duration::ZERO),
     });
-    lengths.sum()
+    lengths.sum::<Option<Duration>>().unwrap_or_else(|| estimated_length(line.lang, &line.text, &line.pieces))
 }
 
 pub(super) fn is(event: &Event, said: &Expected) -> bool {

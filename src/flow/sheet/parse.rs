@@ -193,7 +193,7 @@ pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Diagnostic>> {
         };
         if let Err(remedy) = read {
             let what = bilingual!("this line cannot be read: {trimmed}", "此行无法读取：{trimmed}");
-            diagnostics.push(Diagnostic { code: "E50", file: file.clone(), line, message: what, remedy });
+            diagnostics.push(Diagnostic { code: "E51", file: file.clone(), line, message: what, remedy });
         }
     }
     if diagnostics.is_empty() { Ok(sheet) } else { Err(diagnostics) }

@@ -9,7 +9,7 @@ use super::parse::{Db, Row};
 use crate::fit::fit;
 use crate::io::{Facts, LookUpAnswer};
 use crate::model::{Flow, Node};
-use base::Private;
+use base::{Bilingual, Private, bilingual};
 
 /// A data source: its records, and whether and how fast it answers.
 #[derive(Clone, Debug)]
@@ -79,6 +79,43 @@ impl Records {
     }
 }
 
+/// Whether the flow looks such a row up and knows its values: a slip would be found as no record, far from its line.
+///
+/// # Errors
+/// The name or the value that the flow does not know, and those that it does.
+pub(super) fn check(flow: &Flow, row: &Row) -> Result<(), Bilingual> {
+    let lookups: Vec<_> = flow.nodes.iter().filter_map(Node::lookup).collect();
+    let Some(lookup) = lookups.iter().find(|lookup| *lookup.source == *row.source) else {
+        let known: Vec<&str> = lookups.iter().map(|lookup| &*lookup.source).collect();
+        let (source, known) = (&row.source, known.join(", "));
+        return Err(bilingual!(
+            "there is no source {source}; the flow asks {known}",
+            "没有来源 {source}；流程查询的是 {known}"
+        ));
+    };
+    if let Some(name) = row.by.keys().find(|name| !lookup.by.iter().any(|by| **by == ***name)) {
+        let known = lookup.by.join(", ");
+        return Err(bilingual!("{name} is not looked up by; write {known}", "{name} 不是查询条件；请写 {known}"));
+    }
+    for (name, value) in &row.gives {
+        let var = format!("{}.{name}", lookup.gives);
+        let Some(kind) = flow.type_of(&var) else {
+            return Err(bilingual!("the flow has no {var}", "流程中没有 {var}"));
+        };
+        let unknown = flow.members(&var).and_then(|(_, members)| {
+            let wrong = value.split(',').find(|word| fit(word, members).is_none())?;
+            Some((wrong, members.join(", ")))
+        });
+        if let Some((wrong, known)) = unknown {
+            return Err(bilingual!("{name}={wrong}: the flow knows {known}", "{name}={wrong}：流程中有 {known}"));
+        }
+        if value_of(Some(kind), value).is_none() {
+            return Err(bilingual!("{name}={value}: no value of its kind", "{name}={value}：不是这一类的值"));
+        }
+    }
+    Ok(())
+}
+
 /// A row's values in the types of the flow; what every case has is added where the row leaves it out.
 fn facts(flow: &Flow, source: &str, row: &Row) -> Option<Facts> {
     let mut lookups = flow.nodes.iter().filter_map(Node::lookup);
@@ -104,3 +141,36 @@ fn facts(flow: &Flow, source: &str, row: &Row) -> Option<Facts> {
 }
 
 const LOOK_UP: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Release;
+    use crate::sheet::parse::{Act, parse};
+    use crate::shipped::{FLOW, environment, sources};
+
+    #[test]
+    fn a_row_with_a_slip_is_refused_and_names_what_the_flow_knows() {
+        let release = Release::load(sources(FLOW), environment()).unwrap_or_else(|found| panic!("{found:#?}"));
+        let checked = |line: &str| {
+            let sheet = parse(&format!("test \"a\"\n  {line}\n"), "a.call").expect("a sheet");
+            match &sheet.tests[0].acts[0].1 {
+                Act::Db(Db::Row(row)) => check(&release.flow, row),
+                other => panic!("{other:?}"),
+            }
+        };
+        let by = "receipt=440126112400018 id_tail=123X";
+        assert_eq!(checked(&format!("db progress {by} -> status=ready doc=passport hall=north on=2026-11-20")), Ok(()));
+        for (line, named) in [
+            (format!("db progres {by} -> status=ready"), "progress"),
+            ("db progress reciept=440126112400018 -> status=ready".to_owned(), "receipt"),
+            (format!("db progress {by} -> status=redy"), "ready"),
+            (format!("db progress {by} -> stauts=ready"), "stauts"),
+            (format!("db progress {by} -> status=ready hall=mars"), "north"),
+            (format!("db progress {by} -> on=tomorrow"), "tomorrow"),
+        ] {
+            let wrong = checked(&line).expect_err(&line);
+            assert!(wrong.en.contains(named), "{line}: {wrong}");
+        }
+    }
+}

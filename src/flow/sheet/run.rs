@@ -8,8 +8,8 @@ use jiff::civil::{DateTime, date};
 
 use super::events::{ClipLengths, Event, describe, is, schedule, shown};
 use super::office::Office;
-use super::parse::{Act, Expected, Sheet, SheetTest, SmsAct};
-use super::records::Records;
+use super::parse::{Act, Db, Expected, Sheet, SheetTest, SmsAct};
+use super::records::{self, Records};
 use crate::conversation::Conversation;
 use crate::io::*;
 use crate::release::Release;
@@ -82,7 +82,7 @@ pub(super) struct Call {
     cut: BTreeSet<PlayId>,
     recording: Option<Take>,
     pub(super) office: Office,
-    faults: Vec<String>,
+    pub(super) faults: Vec<String>,
     /// Absent: lengths are estimated.
     clips: Option<ClipLengths>,
     /// When the call was answered.
@@ -131,6 +131,9 @@ impl Call {
             Act::At(civil) => self.before_the_call("at").map(|()| self.civil = *civil),
             Act::Caller(traits) => self.before_the_call("caller").and_then(|()| self.caller_is(traits)),
             Act::Db(db) => {
+                if let Db::Row(row) = db {
+                    records::check(&self.release.flow, row)?;
+                }
                 self.records.apply(db);
                 Ok(())
             }

@@ -81,7 +81,8 @@ impl Session {
         if line.is_empty() {
             return Ok(Act::Wait(Duration::ZERO));
         }
-        if let Some(keys) = keys(line) {
+        // A number may be pasted with its spaces.
+        if let Some(keys) = keys(&line.replace(' ', "")) {
             return Ok(Act::Press(keys));
         }
         let short = |remedy| if line.starts_with("db") { DB_REMEDY } else { remedy };
@@ -150,7 +151,10 @@ impl Session {
             | Act::Wait(_) => self.note(line.to_owned()),
         }
         if is_callers(act) || begun && is_of_the_office(act) {
+            let faults = self.call.faults.len();
             self.listen(&mut lines);
+            let new = self.call.faults.iter().skip(faults);
+            lines.extend(new.map(|fault| bilingual!("-- {fault}", "-- 流程出错：{fault}")));
             lines.extend(self.prompt());
         }
         Reply { lines, error: None }

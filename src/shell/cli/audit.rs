@@ -15,7 +15,7 @@ use studio_store::{AuditRow, Studio};
 use crate::call_words::action;
 use crate::exit::print;
 use crate::local_time::{read, rfc3339, shown, zone};
-use crate::publish::person;
+use crate::publish::{person, reason};
 use crate::say::say;
 
 /// The log that a line stands in.
@@ -64,13 +64,16 @@ pub(crate) fn audit(settings: &Settings, since: Option<&str>, as_json: bool) -> 
         return Ok(());
     }
     for Line { at, what, who, release, slot, why, .. } in &lines {
+        // A name that no account has is not stored: it may be a password in the wrong field.
+        let who = match (who.as_str(), what.ends_with("sign_in_failed")) {
+            ("-", true) => Bilingual::fixed("an unknown name", "未知账号名"),
+            (who, _) => person(who),
+        };
         let what = padded(in_language(&action(what)), current().choose(21, 30));
         let release = release.as_deref().map(|name| format!(" {}", name.get(..12).unwrap_or(name))).unwrap_or_default();
         let slot = slot.as_deref().map(|slot| format!(" {slot}")).unwrap_or_default();
-        let who = person(who);
-        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        let at = shown(*at, &zone);
-        say!("{at}  {what} {who}{slot}{release}{why}", "{at}  {what} {who:#}{slot}{release}{why}");
+        let (at, why) = (shown(*at, &zone), reason(why));
+        say!("{at}  {what} {who}{slot}{release}{why}", "{at}  {what} {who:#}{slot}{release}{why:#}");
     }
     let (n, s) = (lines.len(), plural(lines.len()));
     say!("{n} line{s}", "共 {n} 条");

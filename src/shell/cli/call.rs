@@ -34,15 +34,15 @@ pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(),
         let text = serde_json::to_string_pretty(&value).map_err(|error| error.to_string())?;
         print(format!("{text}\n"));
     } else {
-        print(to_text(&call, &steps, &recordings, release.is_some(), &zone));
+        print(to_text(&call, &steps, &recordings, release.as_deref(), &zone));
     }
     Ok(())
 }
 
 fn no_call(tag: &str) -> Bilingual {
     bilingual!(
-        "no call {tag} in the journal; give call= as a line of the log names it, or its number there, as in #12",
-        "通话记录中没有来电 {tag}；请写日志中 call= 的值，或通话记录的编号，如 #12"
+        "no call {tag} in the journal; give call= as a line of the log names it, or its number there, as in \"#12\"; jindu calls --list has both",
+        "通话记录中没有来电 {tag}；请写日志中 call= 的值，或通话记录的编号，如 \"#12\"；jindu calls --list 列有两者"
     )
 }
 
@@ -135,9 +135,11 @@ fn to_text(
     call: &PastCall,
     steps: &[PastStep],
     recordings: &[StoredRecording],
-    release_is_known: bool,
+    release: Option<&flow::Release>,
     zone: &TimeZone,
 ) -> String {
+    let (release_is_known, called_back) =
+        (release.is_some(), release.and_then(|release| release.flow.called_back_node()));
     let mut lines = Lines::new(language::current(), 11);
     let fixed = Bilingual::fixed;
     let (row, tag) = (call.id, call.tag.clone().map_or_else(|| fixed("without a tag", "无标签"), Bilingual::from));
@@ -145,7 +147,11 @@ fn to_text(
     lines.line(&fixed("started", "开始"), &shown(call.started, zone).into());
     lines.line(&fixed("trunk", "中继"), &call.trunk.clone().into());
     let answered = call.answered_after.map(|after| after.as_secs_f64());
-    let answered = answered.map(|after| bilingual!("after {after:.3} s", "{after:.3} 秒后"));
+    let is_called = called_back.is_some() && steps.first().map(|step| &*step.node) == called_back;
+    let answered = answered.map(|after| match is_called {
+        true => bilingual!("after {after:.3} s: this node called the person back", "{after:.3} 秒后（本节点回拨）"),
+        false => bilingual!("after {after:.3} s", "{after:.3} 秒后"),
+    });
     lines.line(&fixed("answered", "接通"), &answered.unwrap_or_else(|| fixed("no", "未接通")));
     let lang = call.lang.clone().map_or_else(|| fixed("not chosen", "未选择"), Bilingual::from);
     lines.line(&fixed("language", "语言"), &lang);

@@ -57,10 +57,32 @@ pub(crate) fn code(code: &str) -> Bilingual {
 pub(crate) fn action(what: &str) -> Bilingual {
     let of = |(known, chinese): &(&str, &str)| {
         let rest = what.strip_prefix(known).filter(|rest| rest.is_empty() || rest.starts_with(' '))?;
+        let rest = if *known == "trunk trace" { trace_in_chinese(rest) } else { rest.to_owned() };
         Some(Bilingual::new(what.replace('_', " "), format!("{chinese}{rest}")))
     };
     ACTIONS.iter().find_map(of).unwrap_or_else(|| code(what))
 }
+
+/// What the audit log says of a trace, as ` begins, trunk local, masked`.
+fn trace_in_chinese(rest: &str) -> String {
+    let words = TRACE_WORDS.iter().fold(rest.to_owned(), |text, (en, zh)| text.replace(en, zh));
+    words.replace(", ", "，").replace(": ", "：")
+}
+
+const TRACE_WORDS: &[(&str, &str)] = &[
+    (" begins", "开始"),
+    (" ended", "结束"),
+    (", trunk ", ", 中继 "),
+    (", number ", ", 号码 "),
+    ("unmasked", "未遮盖"),
+    ("masked", "已遮盖"),
+    ("with packet headers", "含包头"),
+    (" packet headers", " 个包头"),
+    (" messages", " 条信令"),
+    (" octets", " 字节"),
+    (" lost", " 条丢失"),
+    ("no call", "无通话"),
+];
 
 const ENGLISH: Words = Words {
     since: "calls since ",
@@ -173,6 +195,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("held", "batch held", "一批变更暂缓"),
     ("kept", "deleted cases kept", "保留了上游已删除的案件"),
     ("quarantine", "rows in quarantine", "有行被隔离"),
+    ("unknown_word", "a case with a word that the flow lacks", "有案件的用词在流程中没有"),
     ("damaged", "file damaged", "文件损坏"),
     ("unwritten", "file cannot be written", "文件无法写入"),
     ("clock", "upstream's clock", "上游时钟超前"),
@@ -212,54 +235,54 @@ const CODES: &[(&str, &str, &str)] = &[
 
 /// How entries of the audit log begin; a longer beginning stands before a shorter one.
 const ACTIONS: &[(&str, &str)] = &[
-    ("publish prompts", "发布录音（publish prompts）"),
-    ("publish", "发布（publish）"),
-    ("rollback", "重新启用（rollback）"),
-    ("emergency on", "开启紧急通知（emergency on）"),
-    ("emergency off", "关闭紧急通知（emergency off）"),
+    ("publish prompts", "发布录音"),
+    ("publish", "发布"),
+    ("rollback", "重新启用"),
+    ("emergency on", "开启紧急通知"),
+    ("emergency off", "关闭紧急通知"),
     ("message play", "播放留言"),
     ("message done", "办结留言"),
     ("message export", "导出留言"),
-    ("trunk trace", "信令抓包（trunk trace）"),
+    ("trunk trace", "信令抓包"),
     ("recording export", "导出通话录音"),
     ("recording delete", "删除通话录音"),
-    ("record", "录音（record）"),
-    ("keep", "保留录音（keep）"),
-    ("discard", "弃用录音（discard）"),
+    ("record", "录音"),
+    ("keep", "保留录音"),
+    ("discard", "弃用录音"),
     ("approve unheard", "审核通过，未试听"),
-    ("approve", "审核通过（approve）"),
-    ("restore", "恢复出厂录音（restore）"),
-    ("import", "导入录音（import）"),
-    ("tidy", "清理录音（tidy）"),
-    ("export", "导出录音（export）"),
-    ("sign_in", "登录（sign_in）"),
-    ("sign_in_failed", "登录失败（sign_in_failed）"),
-    ("sign_out", "退出登录（sign_out）"),
-    ("phone_sign_in", "电话登录（phone_sign_in）"),
+    ("approve", "审核通过"),
+    ("restore", "恢复出厂录音"),
+    ("import", "导入录音"),
+    ("tidy", "清理录音"),
+    ("export", "导出录音"),
+    ("sign_in", "登录"),
+    ("sign_in_failed", "登录失败"),
+    ("sign_out", "退出登录"),
+    ("phone_sign_in", "电话登录"),
     ("phone_sign_in_failed", "电话登录失败"),
-    ("password", "修改密码（password）"),
-    ("pin", "修改 PIN（pin）"),
-    ("role", "修改角色（role）"),
-    ("add", "新建账号（add）"),
-    ("remove", "删除账号（remove）"),
-    ("unlock", "解锁账号（unlock）"),
-    ("end_session", "结束登录（end_session）"),
+    ("password", "修改密码"),
+    ("pin", "修改 PIN"),
+    ("role", "修改角色"),
+    ("add", "新建账号"),
+    ("remove", "删除账号"),
+    ("unlock", "解锁账号"),
+    ("end_session", "结束登录"),
     ("sip_password", "设置话机密码"),
     ("sip_password_removed", "删除话机密码"),
-    ("agent", "修改坐席资料（agent）"),
-    ("look", "查看办理情况（look）"),
+    ("agent", "修改坐席资料"),
+    ("look", "查看办理情况"),
     ("agent_state", "更改坐席状态"),
     ("agent_skills", "更改坐席技能"),
-    ("queue_opened", "开放队列（queue_opened）"),
-    ("queue_closed", "关闭队列（queue_closed）"),
-    ("caller_moved", "转移来电（caller_moved）"),
-    ("consultation", "咨询同事（consultation）"),
-    ("transfer", "转接（transfer）"),
+    ("queue_opened", "开放队列"),
+    ("queue_closed", "关闭队列"),
+    ("caller_moved", "转移来电"),
+    ("consultation", "咨询同事"),
+    ("transfer", "转接"),
     ("recording_heard", "收听通话录音"),
-    ("monitor", "要求监听（monitor）"),
-    ("monitor_began", "开始监听（monitor_began）"),
+    ("monitor", "要求监听"),
+    ("monitor_began", "开始监听"),
     ("monitor_changed", "切换监听方式"),
-    ("monitor_ended", "结束监听（monitor_ended）"),
+    ("monitor_ended", "结束监听"),
     ("monitor_not_answered", "监听未接听"),
 ];
 
@@ -270,7 +293,7 @@ mod tests {
 
     #[test]
     fn actions_of_the_audit_log_are_in_chinese_with_their_ticket() {
-        assert_eq!(action("publish prompts").zh, "发布录音（publish prompts）");
+        assert_eq!(action("publish prompts").zh, "发布录音");
         assert_eq!(
             (&*action("message play 20261124").zh, &*action("message play 20261124").en),
             ("播放留言 20261124", "message play 20261124")

@@ -8,16 +8,21 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use base::{Bilingual, OfficeLang, bilingual};
+use base::{Bilingual, OfficeLang, bilingual, padded, plural};
 use config::Settings;
-use journal::{CallFilter, CallStatistics, DAY, HOUR, Mean, call_statistics};
+use journal::{CallFilter, CallLine, CallStatistics, DAY, HOUR, Mean, call_list, call_statistics};
 use os::{clock, language};
 use phone::TrunksStatus;
+use release::hotline;
 
 use crate::args::calls::CallsArguments;
-use crate::call_words::{Words, word};
+use crate::call_words::{Words, code, word};
 use crate::exit::print;
 use crate::local_time::{read, rfc3339, shown, zone};
+use crate::say::say;
+
+/// So many calls are listed at most.
+const LISTED_MAX: usize = 1000;
 
 /// Prints the table.
 ///
@@ -37,8 +42,15 @@ pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<()
             names.join(", ")
         ));
     }
-    let filter = CallFilter { since, failed: arguments.failed, trunk: arguments.trunk };
+    let release = hotline::release(settings).ok();
+    let called_back = release.as_ref().and_then(|release| release.flow.called_back_node()).map(str::to_owned);
+    let filter = CallFilter { since, failed: arguments.failed, trunk: arguments.trunk, called_back };
     let folder = &settings.data.folder;
+    if arguments.list {
+        let lines = call_list(folder, &filter, LISTED_MAX)?.ok_or_else(|| no_journal(folder))?;
+        print_list(&lines, &zone, arguments.json);
+        return Ok(());
+    }
     let counted = call_statistics(folder, &filter)?.ok_or_else(|| no_journal(folder))?;
     // What was refused before it began has no record: the node counts it.
     let mut trunks = phone::trunk_status(folder, &settings.phone)?;
@@ -51,6 +63,36 @@ pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<()
         print(report.to_text(language::current()));
     }
     Ok(())
+}
+
+fn print_list(calls: &[CallLine], zone: &TimeZone, as_json: bool) {
+    if as_json {
+        let line = |call: &CallLine| {
+            json!({
+                "row": call.id,
+                "call": call.tag,
+                "at": rfc3339(call.at, zone),
+                "trunk": call.trunk,
+                "outcome": call.outcome,
+                "cause": call.cause,
+                "last": call.last,
+                "duration_s": call.duration_ms as f64 / 1000.0,
+            })
+        };
+        print(format!("{:#}\n", calls.iter().map(line).collect::<Value>()));
+        return;
+    }
+    let lang = language::current();
+    for call in calls {
+        let tag = call.tag.as_deref().unwrap_or("-");
+        let (at, seconds) = (shown(call.at, zone), call.duration_ms as f64 / 1000.0);
+        let outcome = padded(code(&call.outcome).of(lang), lang.choose(12, 26));
+        let cause = if call.cause.is_empty() { String::new() } else { format!("  {}", code(&call.cause).of(lang)) };
+        let (id, trunk, last) = (call.id, &call.trunk, &call.last);
+        print(format!("#{id:<6} {tag:<12}  {at}  {trunk:<10} {seconds:>7.1} s  {outcome} {last}{cause}\n"));
+    }
+    let (n, s) = (calls.len(), plural(calls.len()));
+    say!("{n} call{s}; jindu call TAG shows one, step by step", "共 {n} 次来电；jindu call 编号 可查看每一步");
 }
 
 fn no_journal(folder: &Path) -> Bilingual {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use base::{Bilingual, Lang, bilingual};
 use config::Settings;
+use flow::LookUpAnswer;
 use inquiry::{Answer, Factor, Proof};
 use os::clock;
 use release::hotline::Wording;
@@ -64,6 +65,14 @@ fn print_answer(wording: &Wording, answer: &Answer, now: Timestamp) -> Result<()
     let (findings, result) = call::findings(&wording.rules, answer, local.date(), now);
     let result = code(result.name());
     say!("{result}", "{result:#}");
+    if let LookUpAnswer::Found { facts, .. } = &findings
+        && let Some((variable, word)) = flow::unknown_word(&wording.release.flow, facts)
+    {
+        return Err(bilingual!(
+            "the flow has no word for {variable} = \"{word}\" of this case, so that nothing can be said: correct it upstream, or add it to the flow",
+            "流程中没有 {variable} = “{word}” 的用词，无法播报：请在上游更正，或在流程中加上"
+        ));
+    }
     for lang in Lang::ALL {
         let words = flow::heard_answer(&wording.release, lang, findings.clone().into(), local, clock::now());
         let text: Vec<String> =

@@ -1,6 +1,6 @@
 //! `jindu messages …`: messages that callers left, with a serving node or without one.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -123,21 +123,22 @@ fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Resul
         ));
     }
     let sound = read_recording(recording).map_err(failed)?;
-    // Before the audit log says that it was heard.
-    if let Some(out) = out.filter(|out| *out != Path::new("-") && out.exists()) {
-        return Err(io_fault(out, &io::ErrorKind::AlreadyExists.into()));
-    }
-    releases::append_audit(settings, &by.asked()?.entry(&format!("message play {ticket}"), None))?;
+    // Before the audit log says that it was heard: the file can be made.
+    let by = by.asked()?;
+    let new = out.filter(|out| *out != Path::new("-")).map(|out| new_file(out).map(|file| (file, out))).transpose()?;
+    releases::append_audit(settings, &by.entry(&format!("message play {ticket}"), None))
+        .inspect_err(|_| drop(new.as_ref().map(|(_, out)| fs::remove_file(out))))?;
     match out {
         None => print(format!("{}\n", recording.display())),
         Some(out) if out == Path::new("-") => {
             let mut to = io::stdout().lock();
             to.write_all(&sound).and_then(|()| to.flush()).map_err(|error| error.to_string())?;
         }
-        Some(out) => {
-            write_new(&sound, out)?;
-            say!("message {ticket} is in {}", "留言 {ticket} 已写入 {}", out.display());
-        }
+        Some(_) => {}
+    }
+    if let Some((mut file, out)) = new {
+        file.write_all(&sound).and_then(|()| file.sync_all()).map_err(|error| io_fault(out, &error))?;
+        say!("message {ticket} is in {}", "留言 {ticket} 已写入 {}", out.display());
     }
     // Beside the sound, and not within it.
     if out.is_none_or(|out| out != Path::new("-"))
@@ -165,11 +166,16 @@ fn recording(message: &StoredMessage) -> Result<&Path, Bilingual> {
     })
 }
 
+/// A new file that only its owner may read.
+fn new_file(at: &Path) -> Result<File, Bilingual> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(at);
+    made.map_err(|error| io_fault(at, &error))
+}
+
 /// Writes a new file that only its owner may read.
 fn write_new(sound: &[u8], to: &Path) -> Result<(), Bilingual> {
-    let failed = |error: io::Error| io_fault(to, &error);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
-    file.write_all(sound).and_then(|()| file.sync_all()).map_err(failed)
+    let mut file = new_file(to)?;
+    file.write_all(sound).and_then(|()| file.sync_all()).map_err(|error| io_fault(to, &error))
 }
 
 fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), Bilingual> {

@@ -220,6 +220,12 @@ fn import(
             .map_err(|error| Rejection::Unreadable(studio::Message::new(error.to_string(), error.to_string())))?;
         ImportReport { texts: studio.changed_texts(&lines)?, ..ImportReport::default() }
     } else {
+        if !name.to_ascii_lowercase().ends_with(".zip") {
+            return Err(Rejection::Unreadable(studio::Message::new(
+                format!("{name} 不是压缩包（.zip）；导入一条录音请用 --slot 语言/位置 写明位置，如 zh/prompt.welcome"),
+                format!("{name} is no archive (.zip); one recording needs --slot LANG/SLOT, as in zh/prompt.welcome"),
+            )));
+        }
         let archive = File::open(file).map_err(|error| fault(file, &error))?;
         studio.import(by, archive, &name, check)?
     };

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use base::{Bilingual, padded, plural};
+use base::{Bilingual, bilingual, padded, plural};
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
@@ -120,8 +120,11 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
         let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
         let who = person(&entry.who);
-        let why = if entry.why.is_empty() { String::new() } else { format!(": {}", entry.why) };
-        say!("{mark} {name:<12} {at}  {what} {who}{why}{gone}", "{mark} {name:<12} {at}  {what} {who:#}{why}{gone:#}");
+        let why = reason(&entry.why);
+        say!(
+            "{mark} {name:<12} {at}  {what} {who}{why}{gone}",
+            "{mark} {name:<12} {at}  {what} {who:#}{why:#}{gone:#}"
+        );
     }
     ExitCode::SUCCESS
 }
@@ -130,7 +133,19 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
 pub(crate) fn person(who: &str) -> Bilingual {
     match who {
         "" | "-" => Bilingual::fixed("the system", "系统"),
+        "command line" => Bilingual::fixed("the command line", "命令行"),
+        "first start" => Bilingual::fixed("the first start", "首次启动"),
         name => name.to_owned().into(),
+    }
+}
+
+/// Why, as shown to people: what the program itself gives as its reason has words.
+pub(crate) fn reason(why: &str) -> Bilingual {
+    match why {
+        "" => Bilingual::default(),
+        "as shipped" => Bilingual::fixed(": as shipped", "：随程序提供"),
+        "with the flow" => Bilingual::fixed(": with the flow", "：随流程发布"),
+        why => bilingual!(": {why}", "：{why}"),
     }
 }
 
@@ -165,7 +180,8 @@ fn print_replay(report: &ReplayReport) {
         "已重放 {calls} 次过往来电；其中 {diverged} 次会走另一条路径"
     );
     for (step, calls) in report.divergences.iter().take(DIVERGENCES_SHOWN) {
-        print(format!("  {calls:>6}  {step}\n"));
+        let step = step.text();
+        say!("  {calls:>6}  {step}", "  {calls:>6}  {step:#}");
     }
     if report.divergences.len() > DIVERGENCES_SHOWN {
         say!("  and {} rarer ones", "  另有 {} 种较少见的", report.divergences.len() - DIVERGENCES_SHOWN);

@@ -28,7 +28,11 @@ pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingua
     if fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() == 0) {
         return Err(bilingual!("{} is empty: nothing was loaded", "{} 是空文件：未加载任何内容", file.display()));
     }
+    if file.is_dir() {
+        return Err(bilingual!("{} is a folder: name a file of cases", "{} 是文件夹：请写案件文件", file.display()));
+    }
     let keys = keys(settings)?;
+    let was_sample = replica_store::is_sample(&settings.data.folder);
     let loaded = load(&settings.data.folder, &settings.replica, keys, file, LOAD_TIMEOUT);
     match loaded.map_err(|error| error.text())? {
         Loaded::Directly(done) => {
@@ -39,6 +43,12 @@ pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingua
             let done = Applied::in_words(&done);
             say!("{done}, by the node that serves", "{done:#}（由运行中的节点完成）");
         }
+    }
+    if was_sample && !replica_store::is_sample(&settings.data.folder) {
+        say!(
+            "the copy is the sample no longer: its data is as old as the newest file that you load; a new data folder has the sample again",
+            "副本不再是样例数据：数据时间以最近加载的文件为准；新的数据文件夹会重新生成样例"
+        );
     }
     Ok(())
 }

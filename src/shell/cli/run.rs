@@ -228,7 +228,7 @@ fn test(settings: &Settings, way: &Way, sheets: &[PathBuf]) -> ExitCode {
     match way {
         Way::OverSip => coded(rehearsal::run(settings, sheets, None)),
         Way::OverSipTo(address) => coded(rehearsal::run(settings, sheets, Some(address))),
-        Way::InText => match hotline::read(settings, MissingPolicy::Tolerate) {
+        Way::InText => match hotline::read(settings, MissingPolicy::Unrecorded) {
             Ok(hotline) if sheets::run(&hotline, sheets) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(errors) => wrong(&errors),

@@ -19,6 +19,29 @@ pub struct CallFilter {
     pub failed: bool,
     /// Only those of the trunk with this name.
     pub trunk: Option<String>,
+    /// The node where calls begin that this node makes: how soon such a person answers says nothing of the node.
+    pub called_back: Option<String>,
+}
+
+/// One call of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallLine {
+    /// Its row.
+    pub id: i64,
+    /// Its tag in the log; none in rows of older versions.
+    pub tag: Option<String>,
+    /// When it came.
+    pub at: Timestamp,
+    /// Its trunk.
+    pub trunk: String,
+    /// [`CallOutcome::name`].
+    pub outcome: String,
+    /// Why it was not served; empty if it was.
+    pub cause: String,
+    /// The node where it ended; empty before the first.
+    pub last: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i64,
 }
 
 /// Calls, counted. Calls of operators to the recording service are left out.
@@ -78,6 +101,58 @@ pub fn call_statistics(folder: &Path, filter: &CallFilter) -> Result<Option<Call
     read().map_err(|error| failed(folder, &error))
 }
 
+/// The newest of these calls, newest last: at most so many. `None` without a journal.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn call_list(folder: &Path, filter: &CallFilter, most: usize) -> Result<Option<Vec<CallLine>>, String> {
+    let read = || open(folder)?.map(|connection| list(&connection, filter, most)).transpose();
+    read().map_err(|error| failed(folder, &error))
+}
+
+fn list(connection: &Connection, filter: &CallFilter, most: usize) -> rusqlite::Result<Vec<CallLine>> {
+    let (tag, wait) = (column(connection, "calls", "tag")?, column(connection, "calls", "queue_outcome")?);
+    let sql = format!(
+        "SELECT outcome, cause, {wait}, id, {tag}, at_us, trunk, path, duration_ms FROM calls
+        WHERE at_us >= ?1 AND (?2 IS NULL OR trunk = ?2) AND path NOT LIKE '(%' ORDER BY id DESC"
+    );
+    let mut select = connection.prepare(&sql)?;
+    let mut rows = select.query(params![filter.since.as_microsecond(), filter.trunk])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()?
+        && lines.len() < most
+    {
+        let cause = unserved(row, 0, 1, 2)?.map(str::to_owned);
+        if filter.failed && cause.is_none() {
+            continue;
+        }
+        lines.push(CallLine {
+            id: row.get(3)?,
+            tag: row.get(4)?,
+            at: Timestamp::from_microsecond(row.get(5)?).unwrap_or_default(),
+            trunk: row.get(6)?,
+            outcome: row.get(0)?,
+            cause: cause.unwrap_or_default(),
+            last: row.get_ref(7)?.as_str()?.rsplit(',').next().unwrap_or_default().to_owned(),
+            duration_ms: row.get(8)?,
+        });
+    }
+    lines.reverse();
+    Ok(lines)
+}
+
+/// Why the call of a row was not served, by the places of its outcome, its cause and its queue's outcome; `None` if it was.
+fn unserved<'a>(row: &'a Row<'_>, outcome: usize, cause: usize, wait: usize) -> rusqlite::Result<Option<&'a str>> {
+    let ended = row.get_ref(outcome)?.as_str()?;
+    Ok(match row.get_ref(wait)?.as_str_or_null()? {
+        _ if UNSERVED.iter().any(|unserved| unserved.name() == ended) => {
+            Some(row.get_ref(cause)?.as_str_or_null()?.unwrap_or("-"))
+        }
+        Some("abandoned") => Some(LEFT_THE_QUEUE),
+        _ => None,
+    })
+}
+
 fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallStatistics> {
     let (mos, wait) = (column(connection, "calls", "mos_hundredths")?, column(connection, "calls", "queue_outcome")?);
     let sql = format!(
@@ -89,22 +164,22 @@ fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallS
     let mut counted = CallStatistics::default();
     while let Some(row) = rows.next()? {
         let outcome = row.get_ref(0)?.as_str()?;
-        let cause = match row.get_ref(8)?.as_str_or_null()? {
-            _ if UNSERVED.iter().any(|unserved| unserved.name() == outcome) => {
-                Some(row.get_ref(1)?.as_str_or_null()?.unwrap_or("-"))
-            }
-            Some("abandoned") => Some(LEFT_THE_QUEUE),
-            _ => None,
-        };
+        let cause = unserved(row, 0, 1, 8)?;
         if cause.is_some() || !filter.failed {
-            counted.add(row, outcome, cause)?;
+            counted.add(row, outcome, cause, filter.called_back.as_deref())?;
         }
     }
     Ok(counted)
 }
 
 impl CallStatistics {
-    fn add(&mut self, row: &Row<'_>, outcome: &str, cause: Option<&str>) -> rusqlite::Result<()> {
+    fn add(
+        &mut self,
+        row: &Row<'_>,
+        outcome: &str,
+        cause: Option<&str>,
+        called_back: Option<&str>,
+    ) -> rusqlite::Result<()> {
         self.calls += 1;
         count_one(&mut self.outcomes, outcome);
         if let Some(cause) = cause {
@@ -118,7 +193,10 @@ impl CallStatistics {
             count_one(&mut self.look_ups, result);
         }
         count_one(&mut self.trunks, row.get_ref(4)?.as_str()?);
-        self.answered_ms.add(row.get(5)?);
+        let first = row.get_ref(2)?.as_str()?.split(',').next();
+        if called_back.is_none() || first != called_back {
+            self.answered_ms.add(row.get(5)?);
+        }
         self.duration_ms.add(row.get(6)?);
         let mos: Option<i64> = row.get(7)?;
         self.mos_hundredths.add(mos);

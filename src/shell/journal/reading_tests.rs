@@ -50,7 +50,7 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
 }
 
 fn all() -> CallFilter {
-    CallFilter { since: Timestamp::UNIX_EPOCH, failed: false, trunk: None }
+    CallFilter { since: Timestamp::UNIX_EPOCH, failed: false, trunk: None, called_back: None }
 }
 
 #[test]

@@ -69,8 +69,11 @@ impl Backend for NodeBackend {
         let scanned = live.rules.formats.from_scan(code, &self.scan_rules);
         let receipt = match (CodeKind::of(&scanned), scanned) {
             (_, Scanned::Receipt(receipt)) => receipt,
-            (CodeKind::Unreadable | CodeKind::Receipt, _) => return Ok(Inquiry::default()),
-            (kind @ (CodeKind::WrongLength { .. } | CodeKind::Waybill | CodeKind::IdCard), _) => {
+            (CodeKind::Receipt, _) => return Ok(Inquiry::default()),
+            (
+                kind @ (CodeKind::Unreadable | CodeKind::WrongLength { .. } | CodeKind::Waybill | CodeKind::IdCard),
+                _,
+            ) => {
                 return Err(RequestError::NotReceipt { kind });
             }
         };
@@ -112,7 +115,18 @@ impl Backend for NodeBackend {
     fn show(&self, outcome: &Outcome, now: Timestamp) -> ScanAnswer {
         let live = &*self.live.load_full();
         let stages = Arc::new(stage_names(live));
-        let wording = Wording::by(|lang| text_of(&self.sentences(live, &outcome.answer, lang, now), lang));
+        let mut wording = Wording::by(|lang| text_of(&self.sentences(live, &outcome.answer, lang, now), lang));
+        if let Answer::Found { case, .. } = &outcome.answer
+            && Lang::ALL.iter().any(|lang| wording.text(*lang).is_empty())
+        {
+            // The flow cannot say what the case holds, as an unknown hall: the state alone is said.
+            self.report_unsayable(live, case, now);
+            let state = word(live, "case_status", case.stage.code());
+            wording = Wording::by(|lang| match lang {
+                Lang::Zh | Lang::Yue => format!("{}。", state.text(lang)),
+                Lang::En => format!("{}.", state.text(lang)),
+            });
+        }
         match (&outcome.answer, outcome.freshness) {
             (Answer::Found { case, as_of }, freshness @ (Freshness::Fresh | Freshness::Old)) => {
                 let today = now.to_zoned_datetime(live.zone.clone()).date();
@@ -241,6 +255,15 @@ impl Backend for NodeBackend {
 }
 
 impl NodeBackend {
+    /// Raises the alarm for a case that the flow has no words for.
+    fn report_unsayable(&self, live: &LiveRelease, case: &Case, now: Timestamp) {
+        let today = now.to_zoned_datetime(live.zone.clone()).date();
+        let facts = flow::facts(&live.rules.progress(case, today));
+        if let Some((variable, word)) = flow::unknown_word(&live.release.flow, &facts) {
+            self.replica.report_unknown_word(&variable, &word);
+        }
+    }
+
     /// What is said of a receipt, in one language: the phone's own sentences.
     fn sentences(&self, live: &LiveRelease, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
         let local = now.to_zoned_datetime(live.zone.clone()).datetime();

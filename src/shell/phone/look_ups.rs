@@ -92,6 +92,11 @@ impl LookUps {
             self.limited(|InquiryLimiter { phone, shared, .. }| look_up.finish(phone, shared, now, reading, limits));
         let today = clock::local(&live.zone).date();
         let (answer, _) = call::findings(&live.rules, &outcome.answer, today, self.replica.now());
+        if let LookUpAnswer::Found { facts, .. } = &answer
+            && let Some((variable, word)) = flow::unknown_word(&live.release.flow, facts)
+        {
+            self.replica.report_unknown_word(&variable, &word);
+        }
         (answer, outcome.result)
     }
 

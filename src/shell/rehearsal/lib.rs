@@ -58,7 +58,7 @@ pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Re
     let at = address.map_or_else(own, |address| address.to_string().into());
     let (calls, at_once) = (tests.len(), AT_ONCE.min(tests.len()));
     print_line(&bilingual!(
-        "{calls} calls over SIP to {at}, {at_once} at a time",
+        "calls over SIP to {at}: {calls}, {at_once} at a time",
         "经 SIP 向{at:#}呼叫 {calls} 次，同时 {at_once} 路"
     ));
     let texts = hotline::needed(&hotline.release);

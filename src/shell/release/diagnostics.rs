@@ -62,7 +62,12 @@ pub fn unknown(release: &Release, needed: &ClipText) -> Diagnostic {
             needed.lang.code(),
             needed.text
         ),
-        Bilingual::fixed("listen to it: jindu prompts play", "请试听：jindu prompts play"),
+        bilingual!(
+            "listen to it: jindu prompts play {}/{}",
+            "请试听：jindu prompts play {}/{}",
+            needed.lang.code(),
+            needed.id
+        ),
     )
 }
 

@@ -141,6 +141,7 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
     let diagnostics = match with_sources(settings, |sources| flow::draft(sources, environment)) {
         Ok((flow, mut diagnostics)) => {
             diagnostics.extend(unannounced(settings, &flow));
+            errors.extend(unknown_documents(settings, &flow));
             diagnostics
         }
         Err(more) => {
@@ -154,6 +155,28 @@ pub fn findings(settings: &Settings, with_formats: bool) -> (Vec<Bilingual>, Vec
     (errors, remarks)
 }
 
+/// The documents of time limits are those that the flow has words for: else a limit holds for no case, and its cases have none.
+fn unknown_documents(settings: &Settings, flow: &flow::model::Flow) -> Vec<Bilingual> {
+    let Some((_, known)) = flow
+        .nodes
+        .iter()
+        .find_map(flow::model::Node::lookup)
+        .and_then(|lookup| flow.members(&format!("{}.doc", lookup.gives)))
+    else {
+        return Vec::new();
+    };
+    let unknown = settings.inquiry.limits.iter().filter(|limit| flow::fit(&limit.document, known).is_none());
+    unknown
+        .map(|limit| {
+            let (document, known) = (&limit.document, known.join(", "));
+            bilingual!(
+                "[[inquiry.limit]] document = \"{document}\": the flow has no such document, so that the limit would hold for no case; it has {known}",
+                "[[inquiry.limit]] document = \"{document}\"：流程中没有此证件，期限将不适用于任何案件；现有 {known}"
+            )
+        })
+        .collect()
+}
+
 /// The hours of call-backs are those of a calendar that there is: else no number is ever called.
 fn unknown_hours(settings: &Settings) -> Option<Bilingual> {
     // An office that calls nobody back needs no calendar for it.
@@ -161,13 +184,18 @@ fn unknown_hours(settings: &Settings) -> Option<Bilingual> {
     let hours = settings.phone.call_back_hours.as_ref().filter(is_used)?;
     let file = settings.hotline.calendar.display().to_string();
     let (calendar, _) = Calendar::parse(&text(&settings.hotline.calendar).ok()?, &file);
-    let is_known = calendar.opening(hours, DateTime::MIN).is_some();
-    (!is_known).then(|| {
-        bilingual!(
-            "call_back.hours = \"{hours}\": {file} has no such calendar, so that no number would be called; name one of its tables",
-            "call_back.hours = \"{hours}\"：{file} 中没有此日历，将不会回拨任何号码；请写其中一个表名"
-        )
-    })
+    if calendar.opening(hours, DateTime::MIN).is_some() {
+        return (!calendar.ever_opens(hours)).then(|| {
+            bilingual!(
+                "call_back.hours = \"{hours}\": [{hours}] of {file} has no hours, so that no number would be called; give it hours, or name another of its tables",
+                "call_back.hours = \"{hours}\"：{file} 的 [{hours}] 没有写时间，将不会回拨任何号码；请写明时间，或改用其他表名"
+            )
+        });
+    }
+    Some(bilingual!(
+        "call_back.hours = \"{hours}\": {file} has no such calendar, so that no number would be called; name one of its tables",
+        "call_back.hours = \"{hours}\"：{file} 中没有此日历，将不会回拨任何号码；请写其中一个表名"
+    ))
 }
 
 fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>) -> T) -> Result<T, Vec<Bilingual>> {
@@ -203,15 +231,21 @@ pub(crate) fn read_from(
     settings: &Settings,
     above: &Overlay,
     from: &From<'_>,
-    missing: MissingPolicy,
+    policy: MissingPolicy,
 ) -> Result<Hotline, Vec<Bilingual>> {
     let Wording { release, rules, working, zone } = wording(settings)?;
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
     let scan_rules = scan_rules.map_err(|errors| lines(&errors, ScanRuleError::text))?;
-    let read = recordings::read(settings, &release, above, from, missing)?;
+    let read = recordings::read(settings, &release, above, from, policy)?;
     let Recordings { bank, missing, mut remarks } = read;
-    let release = release.without_recordings(missing);
+    let release = match policy {
+        // No sentence stands in for another one: what is tried are the words.
+        MissingPolicy::Unrecorded => release,
+        MissingPolicy::Reject | MissingPolicy::Substitute | MissingPolicy::Tolerate => {
+            release.without_recordings(missing)
+        }
+    };
     let answer_times = flow::answer_times(&release, &|clip| bank.duration(clip.lang, &clip.id));
     remarks.extend(lines(&release.warnings, Diagnostic::line));
     remarks.extend(settings.warnings());

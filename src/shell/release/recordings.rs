@@ -40,6 +40,8 @@ pub enum MissingPolicy {
     /// As [`MissingPolicy::Substitute`], and recordings of older words are played, with a remark: for what was published
     /// by an earlier version, and for trials. With the others such a recording is an error.
     Tolerate,
+    /// As [`MissingPolicy::Tolerate`], and no language needs recordings: for call sheets in text, of words that are not recorded yet.
+    Unrecorded,
 }
 
 /// Where recordings come from.
@@ -64,9 +66,13 @@ pub(crate) fn read(
     let coverage = coverage(settings, needed, above)?;
     let first = release.flow.langs[0];
     let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).line();
-    let is_error = |needed: &&ClipText| allowed == MissingPolicy::Reject || needed.lang == first;
+    let is_error = |needed: &&ClipText| match allowed {
+        MissingPolicy::Reject => true,
+        MissingPolicy::Substitute | MissingPolicy::Tolerate => needed.lang == first,
+        MissingPolicy::Unrecorded => false,
+    };
     let mut errors: Vec<Bilingual> = coverage.missing.iter().filter(is_error).map(describe).collect();
-    if allowed != MissingPolicy::Tolerate {
+    if matches!(allowed, MissingPolicy::Reject | MissingPolicy::Substitute) {
         errors.extend(coverage.stale.iter().map(|needed| diagnostics::outdated(release, needed).line()));
     }
     let missing: BTreeSet<Clip> = coverage.missing.iter().map(clip_of).collect();

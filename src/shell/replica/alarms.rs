@@ -69,6 +69,8 @@ pub(crate) const HELD: &str = "held";
 pub(crate) const KEPT: &str = "kept";
 /// There are rows in quarantine.
 pub(crate) const QUARANTINE: &str = "quarantine";
+/// A case that was asked for has a word that the live flow lacks.
+pub(crate) const UNKNOWN_WORD: &str = "unknown_word";
 /// The file is damaged.
 pub(crate) const DAMAGED: &str = "damaged";
 /// The file cannot be written.

@@ -101,7 +101,7 @@ fn a_load_is_direct_without_a_node_and_goes_through_the_spool_beside_one() {
 
     let bad = file(&elsewhere, "no case\n");
     let named = bad.display().to_string();
-    let is_told = |why: &str| why.contains("none of its 1 lines") && why.contains(&named);
+    let is_told = |why: &str| why.contains("no line of the file is a case") && why.contains(&named);
     assert!(matches!(run(&bad), Err(LoadError::Rejected(why)) if is_told(&why)));
     // The person gets the reason and has the file: the spool keeps no copy.
     assert!(bad.exists() && fs::read_dir(spool::rejected(folder.path())).unwrap().count() == 0);

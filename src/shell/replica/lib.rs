@@ -58,6 +58,7 @@ pub use lock::FolderLock;
 pub use look_up::{Replica, Role};
 pub use metrics::ReplicaMetrics;
 pub use open::{OpenError, adopt_clock};
+pub use sample::is_noted as is_sample;
 pub use secret::{SecretError, secret};
 pub use spool::archive::unseal;
 pub use spool::metrics::FeedMetrics;

@@ -15,10 +15,11 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 
 use inquiry::{Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
+use os::clock;
 use os::control::ControlListener;
 use replica::{CaseRecord, Row, sample};
 
-use crate::alarms::Alarm;
+use crate::alarms::{Alarm, UNKNOWN_WORD};
 use crate::file::store;
 use crate::metrics::{ReplicaMetrics, count};
 use crate::poison::locked;
@@ -112,6 +113,19 @@ impl Replica {
     /// Whether a full snapshot is requested from the source, because the file is damaged or an operator wants one.
     pub fn rebuild_requested(&self) -> bool {
         self.shared.requests.rebuild_requested()
+    }
+
+    /// Raises the alarm for a case that cannot be answered, since the live flow has no word for what it holds; cleared when no such
+    /// case was asked for within an hour.
+    pub fn report_unknown_word(&self, variable: &str, word: &str) {
+        let wordy = word.len() <= 24 && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        // What might be part of somebody's number stays out of logs and alarms.
+        let word = if wordy || word.len() <= 3 { format!("\"{}\"", word.escape_debug()) } else { "a word".to_owned() };
+        self.shared.unknown_word_at.store(clock::timestamp().as_second(), Ordering::Relaxed);
+        self.shared.alarms.raise(
+            UNKNOWN_WORD,
+            format!("{variable} of a case is {word}, which the live flow does not know: callers are not told of such cases, and screens show their state alone; correct the word upstream, or add it to the flow and publish"),
+        );
     }
 
     /// The alarms that are active.

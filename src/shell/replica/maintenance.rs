@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use os::clock;
 use replica::SAMPLE;
 
-use crate::alarms::{DAMAGED, QUARANTINE};
+use crate::alarms::{DAMAGED, QUARANTINE, UNKNOWN_WORD};
 use crate::file::scrub::{Pass, Slice};
 use crate::file::state;
 use crate::poison::locked;
@@ -56,6 +56,7 @@ impl Maintenance {
             self.rate();
             self.report_quarantine();
             self.rebuild_sample();
+            self.forget_unknown_word();
         }
         if let Err(error) = self.scrub() {
             tracing::warn!(%error, "scrub_read_failed: it is retried");
@@ -138,6 +139,14 @@ impl Maintenance {
         }
     }
 
+    fn forget_unknown_word(&self) {
+        let shared = &self.writer.shared;
+        let ago = clock::timestamp().as_second() - shared.unknown_word_at.load(Ordering::Relaxed);
+        if ago > UNKNOWN_WORD_S {
+            shared.alarms.clear(UNKNOWN_WORD);
+        }
+    }
+
     fn report_quarantine(&self) {
         let rows = self.writer.shared.metrics.quarantined.load(Ordering::Relaxed);
         let lost = self.writer.shared.metrics.quarantine_lost.load(Ordering::Relaxed);
@@ -173,3 +182,5 @@ const RATE_TICKS: u64 = 50;
 const REST: Duration = Duration::from_secs(60);
 /// The first pass over a file is faster by this factor, since the state of the file is unknown.
 const FIRST_PASS: u32 = 5;
+/// How long the alarm for a word that the flow lacks stays after the last look-up that met one, in seconds.
+const UNKNOWN_WORD_S: i64 = 3600;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -55,6 +55,8 @@ pub(crate) struct SharedState {
     /// Read-locked while a file is opened, write-locked while a file is replaced.
     pub opening: RwLock<()>,
     readers_open: Arc<AtomicUsize>,
+    /// When a case with a word that the live flow lacks was last asked for, in Unix seconds.
+    pub unknown_word_at: AtomicI64,
 }
 
 impl SharedState {
@@ -79,6 +81,7 @@ impl SharedState {
             sample: Mutex::default(),
             opening: RwLock::default(),
             readers_open: Arc::default(),
+            unknown_word_at: AtomicI64::default(),
         }
     }
 

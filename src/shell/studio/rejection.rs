@@ -144,6 +144,9 @@ impl Rejection {
                 format!("the studio's recordings take {used} MB of {most} MB: ask the administrator for room")
             }
             Rejection::TooLarge { bytes, most } => format!("the file has {bytes} bytes; the limit is {most}"),
+            Rejection::NothingApproved { waiting: 0 } => {
+                "no take is approved or waits for an approval, so there is nothing to publish".into()
+            }
             other => other.to_string(),
         };
         let zh = match self {
@@ -162,6 +165,7 @@ impl Rejection {
             Rejection::FactoryWords(slot) => format!("{slot} 的出厂录音与现行文案不同，不能恢复：请重录。"),
             Rejection::IsLive => "来电人听到的正是这条录音：请先发布另一条，或恢复出厂录音。".into(),
             Rejection::NoReason => "请写明原因，原因会记入审计日志。".into(),
+            Rejection::NothingApproved { waiting: 0 } => "没有已审核的录音可发布，也没有等待审核的录音。".into(),
             Rejection::NothingApproved { waiting } => {
                 format!("没有已审核的录音可发布；还有 {waiting} 条等待另一位同事审核。")
             }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 
 use super::agent::AgentService;
 use super::answers::Answers;
@@ -150,7 +150,7 @@ impl HttpService {
         let route = match web::route(head.method.as_str(), head.uri.path()) {
             Ok(route) if is_served(route, serves, peer) => route,
             Ok(_) => return refused(&RequestError::NotFound),
-            Err(problem) => return refused(&problem),
+            Err(problem) => return self.nothing_here(serves, &head, &problem),
         };
         let mut reply = match self.dispatch(began, route, peer, &head, body).await {
             Ok(reply) => reply,
@@ -165,6 +165,20 @@ impl HttpService {
             set_kiosk_cookie(&mut reply, token, peer.is_secure);
         }
         reply
+    }
+
+    /// A path without a page, or a page that is not opened in this way: people at a browser see a page.
+    fn nothing_here(&self, serves: Serves, head: &Parts, problem: &RequestError) -> Reply {
+        let accept = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        let is_person = head.method == Method::GET && accept.is_some_and(|accept| accept.contains("text/html"));
+        if !is_person || serves == Serves::Operations {
+            return refused(problem);
+        }
+        // The address of an answer, from the history or reloaded: its form.
+        if matches!(web::route("POST", head.uri.path()), Ok(Route::PublicInquiry)) {
+            return self.page(head, Shows::Form);
+        }
+        self.page(head, Shows::Problem(problem))
     }
 
     async fn dispatch(

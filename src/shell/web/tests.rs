@@ -210,8 +210,7 @@ impl Backend for Desk {
         let scanned = self.read(code);
         let kind = CodeKind::of(&scanned);
         let Scanned::Receipt(receipt) = scanned else {
-            let is_miss = kind == CodeKind::Unreadable;
-            return if is_miss { Ok(Inquiry::default()) } else { Err(RequestError::NotReceipt { kind }) };
+            return Err(RequestError::NotReceipt { kind });
         };
         let factor = Factor::read(SecondFactor::IdTail, tail).map_err(|factor| RequestError::Factor { factor })?;
         let query = Some(Query { receipt: receipt.clone(), proof: Proof::Factor(factor) });

@@ -21,6 +21,9 @@ pub(crate) struct CallsArguments {
     /// Only calls of this trunk
     #[arg(long, value_name = "NAME")]
     pub trunk: Option<String>,
+    /// List the calls in place of counting them: the newest, with the names that jindu call takes
+    #[arg(long)]
+    pub list: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -38,6 +41,6 @@ pub(crate) struct CallArguments {
 }
 
 /// A time as written; what it is depends on the office's zone.
-fn time(word: &str) -> Result<String, Bilingual> {
+pub(crate) fn time(word: &str) -> Result<String, Bilingual> {
     local_time::read(word, &TimeZone::UTC).map(|_| word.to_owned())
 }

@@ -74,7 +74,7 @@ pub enum ApplyError {
         held: u64,
     },
     /// No line is usable: the number of lines, and what is wrong with the first.
-    #[error("none of its {0} lines is a case; the first: {1}")]
+    #[error("no line of the file is a case; lines: {0}; the first: {1}")]
     Nothing(u64, String),
     /// Neither a header nor a case.
     #[error(
