@@ -80,6 +80,20 @@ fn a_name_is_suggested_where_it_is_near_enough_to_be_meant() {
     }
 }
 
+#[test]
+fn a_value_of_another_kind_in_a_table_is_named_with_what_it_must_be() {
+    let told = |table: &str, named: &[&str]| {
+        let found = errors(SHIPPED, &[table]);
+        let all = |text: &String| named.iter().all(|word| text.contains(word));
+        assert!(found.len() == 1 && all(&found[0]), "{named:?} in {found:?}");
+        assert!(!found[0].contains("invalid type") && !found[0].contains("u64") && !found[0].contains("variant"));
+    };
+    told("queue=[{name=\"desk\", wrap_up_s=\"10s\"}]", &["`wrap_up_s`", "whole number", "\"10s\""]);
+    told("queue=[{name=\"desk\", record=\"yes\"}]", &["`record`", "true or false"]);
+    told("queue=[{name=\"desk\", wrapup=5}]", &["`wrapup`", "did you mean wrap_up_s?"]);
+    told("inquiry.limit=[{document=\"passport\", n=7, unit=\"workdays\"}]", &["`unit`", "working_days", "workdays"]);
+}
+
 /// The place and the key of every diagnostic.
 fn places(text: &str, overrides: &[&str]) -> Vec<(Place, String)> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();

@@ -13,6 +13,9 @@ pub fn facts(progress: &Progress) -> Facts {
     let word = |word: &str| Some(Value::Word(word.into()));
     put("status", word(progress.stage.code()));
     put("minor", word(if progress.minor { "yes" } else { "no" }));
+    // Not every office says which waybill it is, or which documents are missing.
+    put("mailed", word(if progress.waybill_tail.is_some() { "yes" } else { "no" }));
+    put("asked", word(if progress.items.is_empty() { "no" } else { "yes" }));
     put("doc", progress.document.clone().map(Value::Word));
     put("hall", progress.hall.clone().map(Value::Word));
     put("on", progress.stage_on.map(Value::Date));

@@ -63,7 +63,7 @@ breaks! {
     an_outcome_left_out: FLOW, ", holiday = \"desk_holiday\" }" => " }", "E06", ["hours desk", "holiday"];
     a_switch_without_a_set: FLOW, "of  = \"case.minor\"" => "of  = \"case.by\"", "E07", ["case.by"];
     a_value_that_no_set_has: FLOW, "keys.1 = { opt = \"guide.passport\",  set = { guide = \"passport\" }" => "keys.1 = { opt = \"guide.passport\",  set = { gide = \"passport\" }", "E34", ["gide"];
-    a_state_without_a_way: FLOW, "posted     = \"st_posted\"\n" => "", "E08", ["switch status", "posted"];
+    a_state_without_a_way: FLOW, "posted     = \"posted\"\n" => "", "E08", ["switch status", "posted"];
     a_state_that_does_not_exist: FLOW, "ready      = \"st_ready\"" => "raedy      = \"st_ready\"", "E09", ["raedy", "ready"];
     a_hash_without_quotes: FLOW, "keys.pound  = \"receipt\"" => "keys.#      = \"receipt\"", "E00", ["flow.toml", "keys.pound"];
     a_key_that_no_telephone_has: FLOW, "keys.9 = { opt = \"language\"" => "keys.10 = { opt = \"language\"", "E10", ["10"];

@@ -263,6 +263,21 @@ fn a_case_with_a_word_that_the_flow_lacks_is_answered_by_its_state_alone_and_rai
     assert!(health["alarms"].as_array().is_some_and(|kinds| kinds.contains(&"unknown_word".into())), "{health}");
 }
 
+/// Not every office says which waybill it is, or which documents are missing.
+#[test]
+fn a_posted_case_without_a_waybill_and_a_supplement_without_its_documents_are_told_by_their_state() {
+    let folder = Folder::new();
+    for (version, stage, said) in [(1, "supplement", "further documents needed"), (2, "posted", "posted")] {
+        let text =
+            format!("{{\"batch\":{{\"as_of\":\"{}\"}}}}\n{}", jiff::Timestamp::now(), case(RECEIPT, stage, version));
+        let file = folder.file(&format!("cases-{version}.jsonl"), &text);
+        assert_eq!(run(&folder, &["load", &file]).status.code(), Some(0));
+        let told = out(&run(&folder, &["lookup", RECEIPT]));
+        let of = |lang: &str| told.lines().find(|line| line.starts_with(lang)).unwrap_or_default().len();
+        assert!(told.contains(said) && of("zh") > 10 && of("yue") > 10, "{told}");
+    }
+}
+
 #[test]
 fn a_time_limit_of_a_document_that_the_flow_lacks_fails_the_check() {
     let folder = Folder::new();

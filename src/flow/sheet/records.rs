@@ -129,6 +129,8 @@ fn facts(flow: &Flow, source: &str, row: &Row) -> Option<Facts> {
         }
     };
     default("minor", "no");
+    default("mailed", if row.gives.contains_key("mail_no") { "yes" } else { "no" });
+    default("asked", if row.gives.contains_key("items") { "yes" } else { "no" });
     let promise = if row.gives.contains_key("by") {
         "date"
     } else if row.gives.contains_key("limit") {
