@@ -49,6 +49,8 @@ impl Browser {
             .arg(format!("--user-data-dir={}", profile.display()))
             .args(more)
             .arg("about:blank")
+            // Files that it leaves when it is ended go with its profile.
+            .env("TMPDIR", &profile)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
