@@ -255,8 +255,9 @@ fn field_error(en: String) -> Bilingual {
         if let Some(got) = en.strip_prefix("invalid type: ").or_else(|| en.strip_prefix("invalid value: ")) {
             let got = got.split(", expected ").next().unwrap_or(got).trim_start_matches("string ");
             let (kind, kind_zh) = match wanted {
-                "u8" | "u16" | "u32" | "u64" | "usize" => ("a whole number without quotes", "不加引号的整数"),
-                "i64" | "i32" => ("a whole number without quotes", "不加引号的整数"),
+                "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => {
+                    ("a whole number without quotes", "不加引号的整数")
+                }
                 "a string" => ("a text in quotes", "加引号的文字"),
                 "a boolean" => ("true or false", "true 或 false"),
                 "a sequence" => ("a list", "列表"),

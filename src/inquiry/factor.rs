@@ -57,12 +57,14 @@ impl Factor {
     }
 }
 
+/// An entry as it was meant, without its separators; `None` for one that is too long.
+fn bare(entry: &str, separators: &[char]) -> Option<String> {
+    let is_kept = |c: &char| !c.is_whitespace() && !separators.contains(c);
+    (entry.len() <= ENTRY_BYTES_MAX).then(|| narrowed(entry).chars().filter(is_kept).collect())
+}
+
 fn id_tail(entry: &str) -> Option<Factor> {
-    if entry.len() > ENTRY_BYTES_MAX {
-        return None;
-    }
-    let entry: String = narrowed(entry).chars().filter(|c| !matches!(c, '-' | ' ')).collect();
-    let entry = entry.trim();
+    let entry = bare(entry, &['-'])?;
     if entry.len() != 4 {
         return None;
     }
@@ -76,10 +78,7 @@ fn id_tail(entry: &str) -> Option<Factor> {
 }
 
 fn birth_date(entry: &str) -> Option<Factor> {
-    if entry.len() > ENTRY_BYTES_MAX {
-        return None;
-    }
-    let digits: String = narrowed(entry).trim().chars().filter(|c| !matches!(c, '-' | ' ' | '/' | '.')).collect();
+    let digits = bare(entry, &['-', '/', '.'])?;
     is_birth_date(&digits).then(|| Factor(Private::new(digits)))
 }
 

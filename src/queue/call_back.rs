@@ -330,7 +330,7 @@ impl Queues {
         }
     }
 
-    /// Calls without a result, requests whose time is over, and records that count no longer.
+    /// Calls without a result, requests whose time is over, and records that do not count any more.
     pub(crate) fn expire_call_backs(&mut self) {
         let silent = |entry: &Entry| matches!(entry.line, Line::Dialling { until, .. } if until <= self.now);
         for caller in self.waiting.which(silent) {

@@ -251,7 +251,7 @@ fn a_case_with_a_word_that_the_flow_lacks_is_answered_by_its_state_alone_and_rai
     fs::write(&file, text).expect("a file can be written");
     let loaded = ran(jindu(&gateway.folder).arg("load").arg(&file));
     assert_eq!(loaded.status.code(), Some(0), "{}", err(&loaded));
-    assert!(out(&loaded).lines().count() == 2, "the sample's end is told: {}", out(&loaded));
+    assert!(out(&loaded).lines().count() == 2, "the second line says that the sample ends: {}", out(&loaded));
     let reply = gateway.scan(RECEIPT);
     assert_eq!(reply["stage"], "ready", "{reply}");
     for lang in ["zh", "yue", "en"] {

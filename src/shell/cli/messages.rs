@@ -109,6 +109,23 @@ fn find(settings: &Settings, ticket: &str) -> Result<StoredMessage, Bilingual> {
     })
 }
 
+/// Where the sound of a message goes.
+enum Output<'a> {
+    /// It stays where it is.
+    Nowhere,
+    Standard,
+    File(File, &'a Path),
+}
+
+impl Output<'_> {
+    /// Removes the file again, into which nothing was written.
+    fn discard(&self) {
+        if let Output::File(_, at) = self {
+            let _ = fs::remove_file(at);
+        }
+    }
+}
+
 /// The audit log comes first: nothing is heard that it does not name.
 fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Result<(), Bilingual> {
     let message = find(settings, ticket)?;
@@ -125,25 +142,27 @@ fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Resul
     let sound = read_recording(recording).map_err(failed)?;
     // Before the audit log says that it was heard: the file can be made.
     let by = by.asked()?;
-    let new = out.filter(|out| *out != Path::new("-")).map(|out| new_file(out).map(|file| (file, out))).transpose()?;
+    let to = match out {
+        None => Output::Nowhere,
+        Some(out) if out == Path::new("-") => Output::Standard,
+        Some(out) => Output::File(new_file(out)?, out),
+    };
     releases::append_audit(settings, &by.entry(&format!("message play {ticket}"), None))
-        .inspect_err(|_| drop(new.as_ref().map(|(_, out)| fs::remove_file(out))))?;
-    match out {
-        None => print(format!("{}\n", recording.display())),
-        Some(out) if out == Path::new("-") => {
+        .inspect_err(|_| to.discard())?;
+    let beside = !matches!(to, Output::Standard);
+    match to {
+        Output::Nowhere => print(format!("{}\n", recording.display())),
+        Output::Standard => {
             let mut to = io::stdout().lock();
             to.write_all(&sound).and_then(|()| to.flush()).map_err(|error| error.to_string())?;
         }
-        Some(_) => {}
-    }
-    if let Some((mut file, out)) = new {
-        file.write_all(&sound).and_then(|()| file.sync_all()).map_err(|error| io_fault(out, &error))?;
-        say!("message {ticket} is in {}", "留言 {ticket} 已写入 {}", out.display());
+        Output::File(file, at) => {
+            fill(file, &sound, at)?;
+            say!("message {ticket} is in {}", "留言 {ticket} 已写入 {}", at.display());
+        }
     }
     // Beside the sound, and not within it.
-    if out.is_none_or(|out| out != Path::new("-"))
-        && let Some(number) = number(settings, &message)?
-    {
+    if beside && let Some(number) = number(settings, &message)? {
         say!("call back {}", "回拨号码 {}", number.expose());
     }
     Ok(())
@@ -174,8 +193,11 @@ fn new_file(at: &Path) -> Result<File, Bilingual> {
 
 /// Writes a new file that only its owner may read.
 fn write_new(sound: &[u8], to: &Path) -> Result<(), Bilingual> {
-    let mut file = new_file(to)?;
-    file.write_all(sound).and_then(|()| file.sync_all()).map_err(|error| io_fault(to, &error))
+    fill(new_file(to)?, sound, to)
+}
+
+fn fill(mut file: File, sound: &[u8], at: &Path) -> Result<(), Bilingual> {
+    file.write_all(sound).and_then(|()| file.sync_all()).map_err(|error| io_fault(at, &error))
 }
 
 fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), Bilingual> {

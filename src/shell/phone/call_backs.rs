@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  booked ──► stored ──► the caller is told ...... a turn ──► stored ──► called ──► agrees, or not
-//!               └─ cannot be stored: the request is withdrawn, and the caller is told so
+//!               └─ cannot be stored: the request is withdrawn, and the caller hears so
 //! ```
 //!
 //! Stores wait for the journal's commit, the queues do not: what depends on a store is kept here until its word comes. The

@@ -179,7 +179,7 @@ fn unknown_documents(settings: &Settings, flow: &flow::model::Flow) -> Vec<Bilin
 
 /// The hours of call-backs are those of a calendar that there is: else no number is ever called.
 fn unknown_hours(settings: &Settings) -> Option<Bilingual> {
-    // An office that calls nobody back needs no calendar for it.
+    // Without call-backs the usual calendar need not exist.
     let is_used = |hours: &&String| settings.phone.call_back.is_some() || *hours != config::USUAL_HOURS;
     let hours = settings.phone.call_back_hours.as_ref().filter(is_used)?;
     let file = settings.hotline.calendar.display().to_string();

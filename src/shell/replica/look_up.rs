@@ -124,7 +124,7 @@ impl Replica {
         self.shared.unknown_word_at.store(clock::timestamp().as_second(), Ordering::Relaxed);
         self.shared.alarms.raise(
             UNKNOWN_WORD,
-            format!("{variable} of a case is {word}, which the live flow does not know: callers are not told of such cases, and screens show their state alone; correct the word upstream, or add it to the flow and publish"),
+            format!("{variable} of a case is {word}, which the live flow does not know: a call about such a case ends as unavailable, and screens show its state alone; correct the word upstream, or add it to the flow and publish"),
         );
     }
 

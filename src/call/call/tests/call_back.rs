@@ -1,4 +1,4 @@
-//! A call to a person who asked to be called back: how it begins, and what is told of each end.
+//! A call to a person who asked to be called back: how it begins, and what is reported of each end.
 
 use super::*;
 use base::Codecs;
