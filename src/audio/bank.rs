@@ -38,7 +38,10 @@ pub enum BankError {
     TooLong(u64),
 }
 
-/// Encodes a master, 16-bit mono samples at `rate`, in both laws at 8000 Hz.
+/// Encodes a master, 16-bit mono samples at `rate` Hz, in both laws at 8000 Hz.
+///
+/// # Errors
+/// It is empty, or `rate` is not supported.
 pub fn encode_master(samples: &[i16], rate: u32) -> Result<Encoded, MasterError> {
     if samples.is_empty() {
         return Err(MasterError::Empty);

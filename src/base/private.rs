@@ -23,7 +23,7 @@ pub fn tag(value: &str) -> String {
     let mut mac = keyed.clone();
     mac.update(value.as_bytes());
     let digest = mac.finalize().into_bytes();
-    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex(&digest[..6])
 }
 
 /// A phone number, receipt number or second factor: comparable, and printed only as a tag.

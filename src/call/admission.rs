@@ -9,7 +9,7 @@
 //! the caller hears the busy tone, and the trunk, which is well, neither counts a failure nor tries the next node with the
 //! same caller, as after a 503; a 603 would claim that no one at this number wants the call (RFC 3261 §21.6.2).
 //!
-//! An admitted call holds a [`Place`] until [`Admission::release`]. Callers who withhold their number cannot be told apart:
+//! An admitted call holds an [`AdmittedCall`] until [`Admission::release`]. Callers who withhold their number cannot be told apart:
 //! each counts as a caller of its own, and all of a trunk share a pool, so that withholding is no way round the limit.
 
 use std::collections::HashMap;
@@ -79,7 +79,7 @@ pub enum Purpose {
 
 /// What an admitted call takes of its trunk's and its caller's share.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct AdmittedCall {
     /// What the call is for.
     pub purpose: Purpose,
     /// The place of its trunk in [`AdmissionRules::trunks`].
@@ -219,7 +219,7 @@ impl Admission {
         call: NewCall<'_>,
         node: Availability,
         recording_calls: usize,
-    ) -> Result<Place, Rejection> {
+    ) -> Result<AdmittedCall, Rejection> {
         let (Some(rules), Some(calls)) = (self.rules.trunks.get(call.trunk), self.trunks.get_mut(call.trunk)) else {
             return Err(Rejection::NoSuchNumber);
         };
@@ -242,18 +242,18 @@ impl Admission {
         }
         calls.take(rules, call.caller)?;
         self.line_tests += usize::from(purpose == Purpose::LineTest);
-        Ok(Place { purpose, trunk: call.trunk, share: call.caller.map_or(Share::Withheld, Share::Caller) })
+        Ok(AdmittedCall { purpose, trunk: call.trunk, share: call.caller.map_or(Share::Withheld, Share::Caller) })
     }
 
     /// Takes a line of a trunk for a call that this node makes by it; none: every line of the trunk is in use.
-    pub fn take_outgoing(&mut self, trunk: usize) -> Option<Place> {
+    pub fn take_outgoing(&mut self, trunk: usize) -> Option<AdmittedCall> {
         let (rules, calls) = (self.rules.trunks.get(trunk)?, self.trunks.get_mut(trunk)?);
         if calls.calls >= rules.calls_max {
             return None;
         }
         calls.calls += 1;
         calls.outgoing += 1;
-        Some(Place { purpose: Purpose::Hotline, trunk, share: Share::Outgoing })
+        Some(AdmittedCall { purpose: Purpose::Hotline, trunk, share: Share::Outgoing })
     }
 
     /// Reserves lines of a trunk for outgoing calls, at most half of its lines, so that waiting callers cannot take all of them.
@@ -274,7 +274,7 @@ impl Admission {
         trunk: usize,
         number: u64,
         node: Availability,
-    ) -> Result<Place, Rejection> {
+    ) -> Result<AdmittedCall, Rejection> {
         let (Some(rules), Some(calls)) = (self.rules.trunks.get(trunk), self.trunks.get_mut(trunk)) else {
             return Err(Rejection::NoSuchNumber);
         };
@@ -287,11 +287,11 @@ impl Admission {
             return Err(Rejection::TooFast);
         }
         calls.take(rules, Some(number))?;
-        Ok(Place { purpose: Purpose::Hotline, trunk, share: Share::Caller(number) })
+        Ok(AdmittedCall { purpose: Purpose::Hotline, trunk, share: Share::Caller(number) })
     }
 
     /// A call has ended, and its place is free.
-    pub fn release(&mut self, place: Place) {
+    pub fn release(&mut self, place: AdmittedCall) {
         self.line_tests -= usize::from(place.purpose == Purpose::LineTest).min(self.line_tests);
         if let Some(calls) = self.trunks.get_mut(place.trunk) {
             calls.release(place.share);
@@ -418,7 +418,7 @@ mod tests {
         NewCall { trunk, user, caller: Some(1) }
     }
 
-    fn purpose(admitted: Result<Place, Rejection>) -> Result<Purpose, Rejection> {
+    fn purpose(admitted: Result<AdmittedCall, Rejection>) -> Result<Purpose, Rejection> {
         admitted.map(|place| place.purpose)
     }
 
@@ -495,7 +495,7 @@ mod tests {
             gate.admit(now, NewCall { trunk: CARRIER, user: "96110110", caller: Some(caller) }, Open, 0)
         };
         gate.reserve(CARRIER, 1);
-        let callers: Vec<Place> = (0..3).map(|caller| come(&mut gate, caller).expect("a line")).collect();
+        let callers: Vec<AdmittedCall> = (0..3).map(|caller| come(&mut gate, caller).expect("a line")).collect();
         assert_eq!(come(&mut gate, 3).unwrap_err(), Rejection::TrunkFull);
         let agent = gate.take_outgoing(CARRIER).expect("the reserved line");
         assert!(gate.take_outgoing(CARRIER).is_none());
@@ -525,7 +525,7 @@ mod tests {
         let rules = TrunkRules { calls_per_caller_max: NonZeroU32::new(1), calls_withheld_max: Some(3), ..rules() };
         let (mut gate, now) = (gate(vec![rules]), test_clock::start());
         let withheld = NewCall { caller: None, ..call(CARRIER, "9196") };
-        let mut places: Vec<Place> = (0..3).filter_map(|_| gate.admit(now, withheld, Open, 0).ok()).collect();
+        let mut places: Vec<AdmittedCall> = (0..3).filter_map(|_| gate.admit(now, withheld, Open, 0).ok()).collect();
         assert_eq!(places.len(), 3, "more than one number may have");
         assert_eq!(gate.admit(now, withheld, Open, 0), Err(Rejection::WithheldBusy));
         assert!(gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok(), "and numbers are not in their pool");
@@ -564,7 +564,7 @@ mod tests {
                 calls_withheld_max: Some(3), ..rules()
             };
             let (mut gate, now) = (gate(vec![rules.clone(), rules]), test_clock::start());
-            let mut places: Vec<Place> = Vec::new();
+            let mut places: Vec<AdmittedCall> = Vec::new();
             for (dials, caller, trunk) in acts {
                 if !dials {
                     if let Some(at) = places.iter().position(|place| place.trunk == trunk && place.share == share(caller)) {

@@ -20,7 +20,7 @@ mod recording;
 mod tests;
 mod transfer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,6 +120,8 @@ pub struct Call {
     inquiries: Inquiries,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
+    /// Inputs of the application that came of its own outputs; none while it is fed nothing.
+    fed: Option<VecDeque<flow::Input>>,
     cdr: CdrBuilder,
 }
 
@@ -192,6 +194,7 @@ impl Call {
             inquiries: Inquiries::default(),
             presses: Presses::default(),
             early_keys: Vec::new(),
+            fed: None,
             cdr: tally,
         };
         let mut out = Vec::new();
@@ -449,7 +452,22 @@ impl Call {
         self.feed_leg(now, LegInput::HangUp { reason: None }, out);
     }
 
+    /// Feeds the application. What comes of an output of the application itself, such as a transfer that fails at once, is fed after its
+    /// other outputs.
     fn feed_application(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
+        if let Some(waiting) = &mut self.fed {
+            return waiting.push_back(input);
+        }
+        self.fed = Some(VecDeque::new());
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.feed_one(now, input, out);
+            next = self.fed.as_mut().and_then(VecDeque::pop_front);
+        }
+        self.fed = None;
+    }
+
+    fn feed_one(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
         if self.state != State::Talking {
             return;
         }

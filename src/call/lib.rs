@@ -17,7 +17,7 @@ mod recording_session;
 mod test_clock;
 mod transfer_limit;
 
-pub use admission::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
+pub use admission::{Admission, AdmissionRules, AdmittedCall, NewCall, Purpose, Rejection, TrunkRules};
 pub use application::Application;
 pub use base::DtmfMode;
 pub use call::{

@@ -14,7 +14,6 @@
 //!
 //! While the session hears other ones, their sound takes the place of silence (`relay.rs`, `mixing.rs`).
 
-mod dice;
 mod frame;
 mod keys;
 mod liveness;
@@ -23,6 +22,7 @@ mod outbound;
 mod playlist;
 mod protection;
 mod quality;
+mod random;
 mod recording;
 mod relay;
 mod remote;
@@ -34,7 +34,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dice::Dice;
 pub use frame::MediaFrame;
 use keys::Keys;
 use liveness::{Liveness, is_comfort_noise};
@@ -45,6 +44,7 @@ use protection::Protection;
 pub use protection::SrtpDrop;
 use quality::PeerView;
 pub use quality::{MediaQuality, SrtpDrops};
+use random::Random;
 use recording::Recording;
 pub use relay::Relay;
 use remote::{Remote, Verdict};
@@ -103,8 +103,8 @@ impl MediaSession {
     /// A stream whose first packet is due at once. SSRC, first sequence number and timestamp follow from the seed
     /// (RFC 3550 §5.1 wants them unguessable).
     pub fn new(setup: MediaSetup, bank: Arc<Bank>, limits: MediaLimits, seed: u64, now: Instant) -> MediaSession {
-        let mut dice = Dice(seed);
-        let (ssrc, start) = (dice.roll() as u32, dice.roll());
+        let mut random = Random(seed);
+        let (ssrc, start) = (random.roll() as u32, random.roll());
         let mut stream = MediaSession {
             outbound: Outbound::new(start, setup.lead_in),
             setup: within_limits(setup),
@@ -122,7 +122,7 @@ impl MediaSession {
             keys: Keys::default(),
             liveness: Liveness::new(now),
             protection: None,
-            reports: Reports::new(ssrc, dice, now),
+            reports: Reports::new(ssrc, random, now),
             quality: MediaQuality::default(),
             peer_view: None,
             peer_reported: false,

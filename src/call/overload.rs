@@ -35,6 +35,8 @@ pub struct Overload {
     late_since: AtomicU64,
     /// Datagrams that were read since then.
     late: AtomicUsize,
+    /// When the last of them was read, in nanoseconds since `start`.
+    late_at: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +60,7 @@ impl Overload {
             interval: AtomicU64::new(INTERVAL_AT_FIRST),
             late_since: AtomicU64::new(0),
             late: AtomicUsize::new(0),
+            late_at: AtomicU64::new(0),
         }
     }
 
@@ -67,8 +70,14 @@ impl Overload {
             self.late_since.store(0, Ordering::Relaxed);
             self.late.store(0, Ordering::Relaxed);
         } else {
-            let _ = self.late_since.compare_exchange(0, self.at(now), Ordering::Relaxed, Ordering::Relaxed);
+            let at = self.at(now);
+            if at.saturating_sub(self.late_at.load(Ordering::Relaxed)) > LATE_VALID {
+                self.late_since.store(0, Ordering::Relaxed);
+                self.late.store(0, Ordering::Relaxed);
+            }
+            let _ = self.late_since.compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
             self.late.fetch_add(datagrams, Ordering::Relaxed);
+            self.late_at.store(at, Ordering::Relaxed);
         }
     }
 
@@ -98,8 +107,11 @@ impl Overload {
 
     fn reads_late(&self, now: Instant) -> bool {
         let late_since = self.late_since.load(Ordering::Relaxed);
-        let is_late = late_since != 0 && self.at(now).saturating_sub(late_since) > LATE_FOR;
-        is_late && self.late.load(Ordering::Relaxed) >= LATE_MIN
+        let since = |at: u64| self.at(now).saturating_sub(at);
+        let is_late = late_since != 0 && since(late_since) > LATE_FOR;
+        // Nothing says how late the sockets are read once nothing comes by them: calls come by streams, too.
+        let is_current = since(self.late_at.load(Ordering::Relaxed)) <= LATE_VALID;
+        is_late && is_current && self.late.load(Ordering::Relaxed) >= LATE_MIN
     }
 
     /// The delay of a call that begins now.
@@ -191,6 +203,8 @@ impl Overload {
 const DELAY_MAX: Duration = Duration::from_millis(50);
 /// Datagrams must be late for so long, in nanoseconds: one late batch is a stall, and no overload.
 const LATE_FOR: u64 = 30_000_000;
+/// How long the last late datagram says something, in nanoseconds.
+const LATE_VALID: u64 = 200_000_000;
 /// With fewer late datagrams nothing is turned away: a machine that others keep busy reads late, too, and answers a few calls
 /// all the same.
 const LATE_MIN: usize = 96;
@@ -355,6 +369,16 @@ mod tests {
         assert!(overload.sheds(start + Duration::from_millis(31), 0));
         overload.read(start + Duration::from_millis(40), Duration::from_millis(1), 1);
         assert!(!overload.sheds(start + Duration::from_millis(41), 0));
+    }
+
+    #[test]
+    fn lateness_ends_with_the_datagrams() {
+        let start = test_clock::start();
+        let overload = Overload::new(start, 1);
+        overload.read(start, Duration::from_secs(2), LATE_MIN);
+        let at = |ms| start + Duration::from_millis(ms);
+        assert!(overload.sheds(at(100), 0));
+        assert!(!overload.sheds(at(201), 0), "calls come by streams");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::overrides::{self, name_trunks, set_all};
 use super::places;
 use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
 use super::sound_key::SoundKey;
-use super::table_reader::{Diagnostic, Place, Reader};
+use super::table_reader::{Diagnostic, Reader, SettingPlace};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
 use super::values::{LOOPBACK, codecs, count, name_servers, networks, packet_time, reachable_address};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
@@ -36,14 +36,15 @@ pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec
     let mut reader = Reader::new(table);
     reader.diagnostics = diagnostics;
     old_keys(&mut reader);
+    let inquiry = inquiry(&mut reader);
     let settings = Settings {
         data: data(&mut reader, base),
         phone: phone(&mut reader, &trunks, base),
         web: web(&mut reader),
         hotline: hotline(&mut reader, base),
         studio: studio(&mut reader),
-        inquiry: inquiry(&mut reader),
-        replica: replica(&mut reader, base),
+        replica: replica(&mut reader, base, inquiry.formats.clone()),
+        inquiry,
         journal: journal(&mut reader),
         messages: super::messages::messages(&mut reader),
         sms: super::sms::sms(&mut reader, base),
@@ -63,8 +64,8 @@ pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec
     }
     // In the file's order first; the sort is stable.
     diagnostics.sort_by_key(|diagnostic| match diagnostic.place {
-        Place::Line(line) => line,
-        Place::CommandLine | Place::Unknown => u32::MAX,
+        SettingPlace::Line(line) => line,
+        SettingPlace::CommandLine | SettingPlace::Unknown => u32::MAX,
     });
     (settings, diagnostics)
 }
@@ -316,7 +317,8 @@ fn media_io(reader: &mut Reader) -> MediaIo {
     const KEY: &str = "phone.media_io";
     let name = reader.string(KEY, MediaIo::default().name());
     MediaIo::ALL.into_iter().find(|way| way.name() == name).unwrap_or_else(|| {
-        reader.report(KEY, format!("must be one of {}", MediaIo::ALL.map(MediaIo::name).join(", ")));
+        let known = MediaIo::ALL.map(MediaIo::name).join(", ");
+        reader.report(KEY, bilingual!("must be one of {known}", "应为 {known} 之一"));
         MediaIo::default()
     })
 }
@@ -461,7 +463,7 @@ fn scanner(reader: &mut Reader) -> Scanner {
     }
 }
 
-fn replica(reader: &mut Reader, base: &Path) -> Replica {
+fn replica(reader: &mut Reader, base: &Path, formats: Vec<inquiry::ReceiptFormat>) -> Replica {
     let source = match reader.string("replica.source", "spool").as_str() {
         "postgres" => Source::Postgres,
         "spool" => Source::Spool,
@@ -485,6 +487,7 @@ fn replica(reader: &mut Reader, base: &Path) -> Replica {
         spool_gap: reader.seconds("replica.spool_gap_s", 0..=86_400, 30),
         spool_keep: days(reader.number("replica.spool_keep_days", 1..=365, 7)),
         keys: keys(reader),
+        formats,
     }
 }
 

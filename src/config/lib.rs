@@ -46,7 +46,7 @@ pub use register::Register;
 pub use registrar::PhoneRegistrar;
 pub use settings::*;
 pub use sound_key::SoundKey;
-pub use table_reader::{Diagnostic, Place};
+pub use table_reader::{Diagnostic, SettingPlace};
 pub use tls::PhoneTls;
 pub use transfer::TransferLine;
 pub use trunk::Trunk;

@@ -4,7 +4,7 @@
 
 use toml::{Table, Value};
 
-use super::table_reader::{Diagnostic, Place};
+use super::table_reader::{Diagnostic, SettingPlace};
 use base::{Bilingual, bilingual};
 
 /// Applies `KEY=VALUE` texts in order.
@@ -27,7 +27,7 @@ pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut
                 known.join(", ")
             );
             let code = Some("trunk.unknown");
-            let place = Place::CommandLine;
+            let place = SettingPlace::CommandLine;
             diagnostics.push(Diagnostic { place, code, what, ..Diagnostic::of(&format!("{TRUNK}.{name}")) });
         }
         !is_slip
@@ -52,16 +52,16 @@ pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
             field_below(key, list).is_some_and(|field| [field, value.trim_matches('"')].contains(&quoted))
         }
     };
-    if diagnostic.place == Place::Unknown && pairs(overrides).any(sets) {
-        diagnostic.place = Place::CommandLine;
+    if diagnostic.place == SettingPlace::Unknown && pairs(overrides).any(sets) {
+        diagnostic.place = SettingPlace::CommandLine;
     }
 }
 
 /// The same for a table that the file lacks, above a key that `--set` names.
 pub(super) fn locate_above(diagnostic: &mut Diagnostic, overrides: &[String]) {
     let is_above = |(key, _): (&str, &str)| field_below(key, &diagnostic.key).is_some();
-    if diagnostic.place == Place::Unknown && pairs(overrides).any(is_above) {
-        diagnostic.place = Place::CommandLine;
+    if diagnostic.place == SettingPlace::Unknown && pairs(overrides).any(is_above) {
+        diagnostic.place = SettingPlace::CommandLine;
     }
 }
 
@@ -76,8 +76,11 @@ fn pairs(overrides: &[String]) -> impl Iterator<Item = (&str, &str)> {
 
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
 fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
-    let wrong =
-        |what: Bilingual| Diagnostic { place: Place::CommandLine, what, ..Diagnostic::of(&format!("--set {text}")) };
+    let wrong = |what: Bilingual| Diagnostic {
+        place: SettingPlace::CommandLine,
+        what,
+        ..Diagnostic::of(&format!("--set {text}"))
+    };
     let (key, value) = text.split_once('=').ok_or_else(|| {
         wrong(Bilingual::fixed("must be KEY=VALUE, as in phone.calls_max=500", "应为 键=值，如 phone.calls_max=500"))
     })?;

@@ -6,7 +6,7 @@ use base::bilingual;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 use toml::{Spanned, Table};
 
-use super::table_reader::{Diagnostic, Place};
+use super::table_reader::{Diagnostic, SettingPlace};
 
 /// The lines of a file's keys, by their names in diagnostics: `phone.listen`, `trunk.carrier.addresses`,
 /// `inquiry.receipt[0].length`.
@@ -31,7 +31,7 @@ fn syntax(lines: &LineStarts, error: &Error) -> Diagnostic {
     let line = error.span().map_or(1, |span| lines.line_of(span.start));
     Diagnostic {
         code: Some("toml"),
-        place: Place::Line(line),
+        place: SettingPlace::Line(line),
         what: {
             let error = error.message().trim().replace('\n', "; ");
             bilingual!("cannot be read: {error}", "无法读取：{error}")
@@ -43,7 +43,7 @@ fn syntax(lines: &LineStarts, error: &Error) -> Diagnostic {
 impl Places {
     /// Gives a diagnostic its place, unless it has one: the line of its key, or else of the table that lacks it.
     pub(super) fn locate(&self, diagnostic: &mut Diagnostic) {
-        if diagnostic.place != Place::Unknown {
+        if diagnostic.place != SettingPlace::Unknown {
             return;
         }
         // The error of a table names the field at fault in backticks.
@@ -57,7 +57,7 @@ impl Places {
             key = parent;
             line = self.0.get(key);
         }
-        diagnostic.place = line.map_or(Place::Unknown, |line| Place::Line(*line));
+        diagnostic.place = line.map_or(SettingPlace::Unknown, |line| SettingPlace::Line(*line));
     }
 
     fn add_table(&mut self, lines: &LineStarts, prefix: &str, table: &DeTable<'_>) {

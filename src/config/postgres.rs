@@ -34,7 +34,7 @@ pub struct Postgres {
     pub slot: String,
     /// Which table, and what its columns and codes mean.
     pub mapping: Mapping,
-    /// What the age of the copy is taken from.
+    /// What the age of the replica is taken from.
     pub heartbeat: Heartbeat,
     /// How often this node writes the heartbeat row; none if the upstream writes it.
     pub heartbeat_every: Option<Duration>,

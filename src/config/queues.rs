@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use base::bilingual;
+use base::{Bilingual, bilingual};
 use queue::{CallBackSettings, QueueSettings, Ring, Settings};
 
 use super::sip_address::in_a_trunk;
@@ -66,7 +66,10 @@ pub(super) fn queues(
     if pauses.is_empty() {
         reader.report(
             "phone.pause_reasons",
-            "must name at least one reason for a pause, as in [\"break\", \"training\"]",
+            Bilingual::fixed(
+                "must name at least one reason for a pause, as in [\"break\", \"training\"]",
+                "至少应写一种暂停原因，如 [\"break\", \"training\"]",
+            ),
         );
     }
     let records = |queue: &&Written| queue.record == Some(true);
@@ -78,7 +81,7 @@ pub(super) fn queues(
         call_backs,
     };
     for error in settings.errors() {
-        reader.report_as("queue", "queue", error.to_string());
+        reader.report_as("queue", "queue", error.text());
     }
     (settings, addresses, recorded)
 }

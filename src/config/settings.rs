@@ -312,7 +312,7 @@ pub struct Scanner {
 pub struct Replica {
     /// Where changes come from.
     pub source: Source,
-    /// Threads that read the copy from disk.
+    /// Threads that read the replica from disk.
     pub reader_threads: usize,
     /// Rows held in memory.
     pub cache_entries: usize,
@@ -336,6 +336,8 @@ pub struct Replica {
     pub spool_keep: Duration,
     /// The public keys that may sign feed files; none: files need no signature.
     pub keys: replica::gate::GateKeys,
+    /// The receipt formats of [`Inquiry`]: cases of no format are counted, since no caller can ask for them.
+    pub formats: Vec<inquiry::ReceiptFormat>,
 }
 
 /// Where the replica gets its changes.

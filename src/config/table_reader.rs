@@ -11,7 +11,7 @@ use base::{Bilingual, bilingual};
 
 /// Where a setting is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum SettingPlace {
     /// On a line of the file, counted from 1.
     Line(u32),
     /// On the command line: `--set KEY=VALUE`.
@@ -26,7 +26,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Where the key is written.
-    pub place: Place,
+    pub place: SettingPlace,
     /// A stable name of the error, for programs: `trunk.overlap`. None where the key says enough.
     pub code: Option<&'static str>,
     /// The key, `phone.calls_max`, or what stands in its place, `--set phone`; empty where a line is no TOML.
@@ -40,17 +40,23 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic of a key, still without a word.
     pub(super) fn of(key: &str) -> Diagnostic {
-        Diagnostic { place: Place::Unknown, code: None, key: key.to_owned(), value: None, what: Bilingual::default() }
+        Diagnostic {
+            place: SettingPlace::Unknown,
+            code: None,
+            key: key.to_owned(),
+            value: None,
+            what: Bilingual::default(),
+        }
     }
 
     /// The diagnostic as it is printed, behind the place in the file of this name: `config/jindu.toml:12: …`.
     pub fn in_file(&self, file: &str) -> Bilingual {
         let text = self.text();
         match self.place {
-            Place::Line(line) => bilingual!("{file}:{line}: {text}", "{file}:{line}: {text:#}"),
-            Place::CommandLine if self.key.starts_with("--set") => text,
-            Place::CommandLine => bilingual!("--set: {text}", "--set: {text:#}"),
-            Place::Unknown => bilingual!("{file}: {text}", "{file}: {text:#}"),
+            SettingPlace::Line(line) => bilingual!("{file}:{line}: {text}", "{file}:{line}: {text:#}"),
+            SettingPlace::CommandLine if self.key.starts_with("--set") => text,
+            SettingPlace::CommandLine => bilingual!("--set: {text}", "--set: {text:#}"),
+            SettingPlace::Unknown => bilingual!("{file}: {text}", "{file}: {text:#}"),
         }
     }
 
@@ -210,14 +216,22 @@ impl Reader {
         }
     }
 
-    fn table_of<T: serde::de::DeserializeOwned>(&mut self, key: &str, n: usize, value: Value) -> Option<T> {
-        match value.try_into() {
-            Ok(read) => Some(read),
-            Err(error) => {
-                let what = field_error(error.to_string().trim().replace('\n', "; "));
-                self.diagnostics.push(Diagnostic { what, ..Diagnostic::of(&format!("{key}[{n}]")) });
-                None
+    /// One table of a list. A field that cannot be read is taken out, so that those after it are read, too.
+    fn table_of<T: serde::de::DeserializeOwned>(&mut self, key: &str, n: usize, mut value: Value) -> Option<T> {
+        let mut taken_out = BTreeSet::new();
+        loop {
+            let error = match value.clone().try_into() {
+                Ok(read) => return Some(read).filter(|_| taken_out.is_empty()),
+                Err(error) => error.to_string().trim().replace('\n', "; "),
+            };
+            let field = field_of(&error).map(str::to_owned);
+            if field.as_ref().is_some_and(|field| taken_out.contains(field)) {
+                return None;
             }
+            self.diagnostics.push(Diagnostic { what: field_error(error), ..Diagnostic::of(&format!("{key}[{n}]")) });
+            let field =
+                field.filter(|field| value.as_table_mut().is_some_and(|table| table.remove(field).is_some()))?;
+            taken_out.insert(field);
         }
     }
 
@@ -237,6 +251,13 @@ impl Reader {
             self.diagnostics.push(Diagnostic { what, ..Diagnostic::of(&key) });
         }
     }
+}
+
+/// The field that an error of serde names: the one that cannot be read, is not known or is missing.
+fn field_of(error: &str) -> Option<&str> {
+    let named = error.split_once("; in `").map(|(_, rest)| rest);
+    let named = named.or_else(|| error.split_once("field `").map(|(_, rest)| rest));
+    named.and_then(|rest| rest.split('`').next())
 }
 
 /// An error of a table's field, as serde words it, in the words of the other settings.

@@ -91,11 +91,13 @@ fn a_value_of_another_kind_in_a_table_is_named_with_what_it_must_be() {
     told("queue=[{name=\"desk\", wrap_up_s=\"10s\"}]", &["`wrap_up_s`", "whole number", "\"10s\""]);
     told("queue=[{name=\"desk\", record=\"yes\"}]", &["`record`", "true or false"]);
     told("queue=[{name=\"desk\", wrapup=5}]", &["`wrapup`", "did you mean wrap_up_s?"]);
+    let all = errors(SHIPPED, &["queue=[{name=\"desk\", wrapup=5, ring_limit_s=\"9\", record=\"yes\"}]"]);
+    assert_eq!(all.len(), 3, "{all:?}");
     told("inquiry.limit=[{document=\"passport\", n=7, unit=\"workdays\"}]", &["`unit`", "working_days", "workdays"]);
 }
 
 /// The place and the key of every diagnostic.
-fn places(text: &str, overrides: &[&str]) -> Vec<(Place, String)> {
+fn places(text: &str, overrides: &[&str]) -> Vec<(SettingPlace, String)> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     let found = read(text, &overrides, Path::new("/srv")).expect_err("it is wrong");
     found.into_iter().map(|diagnostic| (diagnostic.place, diagnostic.key)).collect()
@@ -112,7 +114,7 @@ fn what_is_wrong_on_the_command_line_is_named_as_written_there_and_alone() {
         ("phone.calls_max=\"500\"", "phone.calls_max"),
         ("phone.media_ports=29999-20000", "phone.media_ports"),
     ] {
-        assert_eq!(places(SHIPPED, &[set]), [(Place::CommandLine, key.to_owned())], "{set}");
+        assert_eq!(places(SHIPPED, &[set]), [(SettingPlace::CommandLine, key.to_owned())], "{set}");
     }
 }
 
@@ -141,21 +143,21 @@ fn a_diagnostic_names_the_line_of_its_key_or_of_the_table_that_lacks_it() {
     );
     let found = places(&text, &["web.clear_warning_s=5", "phone"]);
     let line_of = |key: &str| found.iter().find(|(_, found)| found == key).map(|(place, _)| *place);
-    assert_eq!(line_of("phone.calls_max"), Some(Place::Line(7)));
-    assert_eq!(line_of("phone.lisen"), Some(Place::Line(8)));
-    assert_eq!(line_of("trunk.carrier.dtmf"), Some(Place::Line(13)));
-    assert_eq!(line_of("trunk.#2.name"), Some(Place::Line(15)));
-    assert_eq!(line_of("trunk.#2.register.realm"), Some(Place::Line(16)), "{found:?}");
-    assert_eq!(line_of("web.clear_warning_s"), Some(Place::CommandLine));
-    assert_eq!(line_of("--set phone"), Some(Place::CommandLine));
+    assert_eq!(line_of("phone.calls_max"), Some(SettingPlace::Line(7)));
+    assert_eq!(line_of("phone.lisen"), Some(SettingPlace::Line(8)));
+    assert_eq!(line_of("trunk.carrier.dtmf"), Some(SettingPlace::Line(13)));
+    assert_eq!(line_of("trunk.#2.name"), Some(SettingPlace::Line(15)));
+    assert_eq!(line_of("trunk.#2.register.realm"), Some(SettingPlace::Line(16)), "{found:?}");
+    assert_eq!(line_of("web.clear_warning_s"), Some(SettingPlace::CommandLine));
+    assert_eq!(line_of("--set phone"), Some(SettingPlace::CommandLine));
 }
 
 #[test]
 fn a_table_of_a_list_names_the_line_of_the_field_at_fault() {
     let text = RECEIPTS.replace("length", "lenght");
-    assert!(places(&text, &[]).contains(&(Place::Line(3), "inquiry.receipt[0]".to_owned())));
+    assert!(places(&text, &[]).contains(&(SettingPlace::Line(3), "inquiry.receipt[0]".to_owned())));
     let text = RECEIPTS.replace("length = 15\n", "");
-    assert!(places(&text, &[]).contains(&(Place::Line(1), "inquiry.receipt[0]".to_owned())));
+    assert!(places(&text, &[]).contains(&(SettingPlace::Line(1), "inquiry.receipt[0]".to_owned())));
 }
 
 #[test]
@@ -163,8 +165,10 @@ fn what_is_not_toml_is_reported_by_line_together_with_every_other_error() {
     let text = format!("{RECEIPTS}[phone]\ncalls_max = 0\nline_test = \n[web\nlisen = 1\n[log]\nlevel = \"loud\"\n");
     let found = places(&text, &[]);
     let syntax: Vec<_> = found.iter().filter(|(_, key)| key.is_empty()).map(|(place, _)| *place).collect();
-    assert_eq!(syntax, [Place::Line(8), Place::Line(9)], "{found:?}");
-    for other in [(Place::Line(7), "phone.calls_max".to_owned()), (Place::Line(12), "log.level".to_owned())] {
+    assert_eq!(syntax, [SettingPlace::Line(8), SettingPlace::Line(9)], "{found:?}");
+    for other in
+        [(SettingPlace::Line(7), "phone.calls_max".to_owned()), (SettingPlace::Line(12), "log.level".to_owned())]
+    {
         assert!(found.contains(&other), "{found:?}");
     }
 }
@@ -199,7 +203,7 @@ fn a_network_contains_its_addresses_and_no_others() {
 fn text_that_is_not_toml_is_one_error_beside_those_of_what_is_missing() {
     let found = places("phone = [", &[]);
     let syntax: Vec<_> = found.iter().filter(|(_, key)| key.is_empty()).collect();
-    assert_eq!(syntax, [&(Place::Line(1), String::new())], "{found:?}");
+    assert_eq!(syntax, [&(SettingPlace::Line(1), String::new())], "{found:?}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn a_key_of_any_named_table_is_set_by_its_name() {
     assert_eq!((wrap_up, settings.inquiry.formats[0].second_factor), (vec![10, 7], inquiry::SecondFactor::BirthDate));
     let error = |text: &str, set: &str| {
         let found = self::settings(text, &[set]).expect_err(set);
-        assert_eq!((found.len(), found[0].place), (1, Place::CommandLine), "{found:?}");
+        assert_eq!((found.len(), found[0].place), (1, SettingPlace::CommandLine), "{found:?}");
         found[0].to_string()
     };
     assert!(error(queues, "queue.vsia.wrap_up_s=7").contains("desk, visa"));

@@ -111,7 +111,7 @@ impl Calendar {
                 (name, _) => {
                     let what =
                         bilingual!("{name} = {} means nothing here", "{name} = {:#} 在此处无意义", field.item.kind());
-                    reader.complain(
+                    reader.report(
                         "E02",
                         field.line,
                         what,
@@ -234,7 +234,7 @@ fn number(day: Weekday) -> u8 {
 impl Reader {
     fn zone(&mut self, line: u32, zone: &str) -> Arc<str> {
         if jiff::tz::TimeZone::get(zone).is_err() {
-            self.complain(
+            self.report(
                 "E14",
                 line,
                 bilingual!("{zone:?} is no time zone", "{zone:?} 不是时区"),
@@ -282,7 +282,7 @@ impl Reader {
                 field.key,
                 other.item.kind()
             );
-            self.complain(
+            self.report(
                 "E14",
                 other.line,
                 what,
@@ -301,7 +301,7 @@ impl Reader {
             &*like.of,
             &*other.of
         );
-        self.complain(
+        self.report(
             "E46",
             like.line,
             what,
@@ -323,7 +323,7 @@ impl Reader {
                 like.desk,
                 &*like.of
             );
-            return self.complain("E46", like.line, what, remedy);
+            return self.report("E46", like.line, what, remedy);
         };
         if let Some(desk) = calendar.desks.get_mut(&like.desk) {
             desk.holiday.extend(holiday);
@@ -351,7 +351,7 @@ impl Reader {
                 "give the weekdays hours in `week`, or name these days in `closed`",
                 "请在 `week` 中写明工作日的时间，或把这些日期写入 `closed`",
             );
-            self.complain("E49", like.line, what, remedy);
+            self.report("E49", like.line, what, remedy);
         }
         let off: Vec<Date> = days().filter(|day| within(&desk.holiday, *day)).collect();
         if !off.is_empty() {
@@ -367,7 +367,7 @@ impl Reader {
                 "remove the days from `holiday`, or name them in `closed`",
                 "请从 `holiday` 中删去这些日期，或写入 `closed`",
             );
-            self.complain("E49", like.line, what, remedy);
+            self.report("E49", like.line, what, remedy);
         }
     }
 
@@ -380,7 +380,7 @@ impl Reader {
                     "{}：{from} 为调休上班日，但没有适用的工作时间",
                     field.key
                 );
-                self.complain(
+                self.report(
                     "E45",
                     line,
                     what,
@@ -393,7 +393,7 @@ impl Reader {
                     "{}：{from} 既是调休上班日，又写为不办公",
                     field.key
                 );
-                self.complain(
+                self.report(
                     "E45",
                     line,
                     what,
@@ -414,7 +414,7 @@ impl Reader {
                 || bilingual!("it may have {}", "可用的键：{}", known.join(", ")),
                 |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
             );
-            self.complain("E02", field.line, what, remedy);
+            self.report("E02", field.line, what, remedy);
         }
     }
 
@@ -436,7 +436,7 @@ impl Reader {
                 Some(range) => days.push(range),
                 None => {
                     let what = bilingual!("{}: {} is no day", "{}：{:#} 不是日期", field.key, written(item));
-                    self.complain(
+                    self.report(
                         "E14",
                         item.line,
                         what,
@@ -459,7 +459,7 @@ impl Reader {
                 (Some(from), Some(to)) if from <= to => days.extend(from..=to),
                 _ => {
                     let what = bilingual!("week: {part:?} are no days of the week", "week：{part:?} 不是星期");
-                    self.complain(
+                    self.report(
                         "E14",
                         field.line,
                         what,
@@ -473,7 +473,7 @@ impl Reader {
 
     fn hours(&mut self, field: &Field) -> Vec<(Time, Time)> {
         let Tree::Array(items) = &field.item.tree else {
-            self.complain(
+            self.report(
                 "E14",
                 field.line,
                 bilingual!("{}: hours must be a list", "{}：时间必须为列表", field.key),
@@ -487,7 +487,7 @@ impl Reader {
                 Some(range) => hours.push(range),
                 None => {
                     let what = bilingual!("{}: {} are no hours", "{}：{:#} 不是时间段", field.key, written(item));
-                    self.complain(
+                    self.report(
                         "E14",
                         item.line,
                         what,

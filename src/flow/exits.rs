@@ -130,6 +130,11 @@ impl Node {
         }
     }
 
+    /// Whether it is a question, to which `@back` leads.
+    pub(crate) fn is_question(&self) -> bool {
+        matches!(&self.kind, Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_))
+    }
+
     /// Whether the caller is asked something here, or waits for an agent.
     pub fn asks(&self) -> bool {
         match &self.kind {

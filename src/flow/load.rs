@@ -50,7 +50,7 @@ impl Reader {
                     "this line is a comment, though it looks like a key: {line}",
                     "此行看似按键，实为注释：{line}"
                 );
-                self.complain(
+                self.report(
                     "W05",
                     at as u32 + 1,
                     what,
@@ -64,7 +64,7 @@ impl Reader {
         let top = Table { at: "the flow", line: 1, item: root };
         self.tables(root);
         if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Integer(1))) {
-            self.complain(
+            self.report(
                 "E14",
                 root.field("schema").map_or(1, |f| f.line),
                 Bilingual::fixed("schema must be 1", "schema 必须为 1"),
@@ -117,7 +117,7 @@ impl Reader {
                 Some(near) if near != key => bilingual!("did you mean {near}?", "是否应为 {near}？"),
                 _ => bilingual!("kinds of node are {}", "节点种类：{}", KINDS.join(", ")),
             };
-            self.complain(
+            self.report(
                 "E02",
                 field.line,
                 bilingual!("[{key}] is no table of a flow", "[{key}] 不是流程文件中的表"),
@@ -132,13 +132,13 @@ impl Reader {
         for code in self.texts(top, "langs") {
             match Lang::from_code(&code) {
                 Some(lang) if !langs.contains(&lang) => langs.push(lang),
-                Some(_) => self.complain(
+                Some(_) => self.report(
                     "E14",
                     line,
                     bilingual!("langs names {code} twice", "langs 中 {code} 写了两次"),
                     Bilingual::fixed("name each language once", "每种语言只写一次"),
                 ),
-                None => self.complain(
+                None => self.report(
                     "E14",
                     line,
                     bilingual!("{code:?} is not a language of the hotline", "{code:?} 不是热线的语言"),
@@ -147,7 +147,7 @@ impl Reader {
             }
         }
         if langs.is_empty() {
-            self.complain(
+            self.report(
                 "E15",
                 line,
                 Bilingual::fixed("the flow names no language", "流程未写明语言"),
@@ -218,7 +218,7 @@ impl Reader {
                 items.iter().filter_map(|item| one(self, Table { at: name, line: item.line, item })).collect()
             }
             Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
-                self.complain(
+                self.report(
                     "E02",
                     field.line,
                     bilingual!("[{name}] must be a list", "[{name}] 必须为列表"),
@@ -232,7 +232,7 @@ impl Reader {
     fn entry(&mut self, table: Table<'_>) -> Option<Entry> {
         self.known(table, &["when", "go", "set"]);
         if table.item.field("when").is_none() {
-            self.complain(
+            self.report(
                 "E15",
                 table.line,
                 Bilingual::fixed("an entry rule has no condition", "进线规则没有条件"),
@@ -246,7 +246,7 @@ impl Reader {
                 set_last_lang = true;
             } else {
                 let what = bilingual!("an entry rule cannot set {}", "进线规则不能设置 {}", field.key);
-                self.complain(
+                self.report(
                     "E34",
                     field.line,
                     what,
@@ -264,7 +264,7 @@ impl Reader {
         self.known(table, &["before", "say", "when", "until", "must_hear"]);
         let before = self.texts(table, "before");
         if before.is_empty() {
-            self.complain(
+            self.report(
                 "E15",
                 table.line,
                 Bilingual::fixed("a notice has no before", "通知缺少 before"),
@@ -278,7 +278,7 @@ impl Reader {
             Some(text) => text.parse().map_or_else(
                 |_| {
                     let what = bilingual!("notice: until = {text:?} is no day", "通知：until = {text:?} 不是日期");
-                    self.complain(
+                    self.report(
                         "E14",
                         table.line,
                         what,
@@ -305,7 +305,7 @@ impl Reader {
             let twice: Vec<&Arc<str>> =
                 members.iter().enumerate().filter(|(at, m)| members[..*at].contains(m)).map(|(_, m)| m).collect();
             for member in twice {
-                self.complain(
+                self.report(
                     "E11",
                     field.line,
                     bilingual!("enum {} names {member} twice", "enum {} 中 {member} 写了两次", field.key),
@@ -351,7 +351,7 @@ impl Reader {
                 "类型有 date、time、digits、count、number、money 和 enum:…",
             ),
         };
-        self.complain(
+        self.report(
             "E35",
             field.line,
             bilingual!("{}: there is no type {written:?}", "{}：没有类型 {written:?}", field.key),
@@ -369,7 +369,7 @@ impl Reader {
                 other.kind_name(),
                 field.key
             );
-            self.complain(
+            self.report(
                 "E01",
                 field.line,
                 what,
@@ -380,7 +380,7 @@ impl Reader {
         let at = format!("{kind} {}", field.key);
         let table = Table { at: &at, line: field.line, item: &field.item };
         if !matches!(field.item.tree, Tree::Table(_)) {
-            self.complain(
+            self.report(
                 "E02",
                 field.line,
                 bilingual!("{kind}.{} is {}", "{kind}.{} 现为{:#}", field.key, field.item.kind()),
@@ -397,7 +397,7 @@ impl Reader {
         let choices = self.menu_choices(table);
         for choice in choices.iter().filter(|choice| choice.differs) {
             let key = choice.key.as_char();
-            self.complain(
+            self.report(
                 "W01",
                 choice.line,
                 bilingual!(
@@ -440,7 +440,7 @@ impl Reader {
                 table.at,
                 field.key
             );
-            self.complain(
+            self.report(
                 "E11",
                 always.line,
                 what,
@@ -466,7 +466,7 @@ impl Reader {
         for var in item.field("set").map_or(&[][..], |set| set.item.fields()) {
             match var.item.text() {
                 Some(value) => set.push((var.key.as_str().into(), value.into())),
-                None => self.complain(
+                None => self.report(
                     "E14",
                     var.line,
                     bilingual!("{at}: {} must be a text", "{at:#}：{} 必须为文字", var.key),

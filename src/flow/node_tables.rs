@@ -36,7 +36,7 @@ impl Reader {
         let [found, none, many, down] = self.on(table, ["found", "none", "many", "down"]);
         let by = self.texts(table, "by");
         if by.is_empty() {
-            self.complain(
+            self.report(
                 "E15",
                 table.line,
                 bilingual!("{} has nothing to look up by", "{} 未写明按什么查询", table.at),
@@ -83,7 +83,7 @@ impl Reader {
             refuse: field.item.field("refuse").map(|field| self.go(&at, &field.item)),
         };
         if stale.tell_after.is_some() != stale.say.is_some() {
-            self.complain(
+            self.report(
                 "E15",
                 field.line,
                 bilingual!("{at}: tell_after and say belong together", "{at}：tell_after 与 say 须同时书写"),
@@ -99,7 +99,7 @@ impl Reader {
         let own = Table { at: &at, line: field.line, item: &field.item };
         self.known(own, &["max", "then"]);
         if field.item.field("max").is_none() {
-            self.complain(
+            self.report(
                 "E15",
                 field.line,
                 bilingual!("{at} has no max", "{at} 缺少 max"),
@@ -214,7 +214,7 @@ impl Reader {
         let to = self.needed_text(table, "to", "\"caller\"");
         if &*to != CALLER && !to.is_empty() {
             let line = table.item.field("to").map_or(table.line, |field| field.line);
-            self.complain(
+            self.report(
                 "E14",
                 line,
                 bilingual!(

@@ -52,7 +52,7 @@ impl Reader {
                     "来电人习惯第 {} 行的作用；请删去，确需不同时在其 `go` 旁写 `differs = true`",
                     default.line
                 );
-                self.complain("W01", choice.line, what, remedy);
+                self.report("W01", choice.line, what, remedy);
             }
             if choice.differs && changed.is_none() {
                 let what = bilingual!(
@@ -60,7 +60,7 @@ impl Reader {
                     "{at}：按键 {} 写有 `differs`，但与别处的作用并无不同",
                     choice.key.as_char()
                 );
-                self.complain("W01", choice.line, what, REMOVE_DIFFERS);
+                self.report("W01", choice.line, what, REMOVE_DIFFERS);
             }
         }
         let missing: Vec<Choice> =
@@ -73,7 +73,7 @@ impl Reader {
         let give_up = self.give_up(table, defaults);
         let own = self.menu_choices(table);
         if own.is_empty() {
-            self.complain(
+            self.report(
                 "E15",
                 table.line,
                 bilingual!("{} has no key", "{} 没有按键", table.at),
@@ -85,7 +85,7 @@ impl Reader {
         }
         let native = self.text(table, "speak");
         if native.as_deref().is_some_and(|speak| speak != "native") {
-            self.complain(
+            self.report(
                 "E14",
                 table.line,
                 bilingual!("{}: speak may only be \"native\"", "{}：speak 只能写 \"native\"", table.at),
@@ -156,7 +156,7 @@ impl Reader {
                     "{}：按键 {name} 同时用作 {other} 和 {job}",
                     table.at
                 );
-                self.complain(
+                self.report(
                     "E13",
                     table.line,
                     what,
@@ -169,7 +169,7 @@ impl Reader {
                     "{}：按键 {name} 既是输入的数字，又用作 {job}",
                     table.at
                 );
-                self.complain("E13", table.line, what, Bilingual::fixed("use star or pound", "请用 star 或 pound"));
+                self.report("E13", table.line, what, Bilingual::fixed("use star or pound", "请用 star 或 pound"));
             }
         }
         for choice in keys.iter().filter(|choice| matches!(choice.key, Key::Digit(_))) {
@@ -179,7 +179,7 @@ impl Reader {
                 table.at,
                 choice.key.as_char()
             );
-            self.complain(
+            self.report(
                 "E13",
                 choice.line,
                 what,
@@ -195,7 +195,7 @@ impl Reader {
         let line = table.item.field("star_is")?.line;
         let text = self.text(table, "star_is")?;
         if &*text != "X" {
-            self.complain(
+            self.report(
                 "E14",
                 line,
                 bilingual!("{}: star can only stand for X", "{}：星号只能代表 X", table.at),
@@ -211,7 +211,7 @@ impl Reader {
             (None, Some(format)) if &*format == "receipt" => Length::Receipt,
             (None, Some(format)) => {
                 let what = bilingual!("{}: there is no format {format:?}", "{}：没有格式 {format:?}", table.at);
-                self.complain(
+                self.report(
                     "E14",
                     table.line,
                     what,
@@ -224,7 +224,7 @@ impl Reader {
             }
             (Some(_), Some(_)) => {
                 let what = bilingual!("{} has both digits and format", "{} 同时写了 digits 和 format", table.at);
-                self.complain("E14", table.line, what, Bilingual::fixed("keep one of the two", "只保留其中一个"));
+                self.report("E14", table.line, what, Bilingual::fixed("keep one of the two", "只保留其中一个"));
                 Length::Receipt
             }
             (Some(digits), None) => self.digits(table, &digits),
@@ -232,7 +232,7 @@ impl Reader {
                 if table.item.field("digits").is_none() {
                     let what =
                         bilingual!("{} does not say how many digits it takes", "{} 未写明输入几位数字", table.at);
-                    self.complain(
+                    self.report(
                         "E15",
                         table.line,
                         what,
@@ -252,7 +252,7 @@ impl Reader {
             Some((min, max)) => Length::Digits { min, max },
             None => {
                 let what = bilingual!("{}: digits = {text:?} is no length", "{}：digits = {text:?} 不是位数", table.at);
-                self.complain(
+                self.report(
                     "E14",
                     table.line,
                     what,
@@ -292,7 +292,7 @@ impl Reader {
         let text = self.needed_text(table, "scale", "\"1..5\"");
         range(&text).filter(|(best, worst)| best < worst && *worst <= 9).unwrap_or_else(|| {
             if !text.is_empty() {
-                self.complain(
+                self.report(
                     "E14",
                     table.line,
                     bilingual!("{}: scale = {text:?} is no scale", "{}：scale = {text:?} 不是评分范围", table.at),

@@ -24,7 +24,7 @@ pub(super) struct Table<'a> {
 }
 
 impl Reader {
-    pub(crate) fn complain(
+    pub(crate) fn report(
         &mut self,
         code: &'static str,
         line: u32,
@@ -43,7 +43,7 @@ impl Reader {
                 || bilingual!("it may have {}", "可用的键：{}", keys.join(", ")),
                 |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
             );
-            self.complain("E02", field.line, bilingual!("{} has no {:?}", "{} 没有 {:?}", table.at, field.key), remedy);
+            self.report("E02", field.line, bilingual!("{} has no {:?}", "{} 没有 {:?}", table.at, field.key), remedy);
         }
     }
 
@@ -55,7 +55,7 @@ impl Reader {
             field.key,
             field.item.kind()
         );
-        self.complain("E14", field.line, what, bilingual!("write {wanted}", "请写{wanted:#}"));
+        self.report("E14", field.line, what, bilingual!("write {wanted}", "请写{wanted:#}"));
     }
 
     pub(crate) fn text(&mut self, table: Table<'_>, key: &str) -> Option<Arc<str>> {
@@ -69,7 +69,7 @@ impl Reader {
 
     pub(crate) fn needed_text(&mut self, table: Table<'_>, key: &str, example: &str) -> Arc<str> {
         if table.item.field(key).is_none() {
-            self.complain(
+            self.report(
                 "E15",
                 table.line,
                 bilingual!("{} has no {key}", "{} 缺少 {key}", table.at),
@@ -141,7 +141,7 @@ impl Reader {
     pub(crate) fn say(&mut self, table: Table<'_>) -> Vec<Prompt> {
         let say = self.prompts(table, "say");
         if say.as_ref().is_none_or(Vec::is_empty) {
-            self.complain(
+            self.report(
                 "E15",
                 table.line,
                 bilingual!("{} says nothing", "{} 没有播放内容", table.at),
@@ -189,7 +189,7 @@ impl Reader {
                     },
                     |n| bilingual!("did you mean {n}?", "是否应为 {n}？"),
                 );
-                self.complain(
+                self.report(
                     "E03",
                     item.line,
                     bilingual!("{at} leads to {text}, which means nothing", "{at:#} 通向 {text}，没有这种去处"),
@@ -199,7 +199,7 @@ impl Reader {
             }
             Some(text) => Target::Node(text.into()),
             None => {
-                self.complain(
+                self.report(
                     "E14",
                     item.line,
                     bilingual!("{at} is {}, not a node's name", "{at:#} 应为节点名，现为{:#}", item.kind()),
@@ -217,7 +217,7 @@ impl Reader {
             Some(field) => self.go(&bilingual!("{}: {key}", "{}：{key}", table.at), &field.item),
             None => {
                 let what = bilingual!("{}: nothing says where {key} leads", "{}：未写明 {key} 通向何处", table.at);
-                self.complain(
+                self.report(
                     code,
                     table.line,
                     what,
@@ -238,7 +238,7 @@ impl Reader {
                     || bilingual!("outcomes are {}", "结果有：{}", outcomes.join(", ")),
                     |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
                 );
-                self.complain(
+                self.report(
                     "E05",
                     field.line,
                     bilingual!("{} has no outcome {:?}", "{} 没有结果 {:?}", table.at, field.key),
@@ -255,7 +255,7 @@ impl Reader {
                     "{}：未写明 {outcome} 时如何处理",
                     table.at
                 );
-                self.complain(
+                self.report(
                     "E06",
                     line,
                     what,
@@ -287,7 +287,7 @@ impl Reader {
                         Some(near) => bilingual!("did you mean {near}?", "是否应为 {near}？"),
                         None => bilingual!("conditions are {}", "条件有：{}", CONDITIONS.join(", ")),
                     };
-                    self.complain(
+                    self.report(
                         "E14",
                         field.line,
                         bilingual!("{}: {other:?} is no condition", "{}：{other:?} 不是条件", table.at),
@@ -312,7 +312,7 @@ impl Reader {
                     _ => Bilingual::fixed("keys are 0 to 9, star and pound", "按键为 0 至 9、star 和 pound"),
                 },
             };
-            self.complain(
+            self.report(
                 "E10",
                 line,
                 bilingual!("{at}: {name:?} is no key of a telephone", "{at:#}：{name:?} 不是电话按键"),

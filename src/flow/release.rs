@@ -245,7 +245,7 @@ fn name_of(sources: Sources<'_>) -> String {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! There is no single receipt format; an office lists its own. A set is sound when every number fits at most one
 //! format, so that a number alone says how it is grouped, checked and proven.
 
-use super::receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat};
+use super::receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 use base::{Bilingual, Private, bilingual};
 
 /// A sound set of receipt formats.
@@ -146,6 +146,18 @@ impl Formats {
         }
         let format = u8::try_from(place).expect("at most FORMATS_MAX formats");
         Ok(Receipt { number: Private::new(number), format })
+    }
+
+    /// Whether a caller could key in a case's number and prove the right to it. The factor is that which the case has; none
+    /// where only its hash is known.
+    pub fn can_ask_for(&self, number: &str, factor: Option<SecondFactor>) -> bool {
+        let of = |format: &ReceiptFormat| {
+            usize::from(format.length) == number.len()
+                && number.starts_with(&format.prefix)
+                && factor.is_none_or(|factor| factor == format.second_factor)
+                && adds_up(format.check, number)
+        };
+        number.bytes().all(|byte| byte.is_ascii_digit()) && self.0.iter().any(of)
     }
 
     fn nearest(&self, got: usize) -> u8 {

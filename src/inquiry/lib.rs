@@ -34,7 +34,7 @@ pub use limit::{
     PublicClient, PublicLimiter, PublicLimits, Rejected, ScanClient, ScanLimiter, ScanLimits, SharedCounts,
     SharedLimits,
 };
-pub use look_up::{LookUp, Outcome, Query, Reading};
+pub use look_up::{LookUp, Outcome, Query, ReplicaAnswer};
 pub use message_quota::{DAY as MESSAGE_DAY, MessageCaller, MessageDisk, MessageLimits, MessageQuota, MessageRefusal};
 pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};

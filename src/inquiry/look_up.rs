@@ -4,7 +4,7 @@
 //!  client, query
 //!      │ LookUp::begin ── over a limit ──► Err(Rejected)      result: HandedOver, nothing is read
 //!      ▼
-//!   LookUp ── query() ──► the shell reads the replica ──► Reading
+//!   LookUp ── query() ──► the shell reads the replica ──► ReplicaAnswer
 //!      │ LookUp::finish(reading, age limits)
 //!      │   judges the age: in a replica that is too old, a missing number may merely not have arrived
 //!      │   counts: NotFound is a failure, Found a success, Down is neither
@@ -37,7 +37,7 @@ pub struct Query {
 
 /// What the shell read from the replica.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct ReplicaAnswer {
     /// [`Answer::NotFound`] if there was no query to read by.
     pub answer: Answer,
     /// When the upstream last vouched for the replica; `None`: never.
@@ -98,7 +98,7 @@ impl<C> LookUp<C> {
         limiter: &mut L,
         shared: &mut SharedCounts,
         now: Instant,
-        reading: Reading,
+        reading: ReplicaAnswer,
         limits: AgeLimits,
     ) -> Outcome {
         let took = now.saturating_duration_since(self.began);
@@ -129,7 +129,7 @@ impl Outcome {
 }
 
 /// A found case is as old as its own reading, anything else as old as the replica.
-fn judge(reading: Reading, limits: AgeLimits) -> (Answer, Freshness) {
+fn judge(reading: ReplicaAnswer, limits: AgeLimits) -> (Answer, Freshness) {
     let as_of = match &reading.answer {
         Answer::Found { as_of, .. } => Some(*as_of),
         Answer::NotFound | Answer::Unavailable => reading.as_of,
@@ -172,7 +172,13 @@ mod tests {
             LookUp::begin(&mut self.0, &mut self.1, now, client, query)
         }
 
-        fn finish(&mut self, look_up: LookUp<L::Client>, now: Instant, reading: Reading, limits: AgeLimits) -> Outcome {
+        fn finish(
+            &mut self,
+            look_up: LookUp<L::Client>,
+            now: Instant,
+            reading: ReplicaAnswer,
+            limits: AgeLimits,
+        ) -> Outcome {
             look_up.finish(&mut self.0, &mut self.1, now, reading, limits)
         }
     }
@@ -217,11 +223,16 @@ mod tests {
     }
 
     /// A reading at second 0 of the upstream, of a replica that is so many seconds old.
-    fn reading(answer: Answer, age: i64) -> Reading {
-        Reading { answer, as_of: Some(at(-age)), now: at(0) }
+    fn reading(answer: Answer, age: i64) -> ReplicaAnswer {
+        ReplicaAnswer { answer, as_of: Some(at(-age)), now: at(0) }
     }
 
-    fn looked_up<L: Limiter>(door: &mut Door<L>, now: Instant, client: L::Client, reading: Reading) -> Option<Outcome> {
+    fn looked_up<L: Limiter>(
+        door: &mut Door<L>,
+        now: Instant,
+        client: L::Client,
+        reading: ReplicaAnswer,
+    ) -> Option<Outcome> {
         let look_up = door.begin(now, client, query()).ok()?;
         Some(door.finish(look_up, now + Duration::from_millis(5), reading, LIMITS))
     }
@@ -247,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_replica_of_unknown_age_answers_only_where_no_age_is_refused() {
-        let judged = |limits| judge(Reading { answer: Answer::NotFound, as_of: None, now: at(0) }, limits);
+        let judged = |limits| judge(ReplicaAnswer { answer: Answer::NotFound, as_of: None, now: at(0) }, limits);
         assert!(matches!(judged(LIMITS), (Answer::Unavailable, Freshness::TooOld)));
         assert!(matches!(judged(AgeLimits::default()), (Answer::NotFound, Freshness::Old)));
     }
@@ -315,7 +326,7 @@ mod tests {
             tell in proptest::option::of(0u64..100_000), refuse in proptest::option::of(0u64..100_000),
         ) {
             let answer = || match kind { 0 => case(-of_case), 1 => Answer::NotFound, _ => Answer::Unavailable };
-            let read = Reading { answer: answer(), as_of: known.then(|| at(-age)), now: at(0) };
+            let read = ReplicaAnswer { answer: answer(), as_of: known.then(|| at(-age)), now: at(0) };
             let limits = AgeLimits {
                 tell_after: tell.map(Duration::from_secs), refuse_after: refuse.map(Duration::from_secs),
             };

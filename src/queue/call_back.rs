@@ -13,7 +13,7 @@ use base::Private;
 
 use crate::agent::State;
 use crate::call_back_record::{CallBackOutcome, CallBackRecord, CallBackState};
-use crate::caller::{Entry, Line};
+use crate::caller::{CallerLine, Entry};
 use crate::io::{Action, CallBackError, CallBackId, CallBackResult, CallerId, NewCallBack};
 use crate::moment::{Moment, ms};
 use crate::offer::REPORT;
@@ -29,7 +29,7 @@ impl Queues {
         let queue = self.queue_at(&request.queue).ok_or(CallBackError::UnknownQueue)?;
         let number = self.rules.allowed(request.number.expose()).ok_or(CallBackError::NumberNotAllowed)?;
         self.within_limits(&number)?;
-        let skills = self.intern(&request.skills).ok_or(CallBackError::Full)?;
+        let skills = self.bits(&request.skills).ok_or(CallBackError::NoAgents)?;
         let arrived = request.place_of.and_then(|caller| self.take_place(caller)).filter(|entry| entry.queue == queue);
         let (arrived, order) = arrived.map_or((self.now, None), |entry| (entry.arrived, Some(entry.order)));
         let id = self.new_call_back();
@@ -107,6 +107,10 @@ impl Queues {
                 self.records.insert(id, record);
                 continue;
             }
+            // The clock may have been ahead when they were written.
+            record.requested_ms = record.requested_ms.min(self.now);
+            record.arrived_ms = record.arrived_ms.min(self.now);
+            record.not_before_ms = record.not_before_ms.min(self.now + ms(self.rules.retry_after));
             let place = self.queue_at(&record.queue).zip(self.intern(&record.skills));
             if record.state == CallBackState::Calling {
                 record.not_before_ms = self.now + ms(self.rules.retry_after);
@@ -165,7 +169,7 @@ impl Queues {
         if let Some((entry, _)) = self.left.remove(&caller) {
             return Some(entry);
         }
-        self.waiting.entry(caller).filter(|entry| matches!(entry.line, Line::Open(None)))?;
+        self.waiting.entry(caller).filter(|entry| matches!(entry.line, CallerLine::Open(None)))?;
         let entry = self.depart(caller)?;
         let queue = &mut self.queues[entry.queue];
         queue.counts.left_by_key += 1;
@@ -191,7 +195,7 @@ impl Queues {
             offers: Vec::new(),
             offer_from: self.now,
             without_agents: None,
-            line: Line::None { call_back: record.id, not_before: record.not_before_ms },
+            line: CallerLine::None { call_back: record.id, not_before: record.not_before_ms },
         });
     }
 
@@ -212,15 +216,15 @@ impl Queues {
         if !self.may_call {
             return 0;
         }
-        let dialling = self.waiting.iter().filter(|entry| matches!(entry.line, Line::Dialling { .. })).count();
+        let dialling = self.waiting.iter().filter(|entry| matches!(entry.line, CallerLine::Dialling { .. })).count();
         self.rules.at_once_max.saturating_sub(dialling)
     }
 
     pub(crate) fn dial(&mut self, caller: CallerId, agent: usize) {
         let Some(entry) = self.waiting.entry_mut(caller) else { return };
-        let Line::None { call_back, .. } = entry.line else { return };
+        let CallerLine::None { call_back, .. } = entry.line else { return };
         let until = self.now + ms(self.rules.ring_limit) + ms(self.rules.answer_limit) + REPORT;
-        entry.line = Line::Dialling { call_back, agent: Some(agent), until };
+        entry.line = CallerLine::Dialling { call_back, agent: Some(agent), until };
         let queue = self.queues[entry.queue].settings.name.clone();
         self.enter(agent, State::Reserved(caller));
         self.change(call_back, |record| {
@@ -244,15 +248,15 @@ impl Queues {
     /// The entry of a call-back that is being dialled, and its agent.
     fn dialling(&self, call_back: CallBackId) -> Option<(CallerId, Option<usize>)> {
         self.waiting.iter().find_map(|entry| match entry.line {
-            Line::Dialling { call_back: its, agent, .. } if its == call_back => Some((entry.id, agent)),
-            Line::Dialling { .. } | Line::Open(_) | Line::None { .. } => None,
+            CallerLine::Dialling { call_back: its, agent, .. } if its == call_back => Some((entry.id, agent)),
+            CallerLine::Dialling { .. } | CallerLine::Open(_) | CallerLine::None { .. } => None,
         })
     }
 
     fn agreed(&mut self, caller: CallerId, call_back: CallBackId, agent: Option<usize>) {
         let now = self.now;
         let Some(entry) = self.waiting.entry_mut(caller) else { return };
-        entry.line = Line::Open(Some(call_back));
+        entry.line = CallerLine::Open(Some(call_back));
         entry.entered = now;
         self.coverage_changed = true;
         if let Some(at) = agent.filter(|at| self.agents[*at].state == State::Reserved(caller)) {
@@ -268,7 +272,7 @@ impl Queues {
         }
         let not_before = self.now + ms(self.rules.retry_after);
         if let Some(entry) = self.waiting.entry_mut(caller) {
-            entry.line = Line::None { call_back, not_before };
+            entry.line = CallerLine::None { call_back, not_before };
         }
         self.change(call_back, |record| {
             record.state = CallBackState::Waiting;
@@ -280,7 +284,7 @@ impl Queues {
     fn rest_line(&mut self) {
         let until = self.now + LINE_REST;
         for entry in self.waiting.iter_mut() {
-            if let Line::None { not_before, .. } = &mut entry.line {
+            if let CallerLine::None { not_before, .. } = &mut entry.line {
                 *not_before = until.max(*not_before);
             }
         }
@@ -296,7 +300,7 @@ impl Queues {
 
     /// A reserved agent is gone; the person who is being called waits for another one.
     pub(crate) fn forget_reservation(&mut self, caller: CallerId) {
-        if let Some(Entry { line: Line::Dialling { agent, .. }, .. }) = self.waiting.entry_mut(caller) {
+        if let Some(Entry { line: CallerLine::Dialling { agent, .. }, .. }) = self.waiting.entry_mut(caller) {
             *agent = None;
         }
     }
@@ -332,7 +336,7 @@ impl Queues {
 
     /// Calls without a result, requests whose time is over, and records that do not count any more.
     pub(crate) fn expire_call_backs(&mut self) {
-        let silent = |entry: &Entry| matches!(entry.line, Line::Dialling { until, .. } if until <= self.now);
+        let silent = |entry: &Entry| matches!(entry.line, CallerLine::Dialling { until, .. } if until <= self.now);
         for caller in self.waiting.which(silent) {
             if let Some(call_back) = self.waiting.entry(caller).and_then(Entry::call_back) {
                 self.actions.push(Action::HangUpCallBack { call_back });
@@ -341,10 +345,10 @@ impl Queues {
         }
         let keep = ms(self.rules.keep);
         let old = |entry: &Entry| match entry.line {
-            Line::None { call_back, .. } => {
+            CallerLine::None { call_back, .. } => {
                 self.records.get(&call_back).is_none_or(|record| record.requested_ms + keep <= self.now)
             }
-            Line::Open(_) | Line::Dialling { .. } => false,
+            CallerLine::Open(_) | CallerLine::Dialling { .. } => false,
         };
         let old: Vec<CallBackId> =
             self.waiting.iter().filter(|entry| old(entry)).filter_map(Entry::call_back).collect();
@@ -368,9 +372,9 @@ impl Queues {
     pub(crate) fn next_call_back(&self) -> Option<Moment> {
         let keep = ms(self.rules.keep);
         let entries = self.waiting.iter().filter_map(|entry| match entry.line {
-            Line::Open(_) => None,
-            Line::Dialling { until, .. } => Some(until),
-            Line::None { call_back, not_before } => {
+            CallerLine::Open(_) => None,
+            CallerLine::Dialling { until, .. } => Some(until),
+            CallerLine::None { call_back, not_before } => {
                 let expires = self.records.get(&call_back).map_or(self.now, |record| record.requested_ms + keep);
                 Some(if not_before > self.now { not_before.min(expires) } else { expires })
             }

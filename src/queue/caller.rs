@@ -36,12 +36,12 @@ pub(crate) struct Entry {
     pub offer_from: Moment,
     /// Since when no agent is signed in who could serve.
     pub without_agents: Option<Moment>,
-    pub line: Line,
+    pub line: CallerLine,
 }
 
 /// Whether there is a line to the person.
 #[derive(Clone, Debug)]
-pub(crate) enum Line {
+pub(crate) enum CallerLine {
     /// The person is in a call; one who was called back, by this request.
     Open(Option<CallBackId>),
     /// A call-back that waits for its turn, not before this moment.
@@ -85,21 +85,21 @@ impl Entry {
     }
 
     pub(crate) fn has_line(&self) -> bool {
-        matches!(self.line, Line::Open(_))
+        matches!(self.line, CallerLine::Open(_))
     }
 
     pub(crate) fn call_back(&self) -> Option<CallBackId> {
         match self.line {
-            Line::Open(call_back) => call_back,
-            Line::None { call_back, .. } | Line::Dialling { call_back, .. } => Some(call_back),
+            CallerLine::Open(call_back) => call_back,
+            CallerLine::None { call_back, .. } | CallerLine::Dialling { call_back, .. } => Some(call_back),
         }
     }
 
     /// Whether the entry stands before others at a moment; a call-back that is tried again later does not.
     pub(crate) fn counts(&self, now: Moment) -> bool {
         match self.line {
-            Line::Open(_) | Line::Dialling { .. } => true,
-            Line::None { not_before, .. } => not_before <= now,
+            CallerLine::Open(_) | CallerLine::Dialling { .. } => true,
+            CallerLine::None { not_before, .. } => not_before <= now,
         }
     }
 }

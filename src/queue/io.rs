@@ -220,6 +220,9 @@ pub enum CallBackError {
     /// There are too many call-backs.
     #[error("there are too many call-backs")]
     Full,
+    /// No agent has one of the skills, signed in or not.
+    #[error("no agent has the skills")]
+    NoAgents,
 }
 
 /// How the call to a person who asked for it went.

@@ -135,8 +135,8 @@ impl Queues {
 impl Entry {
     fn is_under_way(&self) -> bool {
         match self.line {
-            crate::caller::Line::Open(_) | crate::caller::Line::Dialling { .. } => true,
-            crate::caller::Line::None { .. } => false,
+            crate::caller::CallerLine::Open(_) | crate::caller::CallerLine::Dialling { .. } => true,
+            crate::caller::CallerLine::None { .. } => false,
         }
     }
 }

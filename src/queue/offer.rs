@@ -1,7 +1,7 @@
 //! Who is offered to whom, and what becomes of an offer.
 
 use crate::agent::{State, Wanted};
-use crate::caller::{Entry, Line, Offer};
+use crate::caller::{CallerLine, Entry, Offer};
 use crate::io::{Action, CallerId, NotReadyReason, OfferId, OfferResult};
 use crate::moment::{Moment, between, ms};
 use crate::queues::{Connected, Queues};
@@ -35,11 +35,11 @@ impl Queues {
                 break;
             }
             let wants = match entry.line {
-                Line::Open(_) => entry.offers.is_empty() && entry.offer_from <= self.now,
-                Line::None { not_before, .. } => {
+                CallerLine::Open(_) => entry.offers.is_empty() && entry.offer_from <= self.now,
+                CallerLine::None { not_before, .. } => {
                     may_dial > 0 && not_before <= self.now && self.draining.is_none() && self.queues[entry.queue].open
                 }
-                Line::Dialling { .. } => false,
+                CallerLine::Dialling { .. } => false,
             };
             if !wants {
                 continue;

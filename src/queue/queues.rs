@@ -8,7 +8,7 @@ use base::{Deadline, earliest};
 
 use crate::agent::{Agent, State};
 use crate::call_back_record::CallBackRecord;
-use crate::caller::{Announcing, Consultation, Entry, FIRST, Line, Offer, Waiting};
+use crate::caller::{Announcing, CallerLine, Consultation, Entry, FIRST, Offer, Waiting};
 use crate::counts::Counts;
 use crate::estimate::Rates;
 use crate::io::{Action, AgentChange, AgentError, CallBackId, CallerId, Join, Left, OfferId, OfferResult, Refusal};
@@ -170,7 +170,7 @@ impl Queues {
             offers: Vec::new(),
             offer_from: self.now,
             without_agents: None,
-            line: Line::Open(None),
+            line: CallerLine::Open(None),
         });
         if queue != named {
             let queue = self.queues[queue].settings.name.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::NumberPattern;
+use base::{Bilingual, NumberPattern, bilingual};
 
 /// All queues of a node.
 #[derive(Clone, Debug)]
@@ -136,12 +136,11 @@ impl QueueSettings {
 
 /// What is wrong with settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum SettingsError {
     /// Two queues or two agents have one name.
-    #[error("{0} is named twice")]
     Twice(Arc<str>),
     /// A queue is named that does not exist.
-    #[error("{by} names the queue {queue}, which does not exist")]
     UnknownQueue {
         /// The agent or queue.
         by: Arc<str>,
@@ -149,7 +148,6 @@ pub enum SettingsError {
         queue: Arc<str>,
     },
     /// There are too many of something.
-    #[error("there are more than {max} {what}")]
     TooMany {
         /// `queues`, `agents`, `skills`.
         what: &'static str,
@@ -157,7 +155,6 @@ pub enum SettingsError {
         max: usize,
     },
     /// A value is out of its range.
-    #[error("{of}: {what} must be {range}")]
     OutOfRange {
         /// The queue, or `call-backs`.
         of: Arc<str>,
@@ -166,6 +163,30 @@ pub enum SettingsError {
         /// What is allowed.
         range: &'static str,
     },
+}
+
+impl SettingsError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Bilingual {
+        match self {
+            SettingsError::Twice(name) => bilingual!("{name} is named twice", "{name} 重名"),
+            SettingsError::UnknownQueue { by, queue } => {
+                bilingual!("{by} names the queue {queue}, which does not exist", "{by} 写了不存在的队列 {queue}")
+            }
+            SettingsError::TooMany { what, max } => {
+                let of = match *what {
+                    "queues" => "队列",
+                    "agents" => "坐席",
+                    _ => "技能",
+                };
+                bilingual!("there are more than {max} {what}", "{of}超过 {max} 个")
+            }
+            SettingsError::OutOfRange { of, what, range } => {
+                let zh = range.replace(" to ", " 至 ");
+                bilingual!("{of}: {what} must be {range}", "{of}：{what} 应为 {zh}")
+            }
+        }
+    }
 }
 
 impl Settings {

@@ -16,7 +16,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::{State, Wanted};
-use crate::caller::{Consultation, Entry, FIRST, Line, Only};
+use crate::caller::{CallerLine, Consultation, Entry, FIRST, Only};
 use crate::io::{Action, CallerId, NotReadyReason, OfferId, OfferResult};
 use crate::moment::{Moment, between, ms};
 use crate::offer::REPORT;
@@ -174,7 +174,7 @@ impl Queues {
             offer_from: now,
             without_agents: None,
             // A call-back request was fulfilled by the first conversation.
-            line: Line::Open(None),
+            line: CallerLine::Open(None),
             ..entry
         });
         self.queues[queue].counts.joined += 1;

@@ -1,4 +1,4 @@
-//! The age of the copy, by the upstream's clock.
+//! The age of the replica, by the upstream's clock.
 //!
 //! ```text
 //!  upstream's time = time since boot + offset          age = upstream's time − as of

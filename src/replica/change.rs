@@ -11,12 +11,12 @@ pub enum Change {
     Put(CaseRecord),
     /// A case as the upstream has it. Its version is ignored: the order of the changes decides.
     Replace(CaseRecord),
-    /// A case leaves the copy.
+    /// A case leaves the replica.
     Delete {
         /// The case's receipt number.
         receipt: Private<String>,
     },
-    /// All cases leave the copy. Always held for an operator.
+    /// All cases leave the replica. Always held for an operator.
     Truncate,
     /// A case that cannot be used.
     Bad(BadRow),

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use inquiry::{Case, Factor, Keys, Pause, SecondFactor, Stage, Verifier};
+use inquiry::{Case, Factor, Formats, Keys, Pause, SecondFactor, Stage, Verifier};
 
+use super::line_error::{LineError, check, json_error};
 use super::row::Row;
 
 /// One application, as an upstream sends it. `Debug` prints no value.
@@ -67,10 +68,10 @@ pub struct BatchHeader {
     /// The name of its source; absent: [`SPOOL`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Its place among the batches of its source. A lower one than the last does not make the copy older.
+    /// Its place among the batches of its source. A lower one than the last does not make the replica older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// The upstream's time, up to which the copy holds everything once this batch is applied.
+    /// The upstream's time, up to which the replica holds everything once this batch is applied.
     pub as_of: Timestamp,
     /// How many rows follow: fewer or more is a torn file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +80,7 @@ pub struct BatchHeader {
 
 /// A line of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum FeedLine {
     /// The batch's header.
     Header(BatchHeader),
     /// One case.
@@ -88,59 +89,29 @@ pub enum Line {
     Blank,
 }
 
-/// Why a line cannot be used. Its text names fields, never values.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
-    /// Longer than [`LINE_BYTES_MAX`].
-    #[error("longer than {LINE_BYTES_MAX} bytes: one case a line")]
-    TooLong,
-    /// Not UTF-8.
-    #[error("not UTF-8: write the file as UTF-8")]
-    Encoding,
-    /// Not an object of the format.
-    #[error("{what} (column {column}): write one JSON object a line, with the fields of the format")]
-    Json {
-        /// The parser's reason, without any value of the line.
-        what: String,
-        /// Where, from 1.
-        column: usize,
-    },
-    /// A header that is not on the first line.
-    #[error("a batch header after the first line: put it first, or start another file")]
-    LateHeader,
-    /// A field holds what it must not.
-    #[error("{field}: {wants}")]
-    Field {
-        /// The field's name, with dots inside a nested object.
-        field: &'static str,
-        /// What the field must hold.
-        wants: &'static str,
-    },
-}
-
-impl Line {
+impl FeedLine {
     /// Reads a line without its end. `number` counts from 1.
-    pub fn read(bytes: &[u8], number: u64) -> Result<Line, LineError> {
+    pub fn read(bytes: &[u8], number: u64) -> Result<FeedLine, LineError> {
         if bytes.len() > LINE_BYTES_MAX {
             return Err(LineError::TooLong);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| LineError::Encoding)?;
         let text = text.trim_start_matches('\u{FEFF}').trim();
         if text.is_empty() {
-            return Ok(Line::Blank);
+            return Ok(FeedLine::Blank);
         }
         if is_header(text) {
-            let HeaderLine { batch } = serde_json::from_str(text).map_err(json_error)?;
+            let HeaderLine { batch } = serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
             check(batch.source.as_deref().is_none_or(is_code), "batch.source", CODE)?;
-            return if number == 1 { Ok(Line::Header(batch)) } else { Err(LineError::LateHeader) };
+            return if number == 1 { Ok(FeedLine::Header(batch)) } else { Err(LineError::LateHeader) };
         }
-        let record: CaseRecord = serde_json::from_str(text).map_err(json_error)?;
+        let record: CaseRecord = serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
         record.check()?;
-        Ok(Line::Case(Box::new(record)))
+        Ok(FeedLine::Case(Box::new(record)))
     }
 }
 
-impl Line {
+impl FeedLine {
     /// Whether a line holds nothing but blanks.
     pub fn is_blank(bytes: &[u8]) -> bool {
         let text = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
@@ -185,6 +156,16 @@ impl CaseRecord {
             version: self.version,
         };
         Ok(Row { at, verifier: self.verifier(keys)?, case: Arc::new(case) })
+    }
+
+    /// Whether a caller of an installation with these receipt formats can ask for the case.
+    pub fn can_be_asked_for(&self, formats: &Formats) -> bool {
+        let factor = match (&self.id_tail, &self.birth_date) {
+            (Some(_), None) => Some(SecondFactor::IdTail),
+            (None, Some(_)) => Some(SecondFactor::BirthDate),
+            _ => None,
+        };
+        formats.can_ask_for(&self.receipt, factor)
     }
 
     fn verifier(&self, keys: &Keys) -> Result<Verifier, LineError> {
@@ -256,24 +237,6 @@ fn is_header(text: &str) -> bool {
     inside.is_some_and(|inside| inside.starts_with("\"batch\""))
 }
 
-/// The JSON parser's message without values of the line: those may identify a person.
-pub(super) fn json_error(error: serde_json::Error) -> LineError {
-    let text = error.to_string();
-    let named = ["missing field", "duplicate field"].iter().any(|start| text.starts_with(start));
-    let what = match text.split(" at line ").next() {
-        Some(what) if named => what.to_owned(),
-        Some(what) if what.starts_with("unknown field") => "a field that the format does not have".into(),
-        Some(what) if what.starts_with("unknown variant") => "a word that the format does not have".into(),
-        _ if error.is_syntax() || error.is_eof() => "not a JSON object".into(),
-        _ => "a value of the wrong type or form".into(),
-    };
-    LineError::Json { what, column: error.column() }
-}
-
-pub(super) fn check(holds: bool, field: &'static str, wants: &'static str) -> Result<(), LineError> {
-    if holds { Ok(()) } else { Err(LineError::Field { field, wants }) }
-}
-
 pub(super) fn is_receipt(text: &str) -> bool {
     (6..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -313,13 +276,13 @@ mod tests {
     const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport",
         "case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
 
-    fn read(text: &str) -> Result<Line, LineError> {
-        Line::read(text.as_bytes(), 1)
+    fn read(text: &str) -> Result<FeedLine, LineError> {
+        FeedLine::read(text.as_bytes(), 1)
     }
 
     #[test]
     fn a_broken_line_still_names_its_case_if_it_is_no_json_no_utf8_or_cut_off() {
-        let own = |line: &[u8]| Line::receipt_of(line);
+        let own = |line: &[u8]| FeedLine::receipt_of(line);
         for rest in [&b"}"[..], b",\"version\":1e400}", b",\"hall\":\"\xff\xfe", b"}\0", b",\"receipt\":null,"] {
             let quoted = [&b"\xef\xbb\xbf{\"receipt\" : \"440100000000123\""[..], rest].concat();
             assert_eq!(own(&quoted).as_deref(), Some("440100000000123"));
@@ -333,18 +296,18 @@ mod tests {
 
     #[test]
     fn a_case_line_is_read_and_printed_back() {
-        let Ok(Line::Case(case)) = read(CASE) else { panic!("{:?}", read(CASE)) };
+        let Ok(FeedLine::Case(case)) = read(CASE) else { panic!("{:?}", read(CASE)) };
         assert_eq!((case.stage, case.version, case.minor), (Stage::Review, 3, false));
-        assert_eq!(read(&case.to_line()), Ok(Line::Case(case)));
+        assert_eq!(read(&case.to_line()), Ok(FeedLine::Case(case)));
     }
 
     #[test]
     fn a_header_is_read_on_the_first_line_only() {
         let text = r#" { "batch":{"sequence":7,"as_of":"2026-11-23T09:00:00+08:00","cases":2}}"#;
-        let Ok(Line::Header(header)) = read(text) else { panic!("{:?}", read(text)) };
+        let Ok(FeedLine::Header(header)) = read(text) else { panic!("{:?}", read(text)) };
         assert_eq!((header.sequence, header.cases), (Some(7), Some(2)));
-        assert_eq!(Line::read(text.as_bytes(), 2), Err(LineError::LateHeader));
-        assert_eq!(read(&header.to_line()), Ok(Line::Header(header)));
+        assert_eq!(FeedLine::read(text.as_bytes(), 2), Err(LineError::LateHeader));
+        assert_eq!(read(&header.to_line()), Ok(FeedLine::Header(header)));
     }
 
     #[test]
@@ -375,15 +338,13 @@ mod tests {
             let error = read(&CASE.replace(from, to)).unwrap_err();
             assert!(matches!(error, LineError::Field { field: found, .. } if found == field), "{to}: {error}");
         }
-        let unknown = read(&CASE.replace("\"hall\"", "\"name\":\"x\",\"hall\"")).unwrap_err();
-        assert!(unknown.to_string().contains("a field that the format does not have"), "{unknown}");
     }
 
     #[test]
     fn exactly_one_second_factor_makes_a_row() {
         let keys = Keys::new(&[1; 32]);
         let row = |factor: &str| match read(&CASE.replace("\"id_tail\":\"123X\"", factor)) {
-            Ok(Line::Case(case)) => case.to_row(&keys).map(|row| row.verifier),
+            Ok(FeedLine::Case(case)) => case.to_row(&keys).map(|row| row.verifier),
             other => panic!("{other:?}"),
         };
         assert_eq!(row("\"id_tail\":\"123X\""), row("\"id_tail\":\"123*\""));
@@ -402,7 +363,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Line::read(&bytes, 1);
+            let _ = FeedLine::read(&bytes, 1);
         }
 
         #[test]
@@ -410,7 +371,7 @@ mod tests {
             let mut bytes = CASE.as_bytes().to_vec();
             let at = at % bytes.len();
             bytes[at] = byte;
-            if let Ok(Line::Case(case)) = Line::read(&bytes, 2) {
+            if let Ok(FeedLine::Case(case)) = FeedLine::read(&bytes, 2) {
                 let _ = case.to_row(&Keys::new(&[1; 32]));
             }
         }

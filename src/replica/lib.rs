@@ -5,6 +5,7 @@ mod change;
 mod feed;
 /// Feed files of a one-way gate: header, seal, keys, order.
 pub mod gate;
+mod line_error;
 mod mark;
 mod row;
 /// A made-up office, for trying out and for tests.
@@ -16,7 +17,8 @@ pub mod upstream;
 
 pub use age_clock::{AgeClock, ClockReading, StoredClock};
 pub use change::{BadRow, Change};
-pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
+pub use feed::{BatchHeader, CaseRecord, FeedLine, LINE_BYTES_MAX, SAMPLE, SPOOL};
+pub use line_error::LineError;
 pub use mark::Mark;
 pub use row::{Row, RowError};
 pub use simulated_office::{Event, SimulatedOffice};

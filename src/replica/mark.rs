@@ -1,4 +1,4 @@
-//! How far the copy has come, and which source it follows.
+//! How far the replica has come, and which source it follows.
 
 use jiff::Timestamp;
 
@@ -8,13 +8,13 @@ use super::row;
 /// Stored beside the rows and changed in one transaction with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The name of the source that the copy follows.
+    /// The name of the source that the replica follows.
     pub source: String,
     /// The last batch of that source, if it numbers them: a file's number, a position in a log.
     pub sequence: Option<u64>,
     /// The position from which that source continues, in its own format.
     pub position: Option<String>,
-    /// The upstream's time up to which the copy holds everything; never this node's clock.
+    /// The upstream's time up to which the replica holds everything; never this node's clock.
     pub as_of: Timestamp,
 }
 

@@ -295,7 +295,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::Line;
+    use crate::FeedLine;
     use inquiry::{Formats, Keys, Progress, Promise, TimeLimit, TimeLimits, Unit};
     use support::calendar::notices_of_2026;
 
@@ -325,11 +325,11 @@ mod tests {
     fn every_line_is_one_that_the_feed_takes() {
         let keys = Keys::new(&[1; 32]);
         let mut lines = lines(5_000, 1, TODAY, &notices_of_2026(), Timestamp::UNIX_EPOCH);
-        let header = lines.next().map(|line| Line::read(line.as_bytes(), 1));
-        assert!(matches!(header, Some(Ok(Line::Header(header))) if header.cases == Some(5_000)));
+        let header = lines.next().map(|line| FeedLine::read(line.as_bytes(), 1));
+        assert!(matches!(header, Some(Ok(FeedLine::Header(header))) if header.cases == Some(5_000)));
         for (case, line) in sample(5_000).into_iter().zip(lines) {
             assert!(case.to_row(&keys).is_ok());
-            assert_eq!(Line::read(line.as_bytes(), 2), Ok(Line::Case(Box::new(case))));
+            assert_eq!(FeedLine::read(line.as_bytes(), 2), Ok(FeedLine::Case(Box::new(case))));
         }
     }
 

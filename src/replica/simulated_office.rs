@@ -164,7 +164,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::Line;
+    use crate::FeedLine;
     use support::calendar::notices_of_2026;
 
     const TODAY: Date = date(2026, 11, 23);
@@ -191,7 +191,10 @@ mod tests {
         for n in 0..20_000 {
             match office.step(TODAY.saturating_add(Span::new().days(n / 1000))) {
                 Event::Put(case) => {
-                    assert_eq!(Line::read(case.to_line().as_bytes(), 2), Ok(Line::Case(Box::new(case.clone()))));
+                    assert_eq!(
+                        FeedLine::read(case.to_line().as_bytes(), 2),
+                        Ok(FeedLine::Case(Box::new(case.clone())))
+                    );
                     if let Some(before) = known.insert(case.receipt.clone(), case.clone()) {
                         assert!(case.version > before.version && case.stage_on >= before.stage_on);
                         assert_ne!(case.stage, before.stage);

@@ -62,7 +62,10 @@ impl Header {
 }
 
 impl Packet<'_> {
-    /// Reads a datagram.
+    /// Reads one RTP datagram (RFC 3550 §5.1).
+    ///
+    /// # Errors
+    /// It is shorter than its header says, of another version than 2, or RTCP.
     pub fn read(datagram: &[u8]) -> Result<Packet<'_>, PacketError> {
         let fixed: &[u8; HEADER_OCTETS] = datagram.first_chunk().ok_or(PacketError::Short)?;
         if fixed[0] >> 6 != 2 {

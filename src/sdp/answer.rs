@@ -15,6 +15,9 @@ use base::{Codec, Codecs};
 ///
 /// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec, the one of the offer that
 /// [`LocalMedia::codecs`] prefers, and the offer's payload type of telephone-event.
+///
+/// # Errors
+/// The offer cannot be read, or has no audio line that can be accepted.
 pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let offer = Description::parse(offer)?;
     let chosen = Choice::of(&offer, ours, SrtpPolicy::Off)?;
@@ -54,6 +57,9 @@ impl<'a> Choice<'a> {
 }
 
 /// Reads the answer to an offer that [`super::offer`] wrote.
+///
+/// # Errors
+/// The answer cannot be read, or accepts nothing that was offered.
 pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Rejection> {
     let offered = Description::parse(&super::offer(ours))?;
     accept_for(answer, ours, &offered, SrtpPolicy::Off).map(|(negotiated, _)| negotiated)

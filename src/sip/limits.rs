@@ -38,7 +38,7 @@ pub const TRYING_AFTER: Duration = Duration::from_millis(150);
 /// The largest Retry-After, in seconds, of a request that comes while another is pending (RFC 3261 §14.2: 0 to 10).
 pub const RETRY_AFTER_MAX_S: u64 = 10;
 /// Attempts at a session refresh before the session is left to expire.
-pub const REFRESH_TRIES: u8 = 4;
+pub const REFRESH_TRIES: u8 = 12;
 /// INVITEs of one outgoing call: the first, and those that answer a challenge of each of two proxies, a stale nonce, a larger
 /// Min-SE.
 pub const CALL_TRIES: u8 = 6;

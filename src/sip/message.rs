@@ -88,6 +88,9 @@ impl MalformedMessage {
 
 /// Reads a datagram. What follows the body that Content-Length names is ignored; without one the body is the rest
 /// (RFC 3261 §18.3).
+///
+/// # Errors
+/// It is no SIP message, or lacks what a response to it would need.
 pub fn parse_datagram(bytes: &[u8]) -> Result<Message, MalformedMessage> {
     let skip = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let bytes = &bytes[skip..];

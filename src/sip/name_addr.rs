@@ -27,6 +27,9 @@ impl<'a> NameAddr<'a> {
     /// Reads one value. A display name that should be quoted (`Zhang, San <sip:…>`) is read, unless it could be a URI
     /// with parameters. Without brackets everything from the first semicolon is a parameter of the header
     /// (RFC 3261 §20), and a comma or question mark is not allowed (§20.10).
+    ///
+    /// # Errors
+    /// It is no name-addr or addr-spec.
     pub fn read(text: &'a str) -> Result<NameAddr<'a>, GrammarError> {
         let text = text.trim();
         let found = match find_outside(text, |byte| byte == b'<')? {

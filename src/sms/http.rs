@@ -110,7 +110,10 @@ pub fn judge(success: &Success, answer: Answer<'_>) -> Outcome {
 
 /// A field of a JSON body as text.
 fn value_of(field: &str, body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    // Of another encoding, or with a mark of its order, it is JSON still; the field of a code is of ASCII.
+    // The second octet of a GBK character may be a backslash.
+    let text = String::from_utf8_lossy(body).replace("\u{fffd}\\", "\u{fffd}");
+    let body: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     let found = field.split('.').try_fold(&body, |value, name| match value {
         Value::Array(items) => items.get(name.parse::<usize>().ok()?),
         other => other.get(name),
@@ -182,6 +185,9 @@ mod tests {
         for body in ["", "<html>", "{\"result\":0}", "{}"] {
             assert!(matches!(judged(200, body), Outcome::Later(_)), "{body}");
         }
+        let gbk = [b"{\"result\":{\"code\":\"0\",\"msg\":\"".as_slice(), &[0xb3, 0xc9, 0xb9, 0xa6], b"\"}}"].concat();
+        assert_eq!(judge(&success(), Answer { status: 200, body: &gbk }), Outcome::Sent);
+        assert_eq!(judged(200, "\u{feff}{\"result\":{\"code\":0}}"), Outcome::Sent);
         assert_eq!(judged(429, ""), Outcome::Throttled);
         assert!(matches!(judged(500, ""), Outcome::Later(_)));
         assert!(matches!(judged(400, ""), Outcome::Rejected(_)));

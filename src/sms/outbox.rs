@@ -8,7 +8,7 @@
 //! | [`Outbox::tick`] | [`Outbox::deadline`] has come |
 //! | [`Outbox::poll`] | until it gives none, after each other method |
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use base::{Deadline, Private, earliest};
@@ -56,7 +56,8 @@ pub struct Outbox {
     order: VecDeque<SmsId>,
     /// Those that are stored and wait for their next attempt.
     due: BTreeSet<(Instant, SmsId)>,
-    sending: BTreeSet<SmsId>,
+    /// The attempts under way, and when they began.
+    sending: BTreeMap<SmsId, Instant>,
     per_number: HashMap<String, u32>,
     carrier: CarrierState,
     figures: SmsFigures,
@@ -76,6 +77,8 @@ struct CarrierState {
     connected: bool,
     /// Nothing is sent before this time.
     resume_at: Option<Instant>,
+    /// When it last asked for a pause, or could not be reached.
+    held_at: Option<Instant>,
     /// Failures of the carrier in a row.
     failures: u32,
     figures: CarrierFigures,
@@ -90,11 +93,12 @@ impl Outbox {
             messages: HashMap::new(),
             order: VecDeque::new(),
             due: BTreeSet::new(),
-            sending: BTreeSet::new(),
+            sending: BTreeMap::new(),
             per_number: HashMap::new(),
             carrier: CarrierState {
                 connected: !needs_connection,
                 resume_at: None,
+                held_at: None,
                 failures: 0,
                 figures: CarrierFigures::default(),
             },
@@ -182,7 +186,7 @@ impl Outbox {
         let Some(entry) = self.messages.get(&id) else { return };
         if stored {
             self.figures.accepted += 1;
-            if entry.record.state == SmsState::Waiting && entry.due.is_none() && !self.sending.contains(&id) {
+            if entry.record.state == SmsState::Waiting && entry.due.is_none() && !self.sending.contains_key(&id) {
                 self.wait_until(id, now.at);
             }
         } else {
@@ -203,26 +207,24 @@ impl Outbox {
         self.due.remove(&(at, id));
         let entry = self.messages.get_mut(&id)?;
         entry.due = None;
-        self.sending.insert(id);
+        self.sending.insert(id, now.at);
         Some(Attempt { id, number: entry.record.number.clone(), text: entry.record.text.clone() })
     }
 
     /// An attempt has ended.
     pub fn ended(&mut self, now: Moment, id: SmsId, outcome: Outcome) {
-        if !self.sending.remove(&id) {
-            return;
-        }
+        let Some(begun) = self.sending.remove(&id) else { return };
         match outcome {
             Outcome::Sent => {
-                self.answered(None);
+                self.answered(begun, None);
                 self.over(id, SmsEnd::Sent);
             }
             Outcome::Rejected(why) => {
-                self.answered(Some(why));
+                self.answered(begun, Some(why));
                 self.over(id, SmsEnd::Rejected);
             }
             Outcome::Later(why) => {
-                self.answered(Some(why));
+                self.answered(begun, Some(why));
                 self.again(now, id, true);
             }
             Outcome::Throttled => {
@@ -245,7 +247,8 @@ impl Outbox {
     pub fn report(&mut self, now: Moment, report: CarrierReport) {
         match report {
             CarrierReport::Up => {
-                self.answered(None);
+                self.carrier.held_at = None;
+                self.answered(now.at, None);
                 self.carrier.connected = true;
             }
             CarrierReport::Down(why) => {
@@ -432,10 +435,13 @@ impl Outbox {
         *count += 1;
     }
 
-    /// The carrier has answered.
-    fn answered(&mut self, why: Option<&'static str>) {
-        self.carrier.failures = 0;
-        self.carrier.resume_at = None;
+    /// The carrier has answered an attempt. One that was under way when the carrier asked for fewer lifts no pause.
+    fn answered(&mut self, begun: Instant, why: Option<&'static str>) {
+        if self.carrier.held_at.is_none_or(|held| begun > held) {
+            self.carrier.failures = 0;
+            self.carrier.resume_at = None;
+            self.carrier.held_at = None;
+        }
         self.carrier.figures = CarrierFigures { unreachable_since_ms: None, why, answered: true };
     }
 
@@ -451,6 +457,7 @@ impl Outbox {
             return;
         }
         self.carrier.failures += 1;
+        self.carrier.held_at = Some(now.at);
         let wait = self.settings.retry.wait(self.carrier.failures, now.wall_ms.cast_unsigned());
         self.carrier.resume_at = Some(now.at + wait);
     }

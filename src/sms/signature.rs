@@ -19,7 +19,7 @@ pub fn signature(secret: &[u8], text: &str, encoding: Encoding) -> String {
     mac.update(text.as_bytes());
     let octets = mac.finalize().into_bytes();
     match encoding {
-        Encoding::Hex => octets.iter().map(|octet| format!("{octet:02x}")).collect(),
+        Encoding::Hex => base::hex(&octets),
         Encoding::Base64 => Base64::encode_string(&octets),
     }
 }

@@ -198,6 +198,23 @@ fn a_throttling_carrier_pauses_the_others() {
 }
 
 #[test]
+fn a_success_of_an_attempt_that_was_under_way_lifts_no_pause() {
+    let mut office = Office::new(settings(|_| {}));
+    let mut of = |number: &str| office.asks(number).expect("accepted").id;
+    let (first, second, third) = (of(NUMBER), of("13800138001"), of("13800138002"));
+    assert_eq!((office.sends(), office.sends()), (Some(first), Some(second)));
+    office.passes(Duration::from_millis(100));
+    office.ends(first, Outcome::Throttled);
+    office.passes(Duration::from_millis(100));
+    office.ends(second, Outcome::Sent);
+    assert_eq!(office.sends(), None, "it asked for a pause");
+    office.passes(Duration::from_secs(7));
+    assert_eq!(office.sends(), Some(third));
+    office.ends(third, Outcome::Sent);
+    assert_eq!(office.outbox.figures().sent, 2);
+}
+
+#[test]
 fn what_waits_is_sent_after_a_restart_and_what_is_old_is_not() {
     let mut office = Office::new(settings(|_| {}));
     let record = office.asks(NUMBER).expect("accepted");

@@ -57,6 +57,8 @@ pub enum Unit {
     And,
     /// 点, 點.
     Hour,
+    /// 年 after the digits of a year; Chinese only.
+    Year,
     /// 分 of the clock.
     Minute,
     /// 凌晨; Chinese only.
@@ -85,8 +87,11 @@ pub enum Unit {
 
 /// The largest number that is spoken.
 pub const NUMBER_MAX: u32 = 99_999_999;
-/// The years that have a recording.
+/// The years that have a recording of their own. Others are put together.
 pub const YEARS: std::ops::RangeInclusive<i16> = 2024..=2035;
+
+/// The years that can be put together of other recordings: those that a case may have.
+pub const YEARS_PUT_TOGETHER: std::ops::RangeInclusive<i16> = 1980..=2200;
 
 /// A number; `counting` when a measure word follows. None above [`NUMBER_MAX`].
 pub fn number(lang: Lang, n: u32, counting: bool) -> Option<Vec<Spoken>> {
@@ -213,17 +218,40 @@ pub fn grouped(text: &str, groups: &[u8]) -> Vec<String> {
     out
 }
 
-/// A date; its year only where it is not this year's. None for a year without a recording.
+/// A date; its year only where it is not this year's. None for a year outside of [`YEARS_PUT_TOGETHER`].
 pub fn date(lang: Lang, date: Date, today: Date) -> Option<Vec<Spoken>> {
-    let (month, day) = (Spoken::Month(date.month()), Spoken::Day(date.day()));
+    let day = [Spoken::Month(date.month()), Spoken::Day(date.day())];
     if date.year() == today.year() {
-        return Some(vec![month, day]);
+        return Some(day.to_vec());
     }
-    let year = YEARS.contains(&date.year()).then_some(Spoken::Year(date.year()))?;
+    let year = year(lang, date.year())?;
     Some(match lang {
-        Lang::Zh | Lang::Yue => vec![year, month, day],
-        Lang::En => vec![month, day, year],
+        Lang::Zh | Lang::Yue => year.into_iter().chain(day).collect(),
+        Lang::En => day.into_iter().chain(year).collect(),
     })
+}
+
+/// 二零二三年, nineteen ninety-eight, two thousand and five.
+fn year(lang: Lang, year: i16) -> Option<Vec<Spoken>> {
+    if YEARS.contains(&year) {
+        return Some(vec![Spoken::Year(year)]);
+    }
+    let n = u32::from(year.unsigned_abs());
+    let (century, rest) = ((n / 100) as u8, (n % 100) as u8);
+    if !YEARS_PUT_TOGETHER.contains(&year) {
+        return None;
+    }
+    let mut out = Vec::new();
+    match lang {
+        // In numbers, not as in a receipt's digits: 一, not 幺.
+        Lang::Zh | Lang::Yue => {
+            out.extend([century / 10, century % 10, rest / 10, rest % 10].map(Spoken::Num));
+            out.push(Spoken::Unit(Unit::Year));
+        }
+        Lang::En if rest < 10 => english(n, &mut out),
+        Lang::En => out.extend([Spoken::Num(century), Spoken::Num(rest)]),
+    }
+    Some(out)
 }
 
 /// A time of day, after its date where that is not today.

@@ -4,6 +4,9 @@
 use super::*;
 use jiff::civil::date as day;
 
+use crate::SlotType;
+use crate::vocabulary::words_of;
+
 fn heard(lang: Lang, words: &[Spoken]) -> String {
     let parts: Vec<String> = words.iter().map(|w| w.text(lang)).filter(|t| !t.is_empty()).collect();
     parts.join(if lang == Lang::En { " " } else { "" })
@@ -193,7 +196,32 @@ fn every_date_of_two_years_is_spoken_and_the_year_only_when_it_differs() {
         heard(Lang::En, &date(Lang::En, day(2027, 1, 23), today).unwrap()),
         "January the twenty-third twenty twenty-seven"
     );
-    assert_eq!(date(Lang::En, day(2050, 1, 1), today), None);
+    assert_eq!(date(Lang::En, day(1979, 1, 1), today), None);
+}
+
+#[test]
+fn years_without_a_recording_of_their_own_are_put_together_of_words_that_a_date_needs() {
+    let today = day(2026, 11, 24);
+    for (year, zh, en) in [
+        (2023, "二零二三年", "twenty twenty-three"),
+        (2012, "二零一二年", "twenty twelve"),
+        (2005, "二零零五年", "two thousand and five"),
+        (2000, "二零零零年", "two thousand"),
+        (1998, "一九九八年", "nineteen ninety-eight"),
+        (2100, "二一零零年", "two thousand one hundred"),
+    ] {
+        let said = |lang| heard(lang, &date(lang, day(year, 6, 5), today).expect("a year of a case"));
+        assert_eq!(said(Lang::Zh), format!("{zh}六月五日"));
+        assert_eq!(said(Lang::Yue), format!("{zh}六月五號"));
+        assert_eq!(said(Lang::En), format!("June the fifth {en}"));
+    }
+    for lang in Lang::ALL {
+        let words = words_of(lang, SlotType::Date);
+        for year in YEARS_PUT_TOGETHER {
+            let said = date(lang, day(year, 6, 5), today).expect("a year of a case");
+            assert!(said.iter().all(|word| words.contains(word)), "{year} {said:?}");
+        }
+    }
 }
 
 #[test]

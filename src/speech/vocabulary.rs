@@ -72,6 +72,7 @@ impl Unit {
             Unit::Million => "unit.million",
             Unit::And => "unit.and",
             Unit::Hour => "unit.hour",
+            Unit::Year => "unit.year",
             Unit::Minute => "unit.minute",
             Unit::Dawn => "time.dawn",
             Unit::Am => "time.am",
@@ -94,6 +95,7 @@ impl Unit {
             Unit::Million => in_lang(lang, "", "", "million"),
             Unit::And => in_lang(lang, "", "", "and"),
             Unit::Hour => in_lang(lang, "点", "點", ""),
+            Unit::Year => in_lang(lang, "年", "年", ""),
             Unit::Minute => in_lang(lang, "分", "分", ""),
             Unit::Dawn => in_lang(lang, "凌晨", "凌晨", ""),
             Unit::Am => in_lang(lang, "上午", "上晝", "a.m."),
@@ -120,8 +122,8 @@ pub(super) fn words_of(lang: Lang, kind: SlotType) -> Vec<Spoken> {
         }
         SlotType::Key => (0..10).map(Key::Digit).chain([Key::Star, Key::Pound]).map(Spoken::Key).collect(),
         SlotType::Count | SlotType::Number => numbers(lang),
-        SlotType::Date => dates(),
-        SlotType::Time => dates().into_iter().chain(clock(lang)).collect(),
+        SlotType::Date => dates(lang),
+        SlotType::Time => dates(lang).into_iter().chain(clock(lang)).collect(),
         SlotType::Money => {
             let units = [Unit::Yuan, Unit::Jiao, Unit::Fen].map(Spoken::Unit);
             numbers(lang).into_iter().chain(units).collect()
@@ -155,9 +157,17 @@ fn numbers(lang: Lang) -> Vec<Spoken> {
     (0..100).map(Spoken::Num).chain(high).chain(own).collect()
 }
 
-fn dates() -> Vec<Spoken> {
+fn dates(lang: Lang) -> Vec<Spoken> {
     let months = (1..=12).map(Spoken::Month);
-    months.chain((1..=31).map(Spoken::Day)).chain(YEARS.map(Spoken::Year)).collect()
+    // Of years without a recording of their own.
+    let parts = match lang {
+        Lang::Zh | Lang::Yue => (0..10).map(Spoken::Num).chain([Spoken::Unit(Unit::Year)]).collect(),
+        Lang::En => {
+            let high = [Spoken::Thousands(2), Spoken::Hundreds(1), Spoken::Hundreds(2), Spoken::Unit(Unit::And)];
+            (0..100).map(Spoken::Num).chain(high).collect::<Vec<_>>()
+        }
+    };
+    months.chain((1..=31).map(Spoken::Day)).chain(YEARS.map(Spoken::Year)).chain(parts).collect()
 }
 
 fn clock(lang: Lang) -> Vec<Spoken> {

@@ -26,7 +26,11 @@ pub struct KeyLengthError {
 }
 
 impl MasterKey {
-    /// Takes the key with the salt behind it.
+    /// Takes the key with the salt behind it: 30 octets for AES-128 in counter mode, 28 and 44 for AES-128 and AES-256 in GCM
+    /// (RFC 4568 §6.2, RFC 7714 §14).
+    ///
+    /// # Errors
+    /// It has another length.
     pub fn new(suite: Suite, key_and_salt: &[u8]) -> Result<MasterKey, KeyLengthError> {
         let expected = suite.master_octets();
         if key_and_salt.len() != expected {

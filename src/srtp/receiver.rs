@@ -66,14 +66,20 @@ impl Receiver {
         self.earlier = Some(Earlier { context, until: now + EARLIER_KEY_TIME });
     }
 
-    /// Writes the plain RTP packet to `plain`, whose content means nothing after an error.
+    /// Writes the plain RTP packet to `plain`, whose content means nothing after an error (RFC 3711 §3.3).
+    ///
+    /// # Errors
+    /// It is forged, replayed, older than the window of 128 packets, not encrypted, or no packet.
     pub fn unprotect_rtp(&mut self, now: Instant, packet: &[u8], plain: &mut Vec<u8>) -> Result<(), PacketError> {
         let hint = self.earlier.as_ref().and_then(|earlier| earlier.context.newest(packet));
         let result = self.current.open_rtp(packet, hint, plain);
         self.or_earlier(now, result, |earlier| earlier.open_rtp(packet, None, plain))
     }
 
-    /// Writes the plain RTCP packet to `plain`, whose content means nothing after an error.
+    /// Writes the plain RTCP packet to `plain`, whose content means nothing after an error (RFC 3711 §3.4).
+    ///
+    /// # Errors
+    /// As [`Receiver::unprotect_rtp`].
     pub fn unprotect_rtcp(&mut self, now: Instant, packet: &[u8], plain: &mut Vec<u8>) -> Result<(), PacketError> {
         let result = self.current.open_rtcp(packet, plain);
         self.or_earlier(now, result, |earlier| earlier.open_rtcp(packet, plain))

@@ -50,7 +50,16 @@ impl Sender {
         &self.key
     }
 
-    /// Protects the RTP packet in the first `length` octets of a buffer; returns the length of the SRTP packet.
+    /// Whether its sequence numbers have begun again under this key: the rollover counter is above 0.
+    pub fn has_wrapped(&self) -> bool {
+        self.last.is_some_and(|index| index > u64::from(u16::MAX))
+    }
+
+    /// Protects the RTP packet in the first `length` octets of a buffer, which needs room for the trailer behind them; returns the length
+    /// of the SRTP packet in octets (RFC 3711 §3.3, RFC 7714).
+    ///
+    /// # Errors
+    /// It is no packet, there is no room, its sequence number was used, its SSRC is another one, or the key is used up.
     pub fn protect_rtp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, SendError> {
         let packet = buffer.get(..length).ok_or(SendError::Packet)?;
         let header = RtpHeader::read(packet)?;
@@ -71,7 +80,10 @@ impl Sender {
         Ok(sealed)
     }
 
-    /// Protects the RTCP packet in the first `length` octets of a buffer; returns the length of the SRTCP packet.
+    /// Protects the RTCP packet in the first `length` octets of a buffer; returns the length of the SRTCP packet in octets.
+    ///
+    /// # Errors
+    /// As [`Sender::protect_rtp`].
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, SendError> {
         let ssrc = rtcp_ssrc(buffer.get(..length).ok_or(SendError::Packet)?)?;
         let sealed = length + self.rtcp.rtcp_trailer();

@@ -99,7 +99,7 @@ impl Coverage {
 
 /// SHA-256 of a text in UTF-8, in hex, as the manifest stores it.
 pub fn text_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

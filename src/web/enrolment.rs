@@ -122,7 +122,7 @@ impl EnrolmentError {
 impl KioskRegister {
     /// An empty register; `key` is random.
     pub fn new(key: &[u8; 32]) -> KioskRegister {
-        let written = Written { format: FORMAT, key: hex(key), kiosks: Vec::new() };
+        let written = Written { format: FORMAT, key: base::hex(key), kiosks: Vec::new() };
         KioskRegister { keys: Keys::new(key), written }
     }
 
@@ -166,7 +166,7 @@ impl KioskRegister {
         }
         let valid_s = i64::try_from(new.valid.as_secs()).unwrap_or(i64::MAX);
         let expires_s = now.as_second().saturating_add(valid_s);
-        let code = Some(Code { hash: hex(&self.keys.token(CODE, &plain(code))), expires_s });
+        let code = Some(Code { hash: base::hex(&self.keys.token(CODE, &plain(code))), expires_s });
         let known = self.written.kiosks.iter().position(|kiosk| kiosk.name == new.name);
         let addresses: Vec<String> = new.addresses.iter().map(Network::to_string).collect();
         match (known, new.renew) {
@@ -200,7 +200,7 @@ impl KioskRegister {
     /// [`EnrolmentError::Code`].
     pub fn redeem(&mut self, code: &str, token: &str, from: IpAddr, now: Timestamp) -> Result<Kiosk, EnrolmentError> {
         let hash = self.keys.token(CODE, &plain(code));
-        let token = hex(&self.keys.token(TOKEN, token));
+        let token = base::hex(&self.keys.token(TOKEN, token));
         let is_open = |kiosk: &&mut EnrolledKiosk| {
             let open = kiosk.code.as_ref().filter(|code| code.expires_s > now.as_second());
             open.is_some_and(|code| same(&code.hash, &hash)) && kiosk.may_ask_from(from)
@@ -260,10 +260,6 @@ fn is_name(name: &str) -> bool {
 fn plain(code: &str) -> String {
     let kept = code.chars().filter(char::is_ascii_alphanumeric).take(CODE_CHARS_MAX);
     kept.map(|c| c.to_ascii_lowercase()).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -48,7 +48,7 @@ fn page_version() -> &'static str {
         {
             hash.update(asset(route).map_or(&[][..], |asset| asset.body));
         }
-        hash.finalize()[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+        base::hex(&hash.finalize()[..3])
     });
     &VERSION
 }
@@ -72,8 +72,7 @@ impl Asset {
 /// A strong entity tag of a body, with its quotes (RFC 9110 §8.8.3).
 pub fn entity_tag(body: &[u8]) -> String {
     let digest = Sha256::digest(body);
-    let digits = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("\"{digits}\"")
+    format!("\"{}\"", base::hex(&digest[..8]))
 }
 
 /// `GET /kiosk/config.json`, which the page reads at its start.

@@ -96,26 +96,26 @@ impl CodeKind {
         match self {
             CodeKind::Receipt => Wording::default(),
             CodeKind::Waybill => Wording::new(
-                "这是快递单号。请扫描受理回执上的条形码，或输入回执上的编号。",
-                "這是快遞單號。請掃描受理回執上的條形碼，或輸入回執上的編號。",
-                "This is a courier's waybill. Please scan the barcode on your receipt, or type the number on it.",
+                "这是快递单号。请使用受理回执上的条形码或编号。",
+                "這是快遞單號。請使用受理回執上的條形碼或編號。",
+                "This is a courier's waybill. Please use the barcode or the number on your receipt.",
             ),
             CodeKind::IdCard => Wording::new(
-                "这是证件号码。请扫描受理回执上的条形码，或输入回执上的编号。",
-                "這是證件號碼。請掃描受理回執上的條形碼，或輸入回執上的編號。",
-                "This is an identity document. Please scan the barcode on your receipt, or type the number on it.",
+                "这是证件号码。请使用受理回执上的条形码或编号。",
+                "這是證件號碼。請使用受理回執上的條形碼或編號。",
+                "This is an identity document. Please use the barcode or the number on your receipt.",
             ),
             CodeKind::WrongLength { expected } => Wording::new(
-                &format!("编号的位数不对，应该是{expected}位。请核对后重新扫描或输入。"),
-                &format!("編號的位數不對，應該是{expected}位。請核對後重新掃描或輸入。"),
+                &format!("编号的位数不对，应该是{expected}位。请核对后重试。"),
+                &format!("編號的位數不對，應該是{expected}位。請核對後重試。"),
                 &format!(
-                    "That number does not have the right length. It should have {expected} digits. Please check it and scan or type it again."
+                    "That number does not have the right length. It should have {expected} digits. Please check it and try again."
                 ),
             ),
             CodeKind::Unreadable => Wording::new(
-                "这不是受理回执编号。请核对后重新扫描或输入。",
-                "這不是受理回執編號。請核對後重新掃描或輸入。",
-                "This is not a receipt number. Please check it and scan or type it again.",
+                "这不是受理回执编号。请核对后重试。",
+                "這不是受理回執編號。請核對後重試。",
+                "This is not a receipt number. Please check it and try again.",
             ),
         }
     }

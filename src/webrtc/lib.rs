@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  browser ── ICE, DTLS, SRTP ──► Connection (str0m) ── RTP in the clear ──► media session of the agent's call
-//!  browser ── answer, decline ──► Line ── rings, answered, over ───────────► who called the agent
+//!  browser ── answer, decline ──► BrowserLine ── rings, answered, over ───────────► who called the agent
 //!                                  └─ incoming, connected, ended ──► EventLog ──► browser
 //! ```
 //!
@@ -21,7 +21,7 @@ mod phones;
 pub use connection::{LOST_AFTER, Secrets};
 pub use error::{OfferError, PhoneError};
 pub use event::{CallNumber, EventLog, PhoneEvent};
-pub use line::{Line, LineEnd, LineInput, LineOutput, LineReport, Ring};
+pub use line::{BrowserLine, LineEnd, LineInput, LineOutput, LineReport, Ring};
 pub use phones::{Accepted, BrowserPhones, Output, Press};
 
 #[cfg(test)]

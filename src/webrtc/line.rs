@@ -40,7 +40,7 @@ pub enum LineInput {
     Release(CallNumber),
     /// The browser is gone.
     Lost,
-    /// [`Line::deadline`] has come.
+    /// [`BrowserLine::deadline`] has come.
     Deadline,
 }
 
@@ -96,7 +96,7 @@ impl LineEnd {
 
 /// The line.
 #[derive(Debug, Default)]
-pub struct Line {
+pub struct BrowserLine {
     state: State,
 }
 
@@ -114,7 +114,7 @@ enum State {
     },
 }
 
-impl Line {
+impl BrowserLine {
     /// Feeds one input and returns everything it caused, in order.
     #[must_use]
     pub fn handle_input(&mut self, now: Instant, input: LineInput) -> Vec<LineOutput> {
@@ -241,7 +241,7 @@ mod tests {
             (LineInput::Release(FIRST), LineEnd::Ended),
             (LineInput::Lost, LineEnd::Lost),
         ] {
-            let (mut line, now) = (Line::default(), now());
+            let (mut line, now) = (BrowserLine::default(), now());
             assert_eq!(reports(line.handle_input(now, ring(FIRST))), [(FIRST, LineReport::Ringing)]);
             let answered = line.handle_input(now, LineInput::Answer(FIRST));
             assert_eq!(reports(answered), [(FIRST, LineReport::Answered)]);
@@ -261,7 +261,7 @@ mod tests {
             (now, LineInput::Lost, LineEnd::Lost),
             (later, LineInput::Deadline, LineEnd::NoAnswer),
         ] {
-            let mut line = Line::default();
+            let mut line = BrowserLine::default();
             let _ = line.handle_input(now, ring(FIRST));
             assert_eq!(line.deadline().map(|deadline| deadline.at), Some(later));
             assert!(line.handle_input(now, LineInput::Deadline).is_empty(), "not yet");
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_second_call_is_declined_and_a_late_key_press_does_not_reach_another_call() {
-        let (mut line, now) = (Line::default(), now());
+        let (mut line, now) = (BrowserLine::default(), now());
         let _ = line.handle_input(now, ring(FIRST));
         assert_eq!(reports(line.handle_input(now, ring(SECOND))), over(SECOND, LineEnd::Declined));
         for late in [

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, ConnectionOutput, RETURNS_WITHIN};
 use super::error::PhoneError;
 use super::event::{CallNumber, EventLog, PhoneEvent};
-use super::line::{Line, LineInput, LineOutput, LineReport, Ring};
+use super::line::{BrowserLine, LineInput, LineOutput, LineReport, Ring};
 use base::{Deadline, earliest};
 use rtp::Packet;
 
@@ -14,7 +14,7 @@ use rtp::Packet;
 pub(crate) struct Phone {
     id: String,
     connection: Connection,
-    line: Line,
+    line: BrowserLine,
     log: EventLog,
     /// Where the sound of the call in progress goes.
     media: Option<SocketAddr>,
@@ -44,7 +44,7 @@ impl Phone {
         Phone {
             id,
             connection,
-            line: Line::default(),
+            line: BrowserLine::default(),
             log: EventLog::default(),
             media: None,
             asked_until: now + ASKS_WITHIN,

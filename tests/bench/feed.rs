@@ -68,6 +68,7 @@ fn take(folder: &Path, known: &GateKeys, rows: u64) {
         spool_gap: Duration::from_secs(30),
         spool_keep: Duration::from_secs(3600),
         keys: known.clone(),
+        formats: vec![replica::sample::format()],
         postgres: config::Postgres::default(),
     };
     let keys = Keys::new(&secret(folder).expect("a secret"));

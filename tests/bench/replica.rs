@@ -77,6 +77,7 @@ fn opened(folder: &Path, keys: &Keys, cache_entries: usize) -> Arc<Replica> {
         spool_gap: Duration::from_secs(30),
         spool_keep: Duration::from_secs(3600),
         keys: GateKeys::default(),
+        formats: vec![sample::format()],
     };
     Replica::open(folder, &settings, keys.clone(), Role::Serve { sample_heartbeat: true }).expect("a data folder")
 }

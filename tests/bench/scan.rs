@@ -21,8 +21,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use inquiry::{
-    AgeLimits, Answer, Case, InquiryLimiter, InquiryLimits, Outcome, PhoneLimits, PublicLimits, Query, Reading,
-    Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score, SharedLimits, Stage,
+    AgeLimits, Answer, Case, InquiryLimiter, InquiryLimits, Outcome, PhoneLimits, PublicLimits, Query, Receipt,
+    ReplicaAnswer, ScanFault, ScanLimits, ScanRecord, Scanned, Score, SharedLimits, Stage,
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use metrics::Registry;
@@ -206,8 +206,8 @@ impl Backend for Office {
         Box::pin(async { Answer::Unavailable })
     }
 
-    fn reading(&self, answer: Answer) -> Reading {
-        Reading { answer, as_of: Some(self.as_of), now: Timestamp::now() }
+    fn reading(&self, answer: Answer) -> ReplicaAnswer {
+        ReplicaAnswer { answer, as_of: Some(self.as_of), now: Timestamp::now() }
     }
 
     fn age_limits(&self) -> AgeLimits {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use inquiry::{Keys, Stage};
 use jiff::{SignedDuration, Timestamp};
-use replica::{BatchHeader, CaseRecord, Line, Row};
+use replica::{BatchHeader, CaseRecord, FeedLine, Row};
 
 use super::gate::Gate;
 use support::gateway::{jindu, temporary_folder};
@@ -181,7 +181,7 @@ impl Truth {
         let _ = fs::remove_dir_all(&scratch);
         let mut records = Vec::new();
         for (n, line) in made.stdout.split(|byte| *byte == b'\n').enumerate() {
-            if let Ok(Line::Case(case)) = Line::read(line, n as u64 + 1) {
+            if let Ok(FeedLine::Case(case)) = FeedLine::read(line, n as u64 + 1) {
                 records.push(*case);
             }
         }

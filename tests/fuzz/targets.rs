@@ -8,7 +8,7 @@ use audio::decode::decode;
 use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
-use replica::gate::{FileReader, GateKeys, Reading, read_public};
+use replica::gate::{FileReader, GateKeys, ReadDepth, read_public};
 use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
 use sdp::{self, LocalMedia, LocalSession, SrtpPolicy};
 use sip::capture::{Mask, Masked, call_id};
@@ -201,7 +201,7 @@ pub(crate) fn scan(bytes: &[u8]) {
 pub(crate) fn feed(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let read = |size: usize| {
-        let (mut intake, mut rows) = (FileReader::new(Reading::Rows), 0u64);
+        let (mut intake, mut rows) = (FileReader::new(ReadDepth::Rows), 0u64);
         let mut take = |change: Change| {
             rows += 1;
             if let Change::Put(case) = change {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::gateway::{Gateway, home, jindu, temporary_folder};
 
-use replica::Line;
-use replica::gate::{FileReader, Reading, change};
+use replica::FeedLine;
+use replica::gate::{FileReader, ReadDepth, change};
 use web::{InquiryRequest, RateRequest, RequestError, Route, ScanRequest, SpeechRequest};
 
 mod schema;
@@ -272,7 +272,7 @@ fn replies_of_a_node_are_as_they_are_described() {
 /// What the program makes of a line of a feed file: a header and a seal are read in a file, the others by themselves.
 fn feed_takes(line: &str) -> bool {
     let whole = |lines: &[&str]| {
-        let mut intake = FileReader::new(Reading::Rows);
+        let mut intake = FileReader::new(ReadDepth::Rows);
         lines.iter().try_for_each(|line| intake.push(format!("{line}\n").as_bytes(), &mut |_| {}))
     };
     if line.contains("\"feed\"") {
@@ -354,7 +354,7 @@ fn what_the_program_writes_fits_the_schemas() {
             let faults = schemas.faults(schema, &serde_json::from_str(line).expect("JSON"), Others::Allowed);
             assert!(faults.is_empty(), "{file}:{}: {faults:?} in {line}", n + 1);
             if schema == "batch.schema.json" {
-                assert!(Line::read(line.as_bytes(), n as u64 + 1).is_ok(), "{line}");
+                assert!(FeedLine::read(line.as_bytes(), n as u64 + 1).is_ok(), "{line}");
             }
         }
         text.lines().count()

@@ -110,6 +110,7 @@ breaks! {
     a_proof_that_is_not_secret: FLOW, "secret      = true          # never logged, recorded or spoken\n" => "", "E42", ["id_tail", "secret = true"];
     a_season_without_days: CALENDAR, "days = [\"2026-07-01..2026-08-31\", \"2026-09-21..2026-09-30\"]\n" => "", "W09", ["calendar.peak"];
     a_holiday_that_counts_as_a_working_day: CALENDAR, "\"2026-09-25..2026-09-27\", \"2026-10-01..2026-10-07\",\n" => "\"2026-09-25..2026-09-27\",\n", "W09", ["desk", "2026-10-01"];
+    a_holiday_of_the_next_year_that_the_desk_does_not_know: CALENDAR, "\"2026-09-25..2026-09-27\", \"2026-10-01..2026-10-07\",\n" => "\"2026-09-25..2026-09-27\", \"2026-10-01..2026-10-07\", \"2027-10-04\",\n", "W09", ["desk", "2027-10-04"];
     a_make_up_day_that_the_desk_sleeps_through: CALENDAR, "make_up = [\"2026-01-04\", " => "make_up = [", "W09", ["2026-01-04"];
     a_day_named_twice: CALENDAR, "\"2026-01-01..2026-01-03\", \"2026-02-15" => "\"2026-01-01..2026-01-03\", \"2026-01-03\", \"2026-02-15", "W09", ["2026-01-03"];
     notices_without_an_end: CALENDAR, "published_to = \"2026-12-31\"\n" => "", "W09", ["published_to"];
@@ -130,6 +131,9 @@ breaks! {
     the_days_of_no_calendar: CALENDAR, "same_days_as = \"desk\"" => "same_days_as = \"dask\"", "E46", ["dask", "desk"];
     a_calendar_of_no_set: FLOW, "calendar = \"hall_{hall}\"" => "calendar = \"hall_{hill}\"", "E34", ["hill"];
     hours_that_nobody_asked_for: FLOW, "say  = \"bye\"\nnext" => "say  = \"hall_now.{hours.now}\"\nnext", "E41", ["hours.now"];
+    a_notice_of_hours_that_are_not_known_there: FLOW, "say    = \"peak_notice\"" => "say    = \"hall_now.{hours.now}\"", "E41", ["hours.now", "main"];
+    a_position_before_the_wait: FLOW, "queue    = \"desk\"\nmusic" => "queue    = \"desk\"\nsay      = \"queue_place.{queue.standing}\"\nmusic", "E41", ["queue.standing"];
+    a_closing_time_while_closed: SCRIPT, "unsaid = { zh = \"人工咨询电话：{desk.number:digits}。\", yue = \"人工諮詢電話：{desk.number:digits}。\", en = \"The desk's number is {desk.number:digits}.\" }" => "unsaid = { zh = \"{hours.until:time}{desk.number:digits}。\", yue = \"{hours.until:time}{desk.number:digits}。\", en = \"{hours.until:time} {desk.number:digits}.\" }", "E41", ["hours.until"];
     no_limit_of_the_wait: FLOW, "answer_seconds = 35 " => "# answer_seconds = 35 ", "W10", ["answer_seconds"];
     a_state_that_cases_have_and_the_flow_has_not: FLOW, "\"ready\", \"posted\", \"collected\", \"contact\"]" => "\"ready\", \"collected\", \"contact\"]", "W06", ["posted"];
 }

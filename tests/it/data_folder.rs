@@ -71,11 +71,11 @@ fn an_approver_signs_what_callers_hear() {
     let file = add_approver(data.path(), "wang").display().to_string();
     let wrong = data.file("wrong", "another password\n");
     let refused = run(data.path(), &["prompts", "publish", "--who", "wang", "--password-file", &wrong]);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(64));
     let without = run(data.path(), &["prompts", "approve", "all", "--who", "wang"]);
-    assert_eq!(without.status.code(), Some(1), "{}", told(&without));
+    assert_eq!(without.status.code(), Some(64), "{}", told(&without));
     let stranger = run(data.path(), &["prompts", "approve", "all", "--who", "li", "--password-file", &file]);
-    assert_eq!(stranger.status.code(), Some(1));
+    assert_eq!(stranger.status.code(), Some(64));
     done(data.path(), &["prompts", "approve", "all", "--who", "wang", "--password-file", &file]);
 }
 

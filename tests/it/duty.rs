@@ -177,7 +177,7 @@ fn a_message_is_listed_played_done_and_exported() {
     let again = run(folder, &["messages", "export", &to]);
     assert_eq!(again.status.code(), Some(1), "{}", told(&again));
     let chinese = done(folder, &["--lang", "zh", "audit"]);
-    for action in ["播放留言", "办结留言", "导出留言"] {
+    for action in ["播放留言", "留言标为已处理", "导出留言"] {
         assert!(chinese.contains(&action.to_string()) && !chinese.contains("message "), "{action} in {chinese}");
     }
     let audit = fs::read_to_string(folder.join("releases/audit.jsonl")).expect("the audit log");

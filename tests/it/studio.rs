@@ -28,6 +28,11 @@ fn only_allowed_addresses_find_the_studio_and_it_may_have_a_socket_of_its_own() 
     let forwarded = "X-Forwarded-For: 192.0.2.7";
     assert_eq!(get(gateway.web, "/studio", &[forwarded]), 200);
     assert_eq!(get(gateway.web, "/studio", &["X-Forwarded-For: 203.0.113.1"]), 404);
+    let balancer =
+        ["web.proxies=127.0.0.1", "web.hosts=127.0.0.1", "studio.proxies=127.0.0.1", "studio.allow=192.0.2.0/24"];
+    let gateway = Gateway::start(&balancer);
+    let status = |from: &str| get(gateway.web, "/studio", &[&format!("X-Forwarded-For: {from}")]);
+    assert_eq!((status("192.0.2.7"), status("203.0.113.1")), (200, 404), "one balancer for both");
     let gateway = Gateway::start(&["studio.listen=127.0.0.1:0"]);
     assert_eq!(get(gateway.web, "/studio", &[]), 404, "the kiosk's socket");
     let own = gateway.banner.split("studio http://").nth(1).and_then(|rest| rest.split('/').next()).expect("url");

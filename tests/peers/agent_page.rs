@@ -128,15 +128,8 @@ fn an_agent_answers_at_the_page_with_the_browser_as_telephone() {
     let gateway = Gateway::start(&SETTINGS);
     let folder = Folder::new();
     let mut browser = Browser::with_microphone(1366, 768, &microphone(folder.path(), &[0; 8000]));
-    signs_in(&mut browser, &gateway, "agent1", "zh");
-    browser.until("document.querySelector('#do-phone') !== null");
-    browser.press("b");
-    eventually(LONG, "the browser is the agent's telephone", || gateway.metric("jindu_browser_telephones") == 1.0);
-    eventually(LONG, "the agent is ready", || {
-        browser.press("r");
-        std::thread::sleep(Duration::from_millis(500));
-        browser.value("document.querySelector('.state.is-ready') !== null") == true
-    });
+    answers_in_the_browser(&mut browser, &gateway);
+    becomes_ready(&mut browser);
     let mut caller = Phone::dial(gateway.udp);
     caller.press("10");
     browser.until("document.querySelector('#do-answer') !== null");
@@ -151,16 +144,33 @@ fn an_agent_answers_at_the_page_with_the_browser_as_telephone() {
 }
 
 #[test]
+fn the_browsers_telephone_answers_again_after_a_restart_of_the_node() {
+    let gateway = Gateway::start(&SETTINGS);
+    let folder = Folder::new();
+    let mut browser = Browser::with_microphone(1366, 768, &microphone(folder.path(), &[0; 8000]));
+    answers_in_the_browser(&mut browser, &gateway);
+    let (data, web) = (gateway.folder.clone(), gateway.web);
+    gateway.kill();
+    browser.until("document.querySelector('#phone .trouble')?.textContent.includes('自动重新连接')");
+    let gateway = Gateway::start_in(data, &[SETTINGS[0], SETTINGS[1], &format!("web.listen={web}")]);
+    eventually(LONG, "it registers again by itself", || gateway.metric("jindu_browser_telephones") == 1.0);
+    becomes_ready(&mut browser);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    browser.until("document.querySelector('#do-answer') !== null");
+    browser.press("a");
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    browser.press("h");
+    assert!(caller.await_request("BYE", LONG).is_some(), "the flow ends the call");
+}
+
+#[test]
 fn an_agent_asks_a_colleague_and_connects_both_with_keys_alone() {
     let gateway = Gateway::start(&SETTINGS);
     let (mut desk, mut second) = (telephone_of(&gateway, "agent1"), telephone_of(&gateway, "agent2"));
     let mut browser = Browser::start(1366, 768);
     signs_in(&mut browser, &gateway, "agent1", "zh");
-    eventually(LONG, "the agent is ready", || {
-        browser.press("r");
-        std::thread::sleep(Duration::from_millis(500));
-        browser.value("document.querySelector('.state.is-ready') !== null") == true
-    });
+    becomes_ready(&mut browser);
     let mut caller = Phone::dial(gateway.udp);
     caller.press("10");
     assert!(desk.rings(LONG), "{}", gateway.log());
@@ -225,6 +235,10 @@ fn a_supervisor_listens_and_takes_over_in_the_browser_by_keys() {
         browser.until("document.querySelector('#do-leave') !== null");
         browser.press(key);
         shown(mode);
+    }
+    for muted in ["true", "false"] {
+        browser.press("m");
+        browser.until(&format!("document.querySelector('#do-mute').getAttribute('aria-pressed') === '{muted}'"));
     }
     fits(&mut browser);
     browser.press("o");
@@ -310,4 +324,21 @@ fn a_supervisor_finds_a_recording_and_hears_it_in_the_browser() {
     let heard = audit["rows"].as_array().expect("rows").iter().filter(|row| row["what"] == "recording_heard");
     assert!(heard.count() >= 1, "{audit}");
     assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+/// Signs an agent in and makes the browser the telephone.
+fn answers_in_the_browser(browser: &mut Browser, gateway: &Gateway) {
+    signs_in(browser, gateway, "agent1", "zh");
+    browser.until("document.querySelector('#do-phone') !== null");
+    browser.press("b");
+    eventually(LONG, "the browser is the agent's telephone", || gateway.metric("jindu_browser_telephones") == 1.0);
+}
+
+/// Presses R until the page shows that the agent is ready.
+fn becomes_ready(browser: &mut Browser) {
+    eventually(LONG, "the agent is ready", || {
+        browser.press("r");
+        std::thread::sleep(Duration::from_millis(500));
+        browser.value("document.querySelector('.state.is-ready') !== null") == true
+    });
 }

@@ -115,6 +115,42 @@ fn what_was_typed_stays_in_the_fields_when_the_inquiry_has_a_problem() {
 }
 
 #[test]
+fn another_language_keeps_the_answer_and_what_was_typed() {
+    let gateway = Gateway::start(&[]);
+    let (receipt, tail) = gateway.example("review");
+    let expected = gateway.scan(&receipt);
+    let mut browser = Browser::start(TELEPHONE.0, TELEPHONE.1);
+    browser.open(&format!("http://{}/public?lang=en", gateway.web));
+    let typed = |browser: &mut Browser, number: &str| {
+        browser.until("document.getElementById('tail') !== null");
+        assert_eq!(browser.value("document.getElementById('code').value"), number);
+        assert_eq!(browser.value("document.getElementById('tail').value"), tail.as_str());
+    };
+    let unknown = "440100000000009";
+    let fill = |number: &str| {
+        format!(
+            "(() => {{ document.getElementById('code').value = {number:?}; document.getElementById('tail').value = {tail:?}; document.querySelector('button[type=submit]').click(); }})()"
+        )
+    };
+    browser.value(&fill(unknown));
+    browser.until("document.querySelector('.stage.calm') !== null");
+    browser.value("document.querySelector('a.retry').click()");
+    typed(&mut browser, unknown);
+    browser.value("document.querySelector('nav a[href$=\"lang=zh\"]').click()");
+    browser.until("document.documentElement.lang === 'zh-CN'");
+    typed(&mut browser, unknown);
+    browser.value(&fill(&receipt));
+    browser.until("document.querySelector('.wording') !== null");
+    assert_eq!(browser.text(".wording"), expected["wording"]["zh"].as_str().expect("words"));
+    browser.value("document.querySelector('nav a[href$=\"lang=en\"]').click()");
+    browser.until("document.documentElement.lang === 'en'");
+    assert_eq!(browser.text(".wording"), expected["wording"]["en"].as_str().expect("words"));
+    let left = browser.value("document.documentElement.outerHTML + location.href");
+    assert!(!left.as_str().expect("a text").contains(&receipt));
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
 fn a_photograph_fills_the_field_and_looks_nothing_up() {
     let gateway = Gateway::start(&[]);
     let (receipt, _) = gateway.example("ready");

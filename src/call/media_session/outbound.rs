@@ -54,6 +54,11 @@ impl Outbound {
         }
     }
 
+    /// Begins another source, at a random sequence number.
+    pub(super) fn begin_source(&mut self, random: u64) {
+        (self.sequence, self.marker) = (random as u16 & 0x7FFF, true);
+    }
+
     /// The caller is there: nothing more is held back.
     pub(super) fn end_lead_in(&mut self) {
         self.lead_in = 0;

@@ -97,9 +97,16 @@ impl MediaSession {
     }
 
     /// Uses the keys of the setup: a direction whose key is the same goes on.
+    ///
+    /// Peers differ on the rollover counter after a new key: RFC 3711 §3.3.1 keeps it, others begin at 0. Where it is above 0, the new
+    /// key protects another source, which begins at 0 for both.
     pub(super) fn follow_srtp(&mut self, now: Instant) {
         match (&mut self.protection, &self.setup.srtp) {
-            (Some(protection), Some(keys)) => protection.set_keys(now, keys),
+            (Some(protection), Some(keys)) => {
+                if protection.set_keys(now, keys) {
+                    self.outbound.begin_source(self.reports.begin_source());
+                }
+            }
             (protection, keys) => *protection = keys.as_ref().map(|keys| Box::new(Protection::new(keys))),
         }
     }
@@ -114,12 +121,15 @@ impl Protection {
         }
     }
 
-    /// Goes on with these keys; a direction whose key is the same keeps its counters.
-    fn set_keys(&mut self, now: Instant, keys: &SrtpKeys) {
+    /// Goes on with these keys; a direction whose key is the same keeps its counters. Whether what is sent must begin a new source.
+    fn set_keys(&mut self, now: Instant, keys: &SrtpKeys) -> bool {
         self.receiver.set_key(now, &keys.peer);
-        if *self.sender.key() != keys.ours {
-            self.sender = Sender::new(keys.ours.clone());
+        if *self.sender.key() == keys.ours {
+            return false;
         }
+        let has_wrapped = self.sender.has_wrapped();
+        self.sender = Sender::new(keys.ours.clone());
+        has_wrapped
     }
 
     fn open_rtp(&mut self, now: Instant, packet: &[u8]) -> Result<&[u8], SrtpDrop> {

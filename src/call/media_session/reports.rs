@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::dice::Dice;
+use super::random::Random;
 use rtp::{ReceptionReport, Sources, rtcp};
 
 /// What a stream reports, and by when.
@@ -11,7 +11,7 @@ pub(super) struct Reports {
     ssrc: u32,
     /// RFC 7022: a name that says nothing of the host, new with each stream.
     name: String,
-    dice: Dice,
+    random: Random,
     epoch: Instant,
     due: Instant,
     packets: u32,
@@ -20,16 +20,23 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    pub(super) fn new(ssrc: u32, mut dice: Dice, now: Instant) -> Reports {
-        let name = format!("{:016x}", dice.roll());
+    pub(super) fn new(ssrc: u32, mut random: Random, now: Instant) -> Reports {
+        let name = format!("{:016x}", random.roll());
         let mut reports =
-            Reports { ssrc, name, dice, epoch: now, due: now, packets: 0, octets: 0, packets_reported: 0 };
+            Reports { ssrc, name, random, epoch: now, due: now, packets: 0, octets: 0, packets_reported: 0 };
         reports.due = now + reports.pause() / 2;
         reports
     }
 
     pub(super) fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// Another source from here on; a random number for its first packet.
+    pub(super) fn begin_source(&mut self) -> u64 {
+        self.ssrc = self.random.roll() as u32;
+        (self.packets, self.octets, self.packets_reported) = (0, 0, 0);
+        self.random.roll()
     }
 
     pub(super) fn sent(&mut self, octets: usize) {
@@ -78,6 +85,6 @@ impl Reports {
     }
 
     fn pause(&mut self) -> Duration {
-        Duration::from_millis(2_500 + self.dice.roll() % 5_000)
+        Duration::from_millis(2_500 + self.random.roll() % 5_000)
     }
 }

@@ -250,8 +250,9 @@ fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date,
             Bilingual::fixed("add it to `work` of [working], or remove it", "请加入 [working] 的 `work`，或将其删除"),
         ));
     }
-    let years: Vec<i16> = each(&desk.holiday).map(Date::year).collect();
-    let known = |day: &Date| years.contains(&day.year());
+    // Cases of past years need [working] alone; from the desk's first year on both tables know each day.
+    let first = each(&desk.holiday).map(Date::year).min();
+    let known = |day: &Date| first.is_some_and(|first| day.year() >= first);
     let unheard =
         |day: &Date| !holds(&desk.make_up, *day) && desk.hours_on(*day).is_empty() && !holds(&desk.closed, *day);
     for day in each(&working.work).filter(|day| known(day) && unheard(day)) {

@@ -276,14 +276,14 @@ fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Ve
 
 fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
     let Some(entry) = subject.script.entry(path) else { return };
-    let mut complain = |code, what: Bilingual, remedy: Bilingual| {
+    let mut report = |code, what: Bilingual, remedy: Bilingual| {
         let file = subject.script.file().clone();
         diagnostics.push(Diagnostic { code, file, line: entry.line, message: what, remedy });
     };
     for slot in entry.slots().iter().filter(|slot| !matches!(slot.kind, SlotType::Opt | SlotType::Key)) {
         let name = &slot.name;
         if subject.flow.is_secret(name) {
-            complain(
+            report(
                 "E42",
                 bilingual!(
                     "{path}: {{{name}}} is secret and must never be spoken",
@@ -299,7 +299,7 @@ fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
                 || bilingual!("add \"{name}\" to [type]", "请在 [type] 中加上 \"{name}\""),
                 |near| bilingual!("did you mean {near}?", "是否应为 {near}？"),
             );
-            complain(
+            report(
                 "E34",
                 bilingual!("{path}: nothing is called {{{name}}}", "{path}：没有名为 {{{name}}} 的内容"),
                 remedy,
@@ -308,7 +308,7 @@ fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
         };
         if !fits(slot.kind, &kind) {
             let remedy = bilingual!("write {{{name}:{}}}", "请写 {{{name}:{}}}", slot_for(&kind));
-            complain(
+            report(
                 "E35",
                 bilingual!(
                     "{path}: {{{name}}} is {}, not {}",
@@ -325,7 +325,7 @@ fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
         {
             let word = format!("opt.{set}.{member}");
             if subject.script.entry(&word).is_none() {
-                complain(
+                report(
                     "E36",
                     bilingual!("{path}: there is no word for {member} of {set}", "{path}：{set} 的 {member} 没有文案"),
                     bilingual!("write {word}", "请写 {word}"),

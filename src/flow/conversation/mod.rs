@@ -191,7 +191,10 @@ impl Conversation {
     /// Feeds one input and returns everything it caused, in order.
     #[must_use]
     pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
-        self.steps = 0;
+        // What the node answers may come at once, and again and again.
+        if matches!(input, Input::Start | Input::StartCallBack | Input::Key(_) | Input::Played(_) | Input::Deadline) {
+            self.steps = 0;
+        }
         self.now = now;
         match input {
             Input::Start => self.start(now),

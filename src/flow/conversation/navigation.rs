@@ -18,16 +18,33 @@ impl Conversation {
         match target {
             Target::Node(name) => self.enter(now, &name.clone()),
             Target::End => self.hang_up(),
-            Target::Home => {
-                let home = self.home.clone().unwrap_or_else(|| self.node.clone());
-                self.enter(now, &home);
-            }
+            Target::Home => match self.home.clone() {
+                Some(home) => self.enter(now, &home),
+                None => self.go_to_the_beginning(now),
+            },
             Target::Back => {
-                self.history.pop();
-                let back = self.history.last().cloned().unwrap_or_else(|| self.node.clone());
-                self.enter(now, &back);
+                // What asks nothing is no question of its own: the one before it is the last.
+                if self.history.last() == Some(&self.node) {
+                    self.history.pop();
+                }
+                match self.history.last().cloned() {
+                    Some(back) => self.enter(now, &back),
+                    None => self.go_to_the_beginning(now),
+                }
             }
             Target::Repeat => self.enter(now, &self.node.clone()),
+        }
+    }
+
+    /// Where nothing was asked before: a question is asked once more; from elsewhere the call goes to the first home menu, else to the
+    /// start.
+    fn go_to_the_beginning(&mut self, now: Instant) {
+        let release = self.release.clone();
+        let is_home = |node: &&Node| matches!(&node.kind, Kind::Menu(menu) if menu.home);
+        match release.flow.nodes.iter().find(is_home) {
+            _ if release.flow.node(&self.node).is_some_and(Node::is_question) => self.enter(now, &self.node.clone()),
+            Some(home) => self.enter(now, &home.name),
+            None => self.go(now, &release.flow.start.target),
         }
     }
 
@@ -64,8 +81,7 @@ impl Conversation {
         if matches!(&node.kind, Kind::Menu(menu) if menu.home) {
             self.home = Some(node.name.clone());
         }
-        let question = matches!(node.kind, Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_));
-        if question && self.history.last() != Some(&node.name) && self.history.len() < HISTORY_MAX {
+        if node.is_question() && self.history.last() != Some(&node.name) && self.history.len() < HISTORY_MAX {
             self.history.push(node.name.clone());
         }
     }
@@ -83,8 +99,12 @@ impl Conversation {
         });
         let Some((at, notice)) = due else { return false };
         self.notices_heard.insert(at);
+        if let Err(what) = self.compose(now, std::slice::from_ref(&notice.say)) {
+            // The call goes on without it.
+            self.out.push(Output::Fault { node: name.clone(), what });
+            return self.notice(now, name);
+        }
         self.say(now, std::slice::from_ref(&notice.say), &Target::Node(name.clone()), !notice.must_hear);
-        // A sentence that cannot be said leads to a fault, and announces nothing.
         if notice.announces_recording() && matches!(self.state, State::Speaking { barge_in: false, .. }) {
             self.out.push(Output::RecordingAnnounced);
         }

@@ -107,11 +107,14 @@ impl Conversation {
     ) -> Result<SpokenLine, Unsayable> {
         let slots = |slot: &str| self.slot(slot);
         let said = |lang| self.release.script.compose(lang, entry, &slots, self.today(now));
-        let mut line = self.as_recorded(PromptId::Prompt(name.into()), lang, said)?;
-        if let Some(text) = self.in_writing(now, lang, name) {
-            line.text = text;
+        let heard = PromptId::Prompt(name.into());
+        match (self.as_recorded(heard.clone(), lang, said), self.in_writing(now, lang, name)) {
+            (Ok(spoken), None) => Ok(spoken),
+            (Ok(spoken), Some(text)) => Ok(SpokenLine { text, ..spoken }),
+            // What cannot be spoken may be written: the words for it are others.
+            (Err(_), Some(text)) => Ok(line(heard, lang, Utterance { pieces: Vec::new(), text })),
+            (Err(unsayable), None) => Err(unsayable),
         }
-        Ok(line)
     }
 
     /// What a screen or a message says in place of a prompt, if the script has it: the sound stays the telephone's. On a screen,

@@ -12,6 +12,7 @@
 //! A sheet is a regression test, documentation and a bug report in one.
 
 mod events;
+mod names;
 mod office;
 mod parse;
 mod queue;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::{DateTime, date};
 
 use super::events::{ClipLengths, Event, describe, is, schedule, shown};
+use super::names;
 use super::office::Office;
 use super::parse::{Act, Db, Expected, Sheet, SheetTest, SmsAct};
 use super::records::{self, Records};
@@ -150,15 +151,32 @@ impl Call {
             Act::Position(position, minutes) => self.position(*position, *minutes),
             Act::Queue(act) => self.queue(*act),
             Act::CallBacks(on) => {
+                // What a caller is offered is decided when the call begins.
+                if *on && !self.office.offers {
+                    self.before_the_call("call_backs on")?;
+                }
                 (self.office.books, self.office.offers) = (*on, *on);
                 Ok(())
             }
             Act::Recorded(on) => self.before_the_call("recorded").map(|()| self.office.records = *on),
             Act::Sms(act) => {
+                if *act != SmsAct::Off && !self.office.texts {
+                    self.before_the_call("sms")?;
+                }
                 (self.office.texts, self.office.accepts_texts) = (*act != SmsAct::Off, *act != SmsAct::Fails);
                 Ok(())
             }
-            Act::CalledBack => self.before_the_call("called_back").map(|()| self.office.calls_back = true),
+            Act::CalledBack => {
+                self.before_the_call("called_back")?;
+                if self.release.flow.called_back.is_none() {
+                    return Err(Bilingual::fixed(
+                        "the flow does not say where a call-back begins: give it `called_back`",
+                        "流程没有写明回电从哪里开始：请写 `called_back`",
+                    ));
+                }
+                self.office.calls_back = true;
+                Ok(())
+            }
             Act::Lang(_)
             | Act::Press(_)
             | Act::Silence(_)
@@ -196,19 +214,28 @@ impl Call {
                 self.pass(*time);
                 Ok(())
             }
-            Act::Hear(said) => self.hear(said),
-            Act::Never(said) => match self.events.iter().find(|event| is(event, said)) {
-                Some(_) => Err(bilingual!("{} was heard", "不应{:#}", shown(said))),
-                None => Ok(()),
-            },
+            Act::Hear(said) => {
+                names::check_heard(&self.release, said)?;
+                self.hear(said)
+            }
+            Act::Never(said) => {
+                names::check_heard(&self.release, said)?;
+                match self.events.iter().find(|event| is(event, said)) {
+                    Some(_) => Err(bilingual!("{} was heard", "不应{:#}", shown(said))),
+                    None => Ok(()),
+                }
+            }
             Act::ExpectsSms(words) => self.wait_for(
                 &bilingual!("a text message with {}", "含有 {} 的短信", words.join(" ")),
                 |event| matches!(event, Event::Text(text) if words.iter().all(|words| text.contains(words))),
             ),
-            Act::AtNode(name) => self.wait_for(
-                &bilingual!("to be at {name}", "到达 {name}"),
-                |event| matches!(event, Event::Node(node) if node == name),
-            ),
+            Act::AtNode(name) => {
+                names::check_node(&self.release.flow, name)?;
+                self.wait_for(
+                    &bilingual!("to be at {name}", "到达 {name}"),
+                    |event| matches!(event, Event::Node(node) if node == name),
+                )
+            }
             Act::Listen => self.listen(),
             Act::Within(most) => match self.taken() {
                 taken if self.clips.is_some() && taken > *most => Err(bilingual!(
@@ -233,6 +260,16 @@ impl Call {
             | Act::Recorded(_)
             | Act::Sms(_)
             | Act::CalledBack => Ok(()),
+        }
+    }
+
+    /// Whether an act says something that is decided when a call begins, so that it can only hold for the next one.
+    pub(super) fn is_of_the_next_call(&self, act: &Act) -> bool {
+        match act {
+            Act::At(_) | Act::Caller(_) | Act::CalledBack | Act::Recorded(_) => true,
+            Act::CallBacks(on) => *on && !self.office.offers,
+            Act::Sms(act) => *act != SmsAct::Off && !self.office.texts,
+            _ => false,
         }
     }
 
@@ -576,6 +613,10 @@ bye    = { zh = "再见。", en = "Goodbye." }
             "test \"g\"\ntalk 5s",
             "test \"h\"\npress 1\nat 2026-01-01 10:00",
             "test \"i\"\nwait 1s\nended\nhear menu choose",
+            "test \"j\"\nhear hello\nnever gone",
+            "test \"k\"\ncalled_back",
+            "test \"l\"\nhear hello\ncall_backs on",
+            "test \"m\"\nhear hello\nsms on",
         ];
         for sheet in calls {
             let last = sheet.lines().count() as u32;

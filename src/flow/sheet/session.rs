@@ -110,8 +110,8 @@ impl Session {
         let begun = self.call.conversation.is_some();
         let error =
             |wrong| Reply { lines: Vec::new(), error: Some(bilingual!("{line}: {wrong}", "{line}：{wrong:#}")) };
-        if begun && (matches!(act, Act::At(_) | Act::Caller(_) | Act::CalledBack) || self.is_over() && is_callers(act))
-        {
+        let begins = self.call.is_of_the_next_call(act) || self.is_over() && is_callers(act);
+        if begun && begins {
             // What cannot be done leaves the present call as it is.
             let mut new = call(&self.release, &self.cases, self.base);
             if let Err(wrong) = new.act(act) {

@@ -11,11 +11,11 @@ use super::state::{FilePosition, ReplicaState};
 /// The files that wait, each by a name that the shell gave it.
 #[derive(Clone, Debug, Default)]
 pub struct FileQueue<N> {
-    sources: BTreeMap<String, Line<N>>,
+    sources: BTreeMap<String, WaitingFiles<N>>,
 }
 
 #[derive(Clone, Debug)]
-struct Line<N> {
+struct WaitingFiles<N> {
     changes: BTreeMap<u64, Vec<N>>,
     snapshots: BTreeMap<u64, Vec<N>>,
 }
@@ -53,7 +53,7 @@ impl<N: Clone + PartialEq> FileQueue<N> {
     /// Adds a file.
     pub fn insert(&mut self, header: &FeedHeader, name: N) {
         let line = self.sources.entry(header.source.clone());
-        let line = line.or_insert_with(|| Line { changes: BTreeMap::new(), snapshots: BTreeMap::new() });
+        let line = line.or_insert_with(|| WaitingFiles { changes: BTreeMap::new(), snapshots: BTreeMap::new() });
         line.of(header.kind).entry(header.sequence).or_default().push(name);
     }
 
@@ -104,7 +104,7 @@ impl<N: Clone + PartialEq> FileQueue<N> {
     }
 }
 
-impl<N: Clone> Line<N> {
+impl<N: Clone> WaitingFiles<N> {
     fn of(&mut self, kind: FileKind) -> &mut BTreeMap<u64, Vec<N>> {
         match kind {
             FileKind::Changes => &mut self.changes,

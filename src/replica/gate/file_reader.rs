@@ -14,12 +14,13 @@ use sha2::{Digest, Sha256};
 use base::Private;
 
 use super::super::change::{BadRow, Change};
-use super::super::feed::{LINE_BYTES_MAX, Line, LineError};
+use super::super::feed::{FeedLine, LINE_BYTES_MAX};
+use super::super::line_error::LineError;
 use super::header::{FeedHeader, FileKind, Hash, HeaderError, Seal, read_delete, starts};
 
 /// A file being read.
 pub struct FileReader {
-    reading: Reading,
+    reading: ReadDepth,
     hasher: Sha256,
     /// The line that has no end yet, up to one byte more than the longest.
     line: Vec<u8>,
@@ -34,7 +35,7 @@ pub struct FileReader {
 
 /// How much is wanted of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum ReadDepth {
     /// Its changes too.
     Rows,
     /// Checks only that the file is complete: rows are counted, not decoded.
@@ -94,7 +95,7 @@ pub enum FileError {
 
 impl FileReader {
     /// A reader at the beginning of a file.
-    pub fn new(reading: Reading) -> FileReader {
+    pub fn new(reading: ReadDepth) -> FileReader {
         FileReader {
             reading,
             hasher: Sha256::new(),
@@ -237,7 +238,7 @@ impl FileReader {
             // Before more is kept than was announced.
             return Err(FileError::Count { announced: header.lines, held: self.held });
         }
-        if self.reading == Reading::Rows {
+        if self.reading == ReadDepth::Rows {
             let change = read_change(content(line), text).unwrap_or_else(|error| {
                 let id = format!("{}:{}:{}", header.source, header.sequence, self.number);
                 Change::Bad(bad_row(id, line, text, &error))
@@ -266,14 +267,14 @@ fn read_change(bytes: &[u8], text: Option<&str>) -> Result<Change, LineError> {
         return read_delete(text).map(|receipt| Change::Delete { receipt: Private::new(receipt) });
     }
     // Only the first line can be a header.
-    match Line::read(bytes, 2)? {
-        Line::Case(case) => Ok(Change::Put(*case)),
-        Line::Header(_) | Line::Blank => Err(LineError::LateHeader),
+    match FeedLine::read(bytes, 2)? {
+        FeedLine::Case(case) => Ok(Change::Put(*case)),
+        FeedLine::Header(_) | FeedLine::Blank => Err(LineError::LateHeader),
     }
 }
 
 fn bad_row(id: String, line: &[u8], text: Option<&str>, error: &LineError) -> BadRow {
-    let receipt = Line::receipt_of(line).map(Private::new);
+    let receipt = FeedLine::receipt_of(line).map(Private::new);
     let line = text.filter(|text| text.len() <= LINE_BYTES_MAX).map(|line| Private::new(line.to_owned()));
     BadRow { id, why: error.to_string(), receipt, line }
 }

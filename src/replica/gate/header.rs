@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::super::feed::{LineError, check, is_code, json_error};
+use super::super::feed::is_code;
+use super::super::line_error::{LineError, check, json_error};
 
 /// A feed file's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct FeedHeader {
     pub kind: FileKind,
     /// The content's hash of the file before; [`Hash::NONE`] for the first.
     pub previous: Hash,
-    /// The upstream's time, up to which the copy holds everything once this file is applied.
+    /// The upstream's time, up to which the replica holds everything once this file is applied.
     pub as_of: Timestamp,
     /// How many lines follow before the seal, blank ones aside.
     pub lines: u64,
@@ -72,11 +73,12 @@ impl FeedHeader {
     pub(super) fn read(text: &str) -> Result<FeedHeader, HeaderError> {
         // The number alone first: a newer format may have fields that this one does not know.
         let FormatLine { feed: Format { format } } =
-            serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(error)))?;
+            serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(text, &error)))?;
         if format > FORMAT {
             return Err(HeaderError::Newer(format));
         }
-        let HeaderLine { feed } = serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(error)))?;
+        let HeaderLine { feed } =
+            serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(text, &error)))?;
         feed.check().map_err(HeaderError::Line)?;
         Ok(feed)
     }
@@ -98,7 +100,7 @@ impl Seal {
     }
 
     pub(super) fn read(text: &str) -> Result<Seal, LineError> {
-        serde_json::from_str(text).map(|SealLine { seal }| seal).map_err(json_error)
+        serde_json::from_str(text).map(|SealLine { seal }| seal).map_err(|error| json_error(text, &error))
     }
 }
 
@@ -110,7 +112,8 @@ pub fn delete_line(receipt: &str) -> String {
 
 /// The receipt of a line that [`starts`](starts) with `delete`.
 pub(super) fn read_delete(text: &str) -> Result<String, LineError> {
-    let DeleteLine { delete: Leaving { receipt } } = serde_json::from_str(text).map_err(json_error)?;
+    let DeleteLine { delete: Leaving { receipt } } =
+        serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
     let digits = (6..=32).contains(&receipt.len()) && receipt.bytes().all(|byte| byte.is_ascii_digit());
     check(digits, "delete.receipt", "must be 6 to 32 digits")?;
     Ok(receipt)

@@ -65,7 +65,7 @@ impl GateKeys {
     }
 
     /// Checks that the key of the file's seal is valid for this sequence number. A snapshot that resets a copy to a low
-    /// number is checked at the copy's next number: an expired key cannot start again from one.
+    /// number is checked at the replica's next number: an expired key cannot start again from one.
     pub fn check_at(&self, whole: &VerifiedFile, sequence: u64) -> Result<(), SealError> {
         if self.is_empty() {
             return Ok(());
@@ -90,8 +90,7 @@ impl GateKeys {
 /// The seal of a content, signed.
 pub fn sign(sha256: Hash, name: &str, key: &SigningKey) -> Seal {
     let signature = key.sign(signed_text(&sha256).as_bytes()).to_bytes();
-    let signature = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-    Seal { sha256, key: Some(name.to_owned()), signature: Some(signature) }
+    Seal { sha256, key: Some(name.to_owned()), signature: Some(base::hex(&signature)) }
 }
 
 /// Whether a key may be named so.

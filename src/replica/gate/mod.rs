@@ -5,7 +5,7 @@
 //! ```text
 //!  {"feed":{"format":1,"source":"intranet","sequence":7,"kind":"changes","previous":"9a…","as_of":"2026-11-23T09:00:00Z","lines":2}}
 //!  {"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport", …}          a case
-//!  {"delete":{"receipt":"440100000000131"}}                                              a case leaves the copy
+//!  {"delete":{"receipt":"440100000000131"}}                                              a case leaves the replica
 //!  {"seal":{"sha256":"3c…","key":"office_2026","signature":"d0…"}}
 //! ```
 //!
@@ -32,7 +32,7 @@ mod state;
 mod tests;
 
 pub use file_queue::{FileQueue, NextFile};
-pub use file_reader::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, Reading, VerifiedFile, change, is_feed};
+pub use file_reader::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, ReadDepth, VerifiedFile, change, is_feed};
 pub use header::{FORMAT, FeedHeader, FileKind, Hash, Seal, delete_line};
 pub use keys::{GateKey, GateKeys, PUBLIC_START, SealError, is_key_name, read_public, sign, signed_text};
 pub use state::{FilePosition, ReplicaState, Standing};

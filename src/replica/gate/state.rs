@@ -1,10 +1,10 @@
-//! Whether a file is next: its sequence number and hash against the copy's.
+//! Whether a file is next: its sequence number and hash against the replica's.
 //!
 //! ```text
 //!                 ┌ number ≤ copy's: the same content? repeat ─ other content? fork (refused)
-//!  changes, number┼ copy's + 1: does it name the copy's content? next ─ else: broken chain (refused)
+//!  changes, number┼ copy's + 1: does it name the replica's content? next ─ else: broken chain (refused)
 //!                 └ beyond: a gap, it waits
-//!  snapshot: newer than the copy ─► the copy continues from it, despite gaps ─ older ─► superseded
+//!  snapshot: newer than the replica ─► the replica continues from it, despite gaps ─ older ─► superseded
 //! ```
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ pub struct FilePosition {
     pub sequence: u64,
     /// The file's content hash.
     pub hash: Hash,
-    /// The upstream's time up to which the copy is complete.
+    /// The upstream's time up to which the replica is complete.
     pub as_of: Timestamp,
 }
 
@@ -38,24 +38,24 @@ pub enum ReplicaState {
 /// Where a file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Its turn: it follows what the copy holds.
+    /// Its turn: it follows what the replica holds.
     Next,
     /// A snapshot to begin or to go on from.
     Start,
-    /// It is in the copy.
+    /// It is in the replica.
     Repeat,
-    /// An older file or snapshot than the copy is; what it held is in the copy.
+    /// An older file or snapshot than the replica is; what it held is in the replica.
     Superseded,
     /// It comes later: `missing` comes first.
     Gap {
         /// The number that comes next.
         missing: u64,
     },
-    /// Changes of a feed that the copy does not follow yet: a snapshot comes first.
+    /// Changes of a feed that the replica does not follow yet: a snapshot comes first.
     NoStart,
-    /// Another file with this number is in the copy.
+    /// Another file with this number is in the replica.
     Fork,
-    /// It does not follow what the copy holds, although its number does.
+    /// It does not follow what the replica holds, although its number does.
     Broken,
     /// Of a source that this copy does not follow.
     OtherSource,
@@ -63,7 +63,7 @@ pub enum Standing {
 
 impl ReplicaState {
     /// Where a file stands. `source`: the only one that is followed, if that is settled; `known`: the hash of an earlier
-    /// file in the copy, if it is remembered.
+    /// file in the replica, if it is remembered.
     pub fn judge(
         &self,
         source: Option<&str>,

@@ -30,7 +30,7 @@ fn file(header: &FeedHeader, lines: &[&str], key: Option<&SigningKey>) -> (Vec<u
 }
 
 fn read(bytes: &[u8], piece: usize) -> (Result<VerifiedFile, FileError>, Vec<Change>) {
-    let (mut intake, mut changes) = (FileReader::new(Reading::Rows), Vec::new());
+    let (mut intake, mut changes) = (FileReader::new(ReadDepth::Rows), Vec::new());
     for piece in bytes.chunks(piece) {
         if let Err(error) = intake.push(piece, &mut |change| changes.push(change)) {
             return (Err(error), changes);
@@ -127,7 +127,7 @@ fn what_a_file_claims_must_hold() {
 #[test]
 fn public_keys_are_read_in_each_of_their_forms_and_nothing_else_is() {
     let key = SigningKey::from_bytes(&[3; 32]).verifying_key();
-    let hex: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = base::hex(key.as_bytes());
     assert_eq!(read_public(&hex), Ok(key));
     for text in ["", "MCowBQYDK2VwAyEA", &hex[2..], "-----BEGIN PUBLIC KEY-----"] {
         assert!(read_public(text).is_err(), "{text}");

@@ -3,7 +3,7 @@
 //! ```text
 //!              Begin                         Commit
 //!  Between ───────────► Inside {steps} ─────────────► a Transaction
-//!     │ the first must be the anchor, if one is expected: it is in the copy, and is passed over
+//!     │ the first must be the anchor, if one is expected: it is in the replica, and is passed over
 //!     └ else: the log is another one
 //! ```
 //!
@@ -41,7 +41,7 @@ pub enum Heartbeat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every step is a change")]
 pub enum Step {
-    /// A change of the copy.
+    /// A change of the replica.
     Change(Change),
     /// The row came without one of its large values: it must be asked for.
     Fetch(Private<String>),
@@ -78,7 +78,7 @@ pub enum GatherError {
     #[error("the heartbeat's table: {0}")]
     Heartbeat(&'static str),
     /// The expected anchor is not in the stream.
-    #[error("the stream does not begin with the transaction that the copy ends with")]
+    #[error("the stream does not begin with the transaction that the replica ends with")]
     Diverged,
     /// Begin, change and commit are out of order.
     #[error("a message out of its order: a change outside of a transaction, or a transaction inside of one")]
@@ -113,7 +113,7 @@ enum Table {
 #[derive(Debug)]
 struct Inside {
     anchor: Anchor,
-    /// It is in the copy already.
+    /// It is in the replica already.
     known: bool,
     steps: Vec<Step>,
     told: Option<Timestamp>,
@@ -133,7 +133,7 @@ impl TransactionAssembler {
         }
     }
 
-    /// Whether the stream is still to prove that it is the log which the copy followed.
+    /// Whether the stream is still to prove that it is the log which the replica followed.
     pub fn expects_anchor(&self) -> bool {
         self.expect.is_some()
     }
@@ -192,7 +192,7 @@ impl TransactionAssembler {
         Ok(())
     }
 
-    /// The transaction ends; `None` for the one that the copy ends with.
+    /// The transaction ends; `None` for the one that the replica ends with.
     pub fn commit(&mut self, end: Lsn) -> Result<Option<Transaction>, GatherError> {
         let Inside { anchor, known, steps, told } = self.inside.take().ok_or(GatherError::Order)?;
         let told = match self.heartbeat {
@@ -270,7 +270,7 @@ impl TransactionAssembler {
             Table::Cases(bound) => {
                 let receipt = mapping.receipt(bound, old);
                 inside.steps.extend(receipt.map(|receipt| Step::Change(Change::Delete { receipt })));
-                // A row without a receipt number was never in the copy, and may be in quarantine.
+                // A row without a receipt number was never in the replica, and may be in quarantine.
                 inside.steps.extend(mapping.nameless(bound, old).map(|name| Step::Change(gone(&name))));
                 Ok(())
             }
@@ -293,7 +293,7 @@ impl TransactionAssembler {
     }
 }
 
-/// What a row of the mapped table does to the copy.
+/// What a row of the mapped table does to the replica.
 fn step(mapping: &Mapping, bound: &Bound, row: &[Field<'_>], at: Lsn) -> Step {
     match mapping.case(bound, row) {
         Ok(case) => Step::Change(Change::Replace(case)),

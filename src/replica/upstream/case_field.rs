@@ -23,7 +23,7 @@ pub enum CaseField {
     Pauses,
     /// Papers that are still needed.
     Items,
-    /// The waybill number; its last four characters are kept.
+    /// The waybill number; its last four digits are kept.
     Waybill,
     /// Whether the applicant is a minor.
     Minor,

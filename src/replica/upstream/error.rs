@@ -1,6 +1,6 @@
 //! Why an upstream cannot be followed at the moment, in words for the person who must act.
 //!
-//! Nothing of it ends the program: the copy answers as it is, its age grows, and the upstream is tried again. A server's
+//! Nothing of it ends the program: the replica answers as it is, its age grows, and the upstream is tried again. A server's
 //! own words are quoted only where they cannot hold a value of a row.
 
 use super::assembler::GatherError;
@@ -26,7 +26,7 @@ pub enum UpstreamErrorKind {
     SlotBusy,
     /// The slot is gone: everything is copied again.
     SlotLost,
-    /// The log is another one than the copy followed.
+    /// The log is another one than the replica followed.
     Diverged,
     /// Another cluster answers.
     OtherSystem,

@@ -129,7 +129,7 @@ fn a_stream_begins_with_the_anchor_or_is_another_log() {
     let anchor = Anchor { commit: 100, time: 5 };
     let mut same = gather(Some(anchor));
     assert!(same.expects_anchor());
-    assert_eq!(run(&mut same, &[change(b'I', CASES, &[(b'N', &ROW)])]), Ok(None), "it is in the copy");
+    assert_eq!(run(&mut same, &[change(b'I', CASES, &[(b'N', &ROW)])]), Ok(None), "it is in the replica");
     assert!(!same.expects_anchor());
     assert_eq!(run(&mut same, &[]).map(|whole| whole.is_some()), Ok(true));
     for other in [Anchor { commit: 101, time: 5 }, Anchor { commit: 100, time: 6 }] {

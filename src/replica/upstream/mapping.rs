@@ -129,7 +129,7 @@ impl Mapping {
     /// A hash of everything that decides what a row becomes: if it changes, every row must be read again.
     pub fn fingerprint(&self, row_filter: Option<&str>) -> String {
         let digest = Sha256::digest(format!("1 {self:?} {row_filter:?}"));
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        base::hex(&digest[..8])
     }
 
     /// Holds the mapping against a table's columns.
@@ -204,7 +204,7 @@ impl Mapping {
     /// The case that a row holds.
     pub fn case(&self, bound: &Bound, row: &[Field<'_>]) -> Result<CaseRecord, Unmapped> {
         let receipt = self.receipt(bound, row);
-        let reading = Reading { mapping: self, bound, row };
+        let reading = RowReader { mapping: self, bound, row };
         let bad = |why: String| Unmapped::Bad { receipt: receipt.clone(), nameless: self.nameless(bound, row), why };
         if reading.is_incomplete() {
             return Err(match receipt {
@@ -228,13 +228,13 @@ struct Proven {
 }
 
 /// A row being read.
-struct Reading<'a> {
+struct RowReader<'a> {
     mapping: &'a Mapping,
     bound: &'a Bound,
     row: &'a [Field<'a>],
 }
 
-impl<'a> Reading<'a> {
+impl<'a> RowReader<'a> {
     fn is_incomplete(&self) -> bool {
         self.bound.places.iter().any(|place| match place {
             Source::Column(at) => self.row.get(*at) == Some(&Field::Unchanged),
@@ -278,7 +278,7 @@ impl<'a> Reading<'a> {
             stage_on: self.day(CaseField::StageOn)?.unwrap_or(accepted_on),
             pauses: self.list(CaseField::Pauses, value::pauses, "must be JSON or ranges of dates")?,
             items: self.items()?,
-            waybill_tail: waybill.map(last_four),
+            waybill_tail: waybill.map(waybill_tail),
             minor: self.minor()?,
             version: self.version()?,
         })
@@ -381,6 +381,12 @@ pub fn receipt(text: &str) -> Option<Private<String>> {
 fn last_four(text: &str) -> String {
     let from = text.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
     text[from..].to_ascii_uppercase()
+}
+
+/// The last four digits of a waybill: `EA123456789CN` (UPU S10) ends in letters, which have no recordings.
+fn waybill_tail(text: &str) -> String {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    last_four(if digits.len() < 4 { text } else { &digits })
 }
 
 fn why(role: CaseField, what: &str) -> String {

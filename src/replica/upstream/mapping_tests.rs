@@ -61,6 +61,15 @@ fn diagnostic(mapping: &Mapping, row: &[Option<&str>]) -> String {
 }
 
 #[test]
+fn a_waybill_is_known_by_its_last_four_digits() {
+    for (waybill, tail) in
+        [("EA123456789CN", "6789"), ("1234567890123", "0123"), ("SF 1234 5678", "5678"), ("12cn", "12CN")]
+    {
+        assert_eq!(waybill_tail(waybill), tail);
+    }
+}
+
+#[test]
 fn a_row_becomes_a_case() {
     let case = read(&plain(), &ROW).unwrap();
     assert_eq!((case.receipt.as_str(), case.id_tail.as_deref()), ("440100000000123", Some("123X")));

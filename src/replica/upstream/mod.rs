@@ -1,8 +1,8 @@
-//! A PostgreSQL upstream, without a connection: messages of its stream, the meaning of its rows, the copy's position in
+//! A PostgreSQL upstream, without a connection: messages of its stream, the meaning of its rows, the replica's position in
 //! its log.
 //!
 //! ```text
-//!  messages ─► TransactionAssembler ─► transactions ─► changes of the copy        catalogue ─► diagnostics
+//!  messages ─► TransactionAssembler ─► transactions ─► changes of the replica        catalogue ─► diagnostics
 //!                 └ Mapping: a row ─► a case, or why not            stored position + server ─► Plan
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Where in an upstream's log the copy stands, and whether that is still a place in that log.
+//! Where in an upstream's log the replica stands, and whether that is still a place in that log.
 //!
 //! ```text
 //!            anchor = sequence          seen
@@ -6,9 +6,9 @@
 //!             └ where its record begins  └ the server reports nothing new up to here
 //! ```
 //!
-//! The anchor is the last transaction in the copy: the LSN of its commit record, and its time. A stream that can start
+//! The anchor is the last transaction in the replica: the LSN of its commit record, and its time. A stream that can start
 //! there must start with it; otherwise the log has changed: the server was restored from a backup, or a standby behind
-//! the copy was promoted. The server discards transactions only up to the LSN that the copy has confirmed; a slot
+//! the replica was promoted. The server discards transactions only up to the LSN that the replica has confirmed; a slot
 //! beyond that LSN has lost some.
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// A place in a log, as PostgreSQL counts: bytes since its beginning.
 pub type Lsn = u64;
 
-/// Where the copy stands. Kept as text in [`crate::Mark`], whose sequence is the last commit.
+/// Where the replica stands. Kept as text in [`crate::Mark`], whose sequence is the last commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
@@ -30,7 +30,7 @@ pub struct Position {
     pub mapping: String,
     /// Up to where the upstream has reported that nothing more is there.
     pub seen: Lsn,
-    /// The last transaction in the copy; none before the first.
+    /// The last transaction in the replica; none before the first.
     pub anchor: Option<Anchor>,
     /// What the table was; none in a copy of an older program.
     #[serde(default)]
@@ -61,7 +61,7 @@ impl TableShape {
     }
 }
 
-/// The last transaction that is in the copy.
+/// The last transaction that is in the replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Anchor {
@@ -107,7 +107,7 @@ pub enum Plan {
         /// The transaction that the stream must begin with, if the slot reaches back to it.
         expect: Option<Anchor>,
     },
-    /// Copy the table again, beside the copy that answers.
+    /// Copy the table again, beside the replica that answers.
     Copy(WhyCopy),
     /// Another client reads the slot.
     Busy,
@@ -139,15 +139,15 @@ pub enum WhyCopy {
     /// The server discarded the log that the slot needs.
     #[error("the upstream discarded the slot's log (max_slot_wal_keep_size): the node was disconnected for too long")]
     SlotLost,
-    /// The slot is ahead of the copy.
-    #[error("the slot is ahead of the copy: the copy is an older one, or another client reads the slot")]
+    /// The slot is ahead of the replica.
+    #[error("the slot is ahead of the replica: the replica is an older one, or another client reads the slot")]
     Gap,
-    /// The log ends before the copy's position.
-    #[error("the upstream's log ends before the copy's position: it was restored from a backup")]
+    /// The log ends before the replica's position.
+    #[error("the upstream's log ends before the replica's position: it was restored from a backup")]
     Restored,
-    /// The log has another history than the copy.
+    /// The log has another history than the replica.
     #[error(
-        "the upstream's log is another one than the copy followed: restored from a backup, or promoted without its last changes"
+        "the upstream's log is another one than the replica followed: restored from a backup, or promoted without its last changes"
     )]
     Diverged,
     /// The table changed and changed back.
@@ -166,11 +166,11 @@ pub enum WhyCopy {
 pub enum WhyHold {
     /// Another cluster answers.
     #[error(
-        "this is another database cluster (system {found}) than the copy's ({expected}): if that is right, set \
+        "this is another database cluster (system {found}) than the replica's ({expected}): if that is right, set \
          replica.postgres.accept_system = \"{found}\""
     )]
     OtherSystem {
-        /// The copy's system identifier.
+        /// The replica's system identifier.
         expected: String,
         /// The server's system identifier.
         found: String,
@@ -210,7 +210,7 @@ pub struct Wanted<'a> {
     pub accept_system: Option<&'a str>,
 }
 
-/// What to do with a server, given where the copy stands: its position, and the place of its last commit.
+/// What to do with a server, given where the replica stands: its position, and the place of its last commit.
 pub fn plan(wanted: Wanted<'_>, stored: Option<(&Position, Lsn)>, server: &Server, slot: Option<&Slot>) -> Plan {
     if slot.is_some_and(|slot| slot.plugin != PLUGIN || !slot.here) {
         return Plan::Hold(WhyHold::ForeignSlot(wanted.slot.to_owned()));
@@ -252,7 +252,7 @@ fn verdict(wanted: Wanted<'_>, stored: Option<(&Position, Lsn)>, server: &Server
     Plan::Continue { expect: position.anchor.filter(|anchor| confirmed <= anchor.commit) }
 }
 
-/// Whether the server's log no longer holds what the copy followed.
+/// Whether the server's log no longer holds what the replica followed.
 fn broken(position: &Position, sequence: Lsn, server: &Server) -> Option<WhyCopy> {
     match server.timeline.cmp(&position.timeline) {
         std::cmp::Ordering::Less => Some(WhyCopy::Restored),

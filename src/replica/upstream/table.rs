@@ -33,7 +33,7 @@ pub struct Catalogue {
     pub may_use_schema: bool,
     /// Whether the role may read what the publication's row filter reads.
     pub may_filter: bool,
-    /// Policies would hide rows from the copy and not from the stream.
+    /// Policies would hide rows from the replica and not from the stream.
     pub is_row_secured: bool,
     /// Columns whose old values a delete carries; none: it carries no values.
     pub identity: Option<Identity>,

@@ -44,8 +44,12 @@ pub(super) fn truth(text: &str) -> Option<bool> {
 /// A list of words: `{a,b}` (an array), `["a","b"]` (JSON), or `a,b`.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {
     let text = text.trim();
+    if text == JSON_NULL {
+        return Some(Vec::new());
+    }
     if text.starts_with('[') {
-        return serde_json::from_str(text).ok();
+        let words: Vec<Option<String>> = serde_json::from_str(text).ok()?;
+        return Some(words.into_iter().flatten().collect());
     }
     let inside = match text.strip_prefix('{') {
         Some(rest) => rest.strip_suffix('}')?,
@@ -58,10 +62,12 @@ pub(super) fn words(text: &str) -> Option<Vec<String>> {
 /// Pauses: `[{"from":"2026-11-03","to":"2026-11-05"}]` (JSON), or ranges of dates, one or more: `[2026-11-03,2026-11-06)`.
 pub(super) fn pauses(text: &str) -> Option<Vec<Pause>> {
     let text = text.trim();
-    if text.is_empty() || text == "empty" || text == "{}" {
+    if text.is_empty() || text == "empty" || text == "{}" || text == JSON_NULL {
         return Some(Vec::new());
     }
-    if text.starts_with("[{") || text == "[]" {
+    // A range begins with a bracket, too.
+    let is_json = text.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with(['{', ']']));
+    if is_json {
         return serde_json::from_str(text).ok();
     }
     let mut pauses = Vec::new();
@@ -73,6 +79,9 @@ pub(super) fn pauses(text: &str) -> Option<Vec<Pause>> {
     }
     (!pauses.is_empty()).then_some(pauses)
 }
+
+/// What some programs store in a `json` column for nothing at all.
+const JSON_NULL: &str = "null";
 
 /// A range of dates; PostgreSQL writes them as from the first day to before the last. None inside: an empty range.
 fn range(text: &str) -> Option<Option<Pause>> {
@@ -112,9 +121,10 @@ mod tests {
         for text in ["{photo,id_copy}", "{\"photo\",\"id_copy\"}", "[\"photo\",\"id_copy\"]", "photo, id_copy"] {
             assert_eq!(words(text), Some(vec!["photo".to_owned(), "id_copy".to_owned()]), "{text}");
         }
-        for text in ["{}", "", "[]", "{NULL}"] {
+        for text in ["{}", "", "[]", "{NULL}", "null"] {
             assert_eq!(words(text), Some(vec![]), "{text}");
         }
+        assert_eq!(words(r#"["photo",null]"#), Some(vec!["photo".to_owned()]));
         assert_eq!(words("[1,2]"), None);
         assert_eq!(words("{photo"), None);
     }
@@ -133,7 +143,10 @@ mod tests {
         }
         assert_eq!(pauses("[2026-11-03,)"), Some(vec![pause(None)]));
         assert_eq!(pauses("{[2026-11-03,2026-11-06),[2026-11-09,)}").map(|pauses| pauses.len()), Some(2));
-        assert_eq!(pauses("empty"), Some(vec![]));
+        for none in ["empty", "null", "[]", "[ ]", "{}"] {
+            assert_eq!(pauses(none), Some(vec![]), "{none}");
+        }
+        assert_eq!(pauses(r#"[ {"from":"2026-11-03","to":null}]"#), Some(vec![pause(None)]));
         for text in ["yes", "[2026-11-03", "(,2026-11-06)", "[{\"from\":1}]"] {
             assert_eq!(pauses(text), None, "{text}");
         }

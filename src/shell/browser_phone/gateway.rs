@@ -208,11 +208,10 @@ impl Gateway {
 
 /// What must be unguessable of a connection.
 fn secrets() -> Secrets {
-    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     Secrets {
-        id: hex(&clock::random_octets::<16>()),
-        fragment: hex(&clock::random_octets::<8>()),
-        password: hex(&clock::random_octets::<16>()),
+        id: base::hex(&clock::random_octets::<16>()),
+        fragment: base::hex(&clock::random_octets::<8>()),
+        password: base::hex(&clock::random_octets::<16>()),
     }
 }
 

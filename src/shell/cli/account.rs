@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 
-use base::{Bilingual, bilingual, padded};
+use base::{Bilingual, Private, bilingual, padded};
 use config::Settings;
 use os::folder;
 use os::language::current;
@@ -28,12 +28,12 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
     folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let accounts = initial::open(settings).map_err(lines)?;
     let text = match command {
-        AccountCommand::Add { name, role, number } => {
-            add(&accounts, name, *role, number.as_ref()).map_err(|error| vec![error])?
+        AccountCommand::Add { name, role, number, password_file } => {
+            add(&accounts, name, *role, number.as_ref(), password_file.as_deref()).map_err(|error| vec![error])?
         }
         AccountCommand::List => table(&accounts.list().map_err(lines)?, &zone(settings)),
-        AccountCommand::Password { name } => {
-            let password = ask_new(&FIRST_PASSWORD, Some(&rules::PASSWORD_RULES), true).map_err(|error| vec![error])?;
+        AccountCommand::Password { name, password_file } => {
+            let password = new_password(&FIRST_PASSWORD, password_file.as_deref()).map_err(|error| vec![error])?;
             let initial = accounts.initial_password_file(name);
             accounts.reset_password(name, &password, COMMAND_LINE).map_err(lines)?;
             let done = text!(
@@ -88,22 +88,33 @@ pub(crate) fn change_own(
     let one = |error: Bilingual| vec![error];
     let accounts = initial::open(settings).map_err(|error| one(error.text()))?;
     let old = ask(&bilingual!("present password of {name}", "{name} 的现密码"), old).map_err(one)?;
-    let new = match new {
-        Some(path) => read_file(&NEW_PASSWORD, path),
-        None => ask_new(&NEW_PASSWORD, Some(&rules::PASSWORD_RULES), true),
-    };
+    let new = new_password(&NEW_PASSWORD, new).map_err(one)?;
     let initial = accounts.initial_password_file(name);
-    accounts.replace_password(name, &old, &new.map_err(one)?).map_err(|error| one(error.text()))?;
+    accounts.replace_password(name, &old, &new).map_err(|error| one(error.text()))?;
     let done = text!("{name} has a new password; its sessions have ended", "{name} 的密码已更新；其登录已结束");
     print(format!("{done}{}\n", forgotten(&accounts, name, initial)));
     Ok(ExitCode::SUCCESS)
 }
 
-fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> Result<String, Bilingual> {
+/// A password to be set: the first line of `file`, else asked for.
+fn new_password(what: &Bilingual, file: Option<&Path>) -> Result<Private<String>, Bilingual> {
+    match file {
+        Some(path) => read_file(what, path),
+        None => ask_new(what, Some(&rules::PASSWORD_RULES), true),
+    }
+}
+
+fn add(
+    accounts: &Accounts,
+    name: &str,
+    role: Role,
+    number: Option<&String>,
+    password_file: Option<&Path>,
+) -> Result<String, Bilingual> {
     let line = |error: AccountError| error.text();
     // Before the secrets are asked for.
     rules::normalized_name(name).map_err(|error| error.text())?;
-    let password = ask_new(&FIRST_PASSWORD, Some(&rules::PASSWORD_RULES), true)?;
+    let password = new_password(&FIRST_PASSWORD, password_file)?;
     // Only those who record use the studio's telephone.
     let pin = match role.may_record() {
         true => Some(ask_new(

@@ -97,7 +97,7 @@ fn set(
     if is_supervisor && !(queues.is_empty() && skills.is_empty()) {
         return Err(bilingual!(
             "{name} is a supervisor, who serves no queue: only --address can be set, the telephone for listening to conversations",
-            "{name} 是班长，不受理队列：只能设 --address，即监听通话用的话机"
+            "{name} 是班长，不服务队列：只能设 --address，即监听通话用的话机"
         ));
     }
     if let Some(other) = account.filter(|one| one.role != Role::Agent && !is_supervisor) {
@@ -122,7 +122,7 @@ fn set(
         say!("{name} is called at {telephone}", "{name} 的话机：{telephone:#}");
         return Ok(());
     }
-    say!("{name} serves {served} by {telephone}", "{name} 受理{served:#}，话机：{telephone:#}");
+    say!("{name} serves {served} by {telephone}", "{name} 服务{served:#}，话机：{telephone:#}");
     Ok(())
 }
 

@@ -449,7 +449,7 @@ fn address_of(word: &Path) -> Option<String> {
     (port || bare.parse::<std::net::IpAddr>().is_ok() || bare != text).then(|| text.to_owned())
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong command line or settings";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong command line, settings or files";
 
 #[cfg(test)]
 mod tests;

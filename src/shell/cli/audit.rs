@@ -14,7 +14,7 @@ use studio_store::{AuditRow, Studio};
 
 use crate::call_words::action;
 use crate::exit::print;
-use crate::local_time::{read, rfc3339, shown, zone};
+use crate::local_time::{read_past, rfc3339, shown, zone};
 use crate::publish::{person, reason};
 use crate::say::say;
 
@@ -50,7 +50,7 @@ struct Line {
 /// The time is wrong, or a log cannot be read.
 pub(crate) fn audit(settings: &Settings, since: Option<&str>, as_json: bool) -> Result<(), Bilingual> {
     let zone = zone(settings);
-    let since = since.map(|word| read(word, &zone)).transpose()?;
+    let since = since.map(|word| read_past(word, &zone)).transpose()?;
     let mut lines: Vec<Line> = releases::audit(settings).into_iter().map(of_release).collect();
     lines.extend(of_studio(settings)?);
     lines.retain(|line| since.is_none_or(|since| line.at >= since));

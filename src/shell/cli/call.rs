@@ -41,14 +41,16 @@ pub(crate) fn call(settings: &Settings, arguments: &CallArguments) -> Result<(),
 
 fn no_call(tag: &str) -> Bilingual {
     bilingual!(
-        "no call {tag} in the journal; give call= as a line of the log names it, or its number there, as in \"#12\"; jindu calls --list has both",
-        "通话记录中没有来电 {tag}；请写日志中 call= 的值，或通话记录的编号，如 \"#12\"；jindu calls --list 列有两者"
+        "no call {tag} in the journal; give call= as a line of the log names it, or its number there, as in 12; jindu calls --list has both",
+        "通话记录中没有来电 {tag}；请写日志中 call= 的值，或通话记录的编号，如 12；jindu calls --list 列有两者"
     )
 }
 
 fn find(settings: &Settings, name: &str) -> Result<Option<PastCall>, Bilingual> {
     let folder = &settings.data.folder;
-    if let Some(id) = name.strip_prefix('#').and_then(|id| id.parse().ok()) {
+    // A shell takes `#` for the beginning of a comment. A tag has 12 characters.
+    let row = name.strip_prefix('#').or_else(|| (name.len() < 12).then_some(name));
+    if let Some(id) = row.and_then(|id| id.parse().ok()) {
         return Ok(past_call(folder, CallName::Id(id))?);
     }
     let found = past_call(folder, CallName::Tag(name))?;
@@ -282,8 +284,8 @@ fn handling(step: &str) -> Bilingual {
 /// Whether the text message that the caller asked for was accepted.
 fn text_message(call: &PastCall) -> Option<Bilingual> {
     let outcome = match call.text_message.as_deref()? {
-        "accepted" => Bilingual::fixed("accepted for sending", "已受理，待发送"),
-        "refused" => Bilingual::fixed("refused", "未受理"),
+        "accepted" => Bilingual::fixed("accepted for sending", "已提交，待发送"),
+        "refused" => Bilingual::fixed("refused", "被拒绝"),
         other => other.to_owned().into(),
     };
     Some(outcome)
@@ -330,7 +332,7 @@ fn message(result: &str) -> Bilingual {
         "failed" => Bilingual::fixed("could not be stored: see the log", "未能保存：见日志"),
         "refused" => Bilingual::fixed(
             "not accepted: too many of this caller or trunk, or the disk is full",
-            "未受理：该号码或中继留言过多，或磁盘已满",
+            "未接受：该号码或中继留言过多，或磁盘已满",
         ),
         "unsent" => Bilingual::fixed("recorded, and not sent by the caller", "已录音，来电人未提交"),
         "empty" => Bilingual::fixed("nothing was heard, so none is kept", "未录到声音，没有保存"),

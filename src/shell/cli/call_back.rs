@@ -8,7 +8,7 @@ use os::language;
 use phone::{CallBackEntry, CallBackReply, CallBackRequest, ask_call_backs};
 
 use crate::args::call_back::CallBackCommand;
-use crate::exit::print;
+use crate::exit::{aside, print};
 use crate::local_time::{shown, zone};
 use crate::say::say;
 
@@ -34,7 +34,16 @@ pub(crate) fn run(settings: &Settings, command: CallBackCommand) -> Result<(), B
         (CallBackCommand::List { json: true }, CallBackReply::Requests(requests)) => {
             print(serde_json::to_string_pretty(&requests).map_err(|error| error.to_string())? + "\n");
         }
-        (CallBackCommand::List { json: false }, CallBackReply::Requests(requests)) => print(table(settings, &requests)),
+        (CallBackCommand::List { json: false }, CallBackReply::Requests(requests)) => {
+            if settings.phone.call_back.is_none() {
+                aside(&NOT_OFFERED);
+            }
+            if !requests.is_empty() {
+                print(table(settings, &requests));
+            } else if settings.phone.call_back.is_some() {
+                say!("no call-back was requested", "没有登记的回电");
+            }
+        }
         (CallBackCommand::List { .. }, CallBackReply::NotWaiting) => {
             return Err(Bilingual::fixed(
                 "this node has no queue: write a table [[queue]] in the settings",
@@ -100,4 +109,8 @@ fn state(name: &str, lang: OfficeLang) -> &str {
     lang.choose(name, zh)
 }
 
+const NOT_OFFERED: Bilingual = Bilingual::fixed(
+    "call_back.dial is not set: callers are offered no call-back",
+    "未设 call_back.dial：不向来电人提供回电",
+);
 const WIDTHS: [usize; 7] = [18, 12, 14, 12, 8, 28, 28];

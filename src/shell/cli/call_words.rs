@@ -53,6 +53,15 @@ pub(crate) fn code(code: &str) -> Bilingual {
     }
 }
 
+/// The state of a slot: whether what callers hear is recorded.
+pub(crate) fn slot_state(name: &str) -> Bilingual {
+    match name {
+        // A replica may be stale, too.
+        "stale" => bilingual!("{name}", "文案已修改（{name}）"),
+        other => code(other),
+    }
+}
+
 /// An action of the audit log. What stands behind its words, as a ticket or a number, stays.
 pub(crate) fn action(what: &str) -> Bilingual {
     let of = |(known, chinese): &(&str, &str)| {
@@ -150,6 +159,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("handed_over", "too many failures", "多次输入有误"),
     ("too_fast", "too many at once", "来电过于集中"),
     ("no_such_number", "number not served", "被叫号码未开通"),
+    ("line_test_busy", "line test busy", "测试线路占用"),
     ("studio_busy", "recording service busy", "录音线路占用"),
     ("draining", "the node was stopping", "节点正在退出"),
     ("full", "every line in use", "线路已满"),
@@ -167,7 +177,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("stale", "the data is old: answers say so or are refused", "数据较旧：答复会说明或被拒绝"),
     ("lines_full", "every line is in use", "线路已满"),
     ("disk_low", "the disk is nearly full", "磁盘空间不足"),
-    ("copy", "the replica has alarms", "副本有报警"),
+    ("copy", "the replica has alarms", "副本有告警"),
     ("certificate", "the certificate of SIP over TLS expires soon", "电话 TLS 证书即将到期"),
     (
         "registration",
@@ -203,7 +213,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("feed_no_start", "feed without start", "数据流缺起始快照"),
     ("feed_refused", "feed file refused", "数据文件被拒收"),
     ("feed_newer_format", "feed of a newer format", "数据文件格式较新"),
-    ("feed_unreadable", "spool unreadable", "数据文件夹无法读取"),
+    ("feed_unreadable", "a file of the spool cannot be opened", "spool 中有文件无法打开"),
     ("feed_clock", "feed's clock", "数据流时间超前"),
     ("feed_stuck", "feed stuck", "数据流停滞"),
     ("feed_snapshot_wanted", "snapshot wanted", "需要完整快照"),
@@ -241,7 +251,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("emergency on", "开启紧急通知"),
     ("emergency off", "关闭紧急通知"),
     ("message play", "播放留言"),
-    ("message done", "办结留言"),
+    ("message done", "留言标为已处理"),
     ("message export", "导出留言"),
     ("trunk trace", "信令抓包"),
     ("recording export", "导出通话录音"),
@@ -276,6 +286,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("queue_opened", "开放队列"),
     ("queue_closed", "关闭队列"),
     ("caller_moved", "转移来电"),
+    ("call_back_cancelled", "取消回电"),
     ("consultation", "咨询同事"),
     ("transfer", "转接"),
     ("recording_heard", "收听通话录音"),

@@ -18,7 +18,7 @@ use release::hotline;
 use crate::args::calls::CallsArguments;
 use crate::call_words::{Words, code, word};
 use crate::exit::print;
-use crate::local_time::{read, rfc3339, shown, zone};
+use crate::local_time::{read_past, rfc3339, shown, zone};
 use crate::say::say;
 
 /// So many calls are listed at most.
@@ -31,7 +31,7 @@ const LISTED_MAX: usize = 1000;
 pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<(), Bilingual> {
     let zone = zone(settings);
     let since = match &arguments.since {
-        Some(word) => read(word, &zone)?,
+        Some(word) => read_past(word, &zone)?,
         None => before(if arguments.hour { HOUR } else { DAY }),
     };
     if let Some(name) = arguments.trunk.as_ref().filter(|name| !is_trunk(settings, name)) {

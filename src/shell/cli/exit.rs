@@ -25,7 +25,7 @@ pub(crate) fn done(result: Result<(), Bilingual>) -> ExitCode {
 
 /// Prints why a command failed, or did less than it was asked to.
 pub(crate) fn failed(error: &Bilingual) {
-    complain(&format!("jindu: {}", shown(error)));
+    print_error(&format!("jindu: {}", shown(error)));
 }
 
 /// The command's exit code, or 64 with the errors.
@@ -35,17 +35,17 @@ pub(crate) fn coded(result: Result<ExitCode, Errors>) -> ExitCode {
 
 /// 64 for wrong settings or files: nothing was opened.
 pub(crate) fn wrong(errors: &[Bilingual]) -> ExitCode {
-    errors.iter().for_each(|error| complain(shown(error)));
+    errors.iter().for_each(|error| print_error(shown(error)));
     if errors.len() > 1 {
-        complain(shown(&bilingual!("{} errors; nothing was changed", "{} 处错误；未作任何更改", errors.len())));
+        print_error(shown(&bilingual!("{} errors; nothing was changed", "{} 处错误；未作任何更改", errors.len())));
     }
     ExitCode::from(USAGE)
 }
 
 /// The same for a command that only checks: errors and remarks are counted apart.
 pub(crate) fn problems(errors: &[Bilingual], remarks: usize) -> ExitCode {
-    errors.iter().for_each(|error| complain(shown(error)));
-    complain(shown(&counted(errors.len(), remarks)));
+    errors.iter().for_each(|error| print_error(shown(error)));
+    print_error(shown(&counted(errors.len(), remarks)));
     ExitCode::from(USAGE)
 }
 
@@ -60,25 +60,28 @@ fn counted(errors: usize, remarks: usize) -> Bilingual {
 
 /// Prints what a person at the terminal should know before the answer.
 pub(crate) fn aside(note: &Bilingual) {
-    complain(shown(note));
+    print_error(shown(note));
 }
 
 /// Prints a line to the standard error output, whether or not it can be written.
-fn complain(line: &str) {
+fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Prints what clap says: 0 for help, 64 for a wrong command line.
 pub(crate) fn command_line(error: &clap::Error) -> ExitCode {
     match (current(), error.use_stderr()) {
-        (OfficeLang::En, _) => {
-            let _ = error.print();
-        }
+        (OfficeLang::En, _) => match errors::in_english(error).filter(|_| error.use_stderr()) {
+            Some(text) => print_error(text.trim_end()),
+            None => {
+                let _ = error.print();
+            }
+        },
         // A command without its subcommand is answered with help, which is no error text.
         (OfficeLang::Zh, true) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            complain(chinese::words_of_clap(&error.to_string()).trim_end());
+            print_error(chinese::words_of_clap(&error.to_string()).trim_end());
         }
-        (OfficeLang::Zh, true) => complain(errors::in_chinese(error).trim_end()),
+        (OfficeLang::Zh, true) => print_error(errors::in_chinese(error).trim_end()),
         (OfficeLang::Zh, false) => print(chinese::words_of_clap(&error.to_string())),
     }
     if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }

@@ -98,7 +98,7 @@ fn keygen(path: &Path, out: &Path) -> Result<ExitCode, Bilingual> {
     let public = keys::make(folder, name)?;
     say!(
         "{}: sign with it beside the system of record, and keep it there",
-        "{}：请在业务系统一侧用它签名，并留存于该处",
+        "{}：请在上游一侧用它签名，并留存于该处",
         folder.join(format!("{name}.key")).display()
     );
     say!(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use base::{bilingual, padded};
+use base::{Bilingual, bilingual, padded};
 use config::Settings;
 use kiosk_store::{KioskStore, KioskStoreError};
 use os::language::current;
@@ -31,7 +31,8 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
     let text = match command {
         KioskCommand::Add(new) => {
             known_hall(settings, &new.hall)?;
-            add(settings, &kiosks, new).map_err(lines)?
+            let at = new.at.clone().map_or_else(|| service_url(settings), Ok).map_err(|error| vec![error])?;
+            add(&kiosks, new, &at).map_err(lines)?
         }
         KioskCommand::List { json: false } => table(&kiosks, clock::timestamp(), &zone(settings)),
         KioskCommand::List { json: true } => list_json(&kiosks, clock::timestamp()),
@@ -61,7 +62,7 @@ fn known_hall(settings: &Settings, hall: &str) -> Result<(), Errors> {
     )])
 }
 
-fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<String, KioskStoreError> {
+fn add(kiosks: &KioskStore, new: &AddKiosk, at: &str) -> Result<String, KioskStoreError> {
     let code = kiosks.add(&NewKiosk {
         name: new.name.clone(),
         hall: new.hall.clone(),
@@ -69,7 +70,6 @@ fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<Strin
         valid: Duration::from_secs(new.valid * 60),
         renew: new.renew,
     })?;
-    let at = new.at.clone().unwrap_or_else(|| service_url(settings));
     let address = format!("{}/kiosk/enrol?code={}", at.trim_end_matches('/'), code.expose());
     if new.plain {
         return Ok(format!("{address}\n"));
@@ -83,14 +83,26 @@ fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<Strin
     Ok(format!("{text}\n\n  {address}\n\n{picture}"))
 }
 
-/// How a kiosk reaches the node, as far as the settings say.
-fn service_url(settings: &Settings) -> String {
-    match (settings.web.hosts.first(), settings.web.listen.first()) {
-        (Some(host), _) if host.contains(':') => format!("http://[{host}]"),
-        (Some(host), _) => format!("http://{host}"),
-        (None, Some(address)) => format!("http://{address}"),
-        (None, None) => String::from("http://localhost"),
-    }
+/// How a kiosk reaches the node: by a name of `web.hosts`, whose port is that of the node unless a balancer stands before it, else by
+/// the address that the node listens on.
+///
+/// # Errors
+/// The settings do not say.
+fn service_url(settings: &Settings) -> Result<String, Bilingual> {
+    let web = &settings.web;
+    let Some(listen) = web.listen.first().filter(|listen| !listen.ip().is_unspecified() || !web.hosts.is_empty())
+    else {
+        return Err(Bilingual::fixed(
+            "web.listen names no address that a kiosk could open: give --at URL, or set web.hosts",
+            "web.listen 没有可供查询机打开的地址：请写 --at URL，或设 web.hosts",
+        ));
+    };
+    let Some(host) = web.hosts.first() else { return Ok(format!("http://{listen}")) };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    // A balancer listens on a port of its own.
+    let port =
+        if web.proxies.is_empty() && listen.port() != 80 { format!(":{}", listen.port()) } else { String::new() };
+    Ok(format!("http://{host}{port}"))
 }
 
 fn table(kiosks: &KioskStore, now: Timestamp, zone: &TimeZone) -> String {

@@ -2,7 +2,7 @@
 
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 
 use base::{Bilingual, bilingual};
 use config::Settings;
@@ -54,10 +54,21 @@ pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, Bilingual> 
     let at = local.and_then(|local| local.to_zoned_datetime(zone.clone()).ok());
     at.map(|at| at.timestamp()).ok_or_else(|| {
         bilingual!(
-            "{word} is no time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 (today) or RFC 3339 [time.form]",
-            "{word} 不是时间：请写 2026-01-05、\"2026-01-05 09:30\"、09:30（今天）或 RFC 3339 [time.form]"
+            "{word} is no time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 or RFC 3339 [time.form]",
+            "{word} 不是时间：请写 2026-01-05、\"2026-01-05 09:30\"、09:30 或 RFC 3339 [time.form]"
         )
     })
+}
+
+/// Reads a time from which something is listed: a time of day that is still to come is yesterday's.
+///
+/// # Errors
+/// How it may be written.
+pub(crate) fn read_past(word: &str, zone: &TimeZone) -> Result<Timestamp, Bilingual> {
+    let at = read(word, zone)?;
+    let is_time_of_day = word.parse::<Time>().is_ok() && word.parse::<DateTime>().is_err();
+    let yesterday = at.checked_sub(SignedDuration::from_hours(24)).unwrap_or(at);
+    Ok(if is_time_of_day && at > clock::timestamp() { yesterday } else { at })
 }
 
 #[cfg(test)]
@@ -75,5 +86,17 @@ mod tests {
         let at = "2026-01-05T01:30:00Z".parse().expect("a time");
         assert_eq!(shown(at, &zone), "2026-01-05 09:30:00 +08:00");
         assert_eq!(rfc3339(at, &zone), "2026-01-05T09:30:00+08:00");
+    }
+
+    #[test]
+    fn a_list_begins_in_the_past_and_a_time_alone_within_the_last_day() {
+        let zone = TimeZone::get("Asia/Shanghai").expect("a zone");
+        for hour in 0..24 {
+            let before = clock::timestamp();
+            let at = read_past(&format!("{hour:02}:00"), &zone).expect("a time");
+            let day = SignedDuration::from_hours(24);
+            assert!(at <= clock::timestamp() && before.duration_since(at) < day, "{hour}: {at}");
+        }
+        assert_eq!(read_past("2999-01-01", &zone), read("2999-01-01", &zone));
     }
 }

@@ -56,7 +56,7 @@ fn list(settings: &Settings, new: bool, json: bool) -> Result<(), Bilingual> {
             None => text!("new", "待办"),
             Some((at, by)) => {
                 let at = shown(*at, &zone);
-                text!("done {at} by {by}", "已于 {at} 由 {by} 办结")
+                text!("done {at} by {by}", "已于 {at} 由 {by} 处理")
             }
         };
         let length = message.length.as_secs();
@@ -205,11 +205,11 @@ fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), Bilingual> {
     let ticket = &message.ticket;
     if mark_done(&settings.data.folder, &message.ticket, clock::timestamp(), &by.name())? {
         releases::append_audit(settings, &by.entry(&format!("message done {ticket}"), None))?;
-        say!("message {ticket} is done", "留言 {ticket} 已办结");
+        say!("message {ticket} is done", "留言 {ticket} 已标为已处理");
     } else {
         let who = find(settings, ticket)?.done;
         let who = who.map_or_else(Bilingual::default, |(_, who)| bilingual!(", by {who}", "（{who}）"));
-        say!("message {ticket} was done already{who}", "留言 {ticket} 此前已办结{who:#}");
+        say!("message {ticket} was done already{who}", "留言 {ticket} 此前已处理{who:#}");
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use base::{Bilingual, bilingual, padded, plural};
 use crate::approver::approver;
 use crate::args::by::{By, ByApprover};
 use crate::args::prompts::{PromptCommand, Sound, slot};
-use crate::call_words::code;
+use crate::call_words::{code, slot_state};
 use crate::exit::{Errors, failed, print};
 use crate::local_time::{shown, zone};
 use crate::say::say;
@@ -48,6 +48,7 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
     match perform(settings, &studio, command) {
         Ok(code) => Ok(code),
         Err(Rejection::Flow(errors)) => Err(errors),
+        Err(Rejection::Unproven(error)) => Err(vec![error]),
         Err(refusal) => {
             failed(&refusal.text());
             if let Rejection::HalfRecorded(_) = refusal {
@@ -125,7 +126,7 @@ fn coverage(studio: &Studio, wanted: &SlotFilter, as_json: bool) -> Result<(), R
     let mut text = String::new();
     for row in &rows {
         let (lang, number) = (row.slot.clip.lang.code(), row.number);
-        let state = code(row.state.code());
+        let state = slot_state(row.state.code());
         let state = padded(in_language(&state), current().choose(11, 24));
         text.push_str(&format!("{lang:<3} {number:>4} {state} {:<36} {}\n", row.slot.clip.id, row.slot.text));
     }
@@ -133,12 +134,12 @@ fn coverage(studio: &Studio, wanted: &SlotFilter, as_json: bool) -> Result<(), R
     let states: Vec<Bilingual> = counts(&rows)
         .iter()
         .map(|(state, n)| {
-            let state = code(state);
+            let state = slot_state(state);
             bilingual!("{n} {state}", "{state:#} {n}")
         })
         .collect();
     let (all, states) = (rows.len(), Bilingual::list(&states, ", ", "、"));
-    say!("{all} slots: {states}", "共 {all} 个录音位置：{states:#}");
+    say!("{all} slots: {states}", "共 {all} 个录音条目：{states:#}");
     Ok(())
 }
 

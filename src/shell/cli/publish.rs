@@ -1,5 +1,6 @@
 //! `jindu publish`, `rollback`, `releases`, `emergency` and `replay`: what an operator changes while calls go on.
 
+use std::fs;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
 use os::background::lower_priority;
+use os::io_fault;
 use os::language::{current, shown as in_language};
 use release::hotline;
 use release::recordings::MissingPolicy;
@@ -153,6 +155,9 @@ pub(crate) fn reason(why: &str) -> Bilingual {
 pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By, json: bool) -> Result<ExitCode, Errors> {
     if let Some(on) = on {
         let by = by.asked().map_err(one)?;
+        let folder = &settings.data.folder;
+        // A name that is mistyped makes no folder, and reaches nobody.
+        fs::metadata(folder).map_err(|error| one(io_fault(folder, &error)))?;
         releases::set_emergency(settings, on).map_err(one)?;
         let what = if on { "emergency on" } else { "emergency off" };
         releases::append_audit(settings, &by.entry(what, None)).map_err(one)?;
@@ -162,6 +167,10 @@ pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By, json: bo
         _ if json => print(format!("{:#}\n", json!({"emergency": on}))),
         true => say!("the emergency notice is on", "紧急通知已开启"),
         false => say!("the emergency notice is off", "紧急通知已关闭"),
+    }
+    if !json && matches!(node::node_status(&settings.data.folder), Ok(None)) {
+        let folder = settings.data.folder.display();
+        say!("no node serves from {folder}; it applies from the next start", "没有节点使用 {folder}；下次启动后生效");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ use release::releases;
 use crate::args::by::By;
 use crate::args::recording::RecordingCommand;
 use crate::exit::print;
-use crate::local_time::{read, rfc3339, shown, zone};
+use crate::local_time::{read, read_past, rfc3339, shown, zone};
 use crate::say::{say, text};
 
 /// Runs the command.
@@ -29,8 +29,8 @@ pub(crate) fn run(settings: &Settings, command: &RecordingCommand) -> Result<(),
     match command {
         RecordingCommand::List { since, before, queue, agent, json } => {
             let zone = zone(settings);
-            let time = |word: &Option<String>| word.as_ref().map(|word| read(word, &zone)).transpose();
-            let (from, until) = (time(since)?, time(before)?);
+            let from = since.as_ref().map(|word| read_past(word, &zone)).transpose()?;
+            let until = before.as_ref().map(|word| read(word, &zone)).transpose()?;
             let filter = RecordingFilter { from, until, queue: queue.clone(), agent: agent.clone() };
             list(settings, &filter, *json, &zone)
         }

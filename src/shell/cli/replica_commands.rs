@@ -46,7 +46,7 @@ pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingua
     }
     if was_sample && !replica_store::is_sample(&settings.data.folder) {
         say!(
-            "the copy is not the sample any more: its data is as old as the newest file that you load; a new data folder has the sample again",
+            "the replica no longer holds the sample: its data is as old as the newest file that you load; a new data folder has the sample again",
             "副本不再是样例数据：数据时间以最近加载的文件为准；新的数据文件夹会重新生成样例"
         );
     }

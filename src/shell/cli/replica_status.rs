@@ -1,4 +1,4 @@
-//! `jindu replica …`: what the copy, its quarantine and its held batch are, as text and as JSON.
+//! `jindu replica …`: what the replica, its quarantine and its held batch are, as text and as JSON.
 
 use std::process::ExitCode;
 
@@ -51,9 +51,9 @@ fn output(json: bool, value: &impl serde::Serialize, text: impl FnOnce() -> Stri
 fn done_text(en: &str) -> String {
     let zh = match en {
         "a full snapshot was requested from the source; the present copy answers until it is there" => {
-            "已向来源请求完整快照；到达之前由现有副本答复"
+            "已向上游请求完整快照；到达之前由现有副本答复"
         }
-        "decided; the source continues with its next attempt" => "已决定；来源下次尝试时继续",
+        "decided; the source continues with its next attempt" => "已决定；上游下次尝试时继续",
         "nothing is held" => "没有暂缓的变更",
         other => other,
     };
@@ -87,7 +87,7 @@ fn of_status(status: &Status, zone: &TimeZone) -> String {
         "rebuild",
         "重建",
         match status.rebuild_wanted {
-            true => Bilingual::fixed("requested from the source", "已向来源请求"),
+            true => Bilingual::fixed("requested from the source", "已向上游请求"),
             false => Bilingual::fixed("not requested", "未请求"),
         },
     );
@@ -112,7 +112,7 @@ fn of_status(status: &Status, zone: &TimeZone) -> String {
     );
     for alarm in &status.alarms {
         let (kind, since, text) = (code(&alarm.kind), shown(alarm.since, zone), &alarm.text);
-        line("ALARM", "报警", bilingual!("{kind}, since {since}: {text}", "{kind:#}，自 {since} 起：{text}"));
+        line("ALARM", "告警", bilingual!("{kind}, since {since}: {text}", "{kind:#}，自 {since} 起：{text}"));
     }
     lines.into_text()
 }
@@ -140,7 +140,7 @@ fn of_quarantine(rows: &[QuarantinedRow], zone: &TimeZone) -> String {
     let line = |row: &QuarantinedRow| {
         let stored = match row.held_here {
             true => Bilingual::fixed("stored here", "存于此处"),
-            false => Bilingual::fixed("at its source", "在来源处"),
+            false => Bilingual::fixed("at its source", "在上游处"),
         };
         let (since, tries) = (shown(row.since, zone), row.tries);
         let QuarantinedRow { id, source, why, .. } = row;

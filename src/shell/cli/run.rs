@@ -193,6 +193,9 @@ fn prepare(command: &Command, settings: &Settings) -> Result<(), Bilingual> {
     if matches!(command, Command::Serve) {
         return Ok(());
     }
+    if uses_data(command) {
+        os::folder::may_be_read(&settings.data.folder)?;
+    }
     replica_store::adopt_clock(&settings.data.folder);
     let adopted = if seals(command) {
         os::sound_key::adopt(&settings.data)
@@ -204,6 +207,11 @@ fn prepare(command: &Command, settings: &Settings) -> Result<(), Bilingual> {
         Err(error) if seals(command) || opens(command) => Err(error.text()),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// Whether a command needs what is in the data folder, if there is one.
+fn uses_data(command: &Command) -> bool {
+    !matches!(command, Command::Test(_) | Command::Sim | Command::Sample { .. } | Command::Flow { calls: None, .. })
 }
 
 /// Whether a command stores recordings in the data folder.

@@ -17,6 +17,10 @@ pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
         report
     });
     let (passed, failed) = count(&reports.collect::<Vec<_>>());
+    if passed + failed == 0 {
+        say!("there is no test in it; a test begins with test \"NAME\"", "文件中没有测试；测试以 test \"名称\" 开头");
+        return false;
+    }
     say!("{passed} passed, {failed} failed", "通过 {passed} 项，未通过 {failed} 项");
     failed == 0
 }

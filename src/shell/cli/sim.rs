@@ -211,7 +211,7 @@ const HELP: Bilingual = Bilingual::fixed(
   call_backs off          能否预约回电（on、off）
   called_back             本节点回拨预约人
   recorded on             与坐席的通话是否录音（on、off）
-  sms on                  能否发送短信（on、off、fails：未受理）
+  sms on                  能否发送短信（on、off、fails：被拒绝）
   hear st_ready、never sorry、at_node agent、within 35s、expects sms、ended
                           通话脚本的预期，立即检验
   save 文件               把本次会话存为通话脚本

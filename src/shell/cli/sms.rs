@@ -40,7 +40,7 @@ pub(crate) fn run(settings: &Settings, command: SmsCommand) -> Result<(), Biling
         }
         SmsCommand::Cancel { id } => match ask(folder, &SmsRequest::Cancel { id: id.clone() })? {
             SmsReply::Messages(_) => {
-                say!("the message {id} is withdrawn", "短信 {id} 已撤回");
+                say!("the message {id} is cancelled", "短信 {id} 已取消");
                 Ok(())
             }
             SmsReply::NotWaiting => Err(bilingual!(
@@ -60,11 +60,11 @@ fn test(folder: &Path, number: String, no_wait: bool) -> Result<(), Bilingual> {
         SmsReply::Accepted(id) => id,
         SmsReply::NotAccepted(why) => {
             let why = Refusal::of_name(&why).map_or_else(|| why.into(), Refusal::text);
-            return Err(bilingual!("the message is not accepted: {why}", "短信未受理：{why:#}"));
+            return Err(bilingual!("the message is not accepted: {why}", "短信被拒绝：{why:#}"));
         }
         other => return Err(unexpected(other)),
     };
-    say!("{id}: accepted", "{id}：已受理");
+    say!("{id}: accepted", "{id}：已提交");
     if no_wait {
         return Ok(());
     }
@@ -126,7 +126,7 @@ fn table(settings: &Settings, messages: &[SmsEntry]) -> String {
     let lang = language::current();
     let zone = zone(settings);
     let head =
-        lang.choose(["id", "number", "state", "attempts", "accepted"], ["编号", "号码", "状态", "已尝试", "受理时间"]);
+        lang.choose(["id", "number", "state", "attempts", "accepted"], ["编号", "号码", "状态", "已尝试", "提交时间"]);
     let row = |message: &SmsEntry| {
         let accepted = Timestamp::from_millisecond(message.accepted_ms);
         [
@@ -154,7 +154,7 @@ fn state(name: &str, lang: OfficeLang) -> &str {
         "rejected" => "被拒绝",
         "failed" => "发送失败",
         "expired" => "已过期",
-        "cancelled" => "已撤回",
+        "cancelled" => "已取消",
         other => other,
     };
     lang.choose(name, zh)

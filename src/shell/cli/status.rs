@@ -189,7 +189,7 @@ fn of_health(health: &Value, lines: &mut Lines) {
     };
     let explained = fixed(" (jindu replica status explains them)", "（详见 jindu replica status）");
     for (key, name, remedy) in
-        [("troubles", fixed("troubles", "问题"), Bilingual::default()), ("alarms", fixed("alarms", "报警"), explained)]
+        [("troubles", fixed("troubles", "问题"), Bilingual::default()), ("alarms", fixed("alarms", "告警"), explained)]
     {
         let codes = codes(key);
         let listed = Bilingual::list(&codes, "; ", "；");

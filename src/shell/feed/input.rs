@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use replica::gate::{self, CHANGES_MAX, FileKind};
-use replica::{Change, LINE_BYTES_MAX, Line, LineError};
+use replica::{Change, FeedLine, LINE_BYTES_MAX, LineError};
 
 use super::pack::{PACK_FOLDER, PackError, Packed, Packer};
 
@@ -103,7 +103,7 @@ impl Drop for Body {
 /// A valid line as it is written to the feed file; `None` for a blank line or a batch header.
 fn row(line: &[u8], number: u64, kind: FileKind) -> Result<Option<String>, LineError> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    if let Ok(Line::Header(_) | Line::Blank) = Line::read(line, number) {
+    if let Ok(FeedLine::Header(_) | FeedLine::Blank) = FeedLine::read(line, number) {
         return Ok(None);
     }
     match gate::change(line)? {
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::text;
-    use replica::gate::Reading;
+    use replica::gate::ReadDepth;
     use support::folder::Folder;
 
     const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport","case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
@@ -144,7 +144,7 @@ mod tests {
         let files = [&first[0], &second[0], &third[0]].map(|packed| {
             let mut rows = Vec::new();
             let whole =
-                text::read(&packed.path, Reading::Rows, &mut |change| rows.push(format!("{change:?}"))).unwrap();
+                text::read(&packed.path, ReadDepth::Rows, &mut |change| rows.push(format!("{change:?}"))).unwrap();
             (whole, rows.join(" "))
         });
         assert_eq!(files.each_ref().map(|(_, rows)| rows.as_str()), ["Put", "Delete Put", ""]);
@@ -177,8 +177,8 @@ mod tests {
         fs::write(own.join("state.json"), state.replacen('{', &format!("{{\"putting_out\":\"{name}\","), 1)).unwrap();
         let second = packed(&folder, FileKind::Changes, CASE).unwrap();
         assert_eq!(second[0].sequence, 2);
-        let first = text::read(&folder.path().join(name), Reading::Check, &mut |_| {}).unwrap();
-        let second = text::read(&second[0].path, Reading::Check, &mut |_| {}).unwrap();
+        let first = text::read(&folder.path().join(name), ReadDepth::Check, &mut |_| {}).unwrap();
+        let second = text::read(&second[0].path, ReadDepth::Check, &mut |_| {}).unwrap();
         assert_eq!(second.header.previous, first.hash);
         assert!(!own.join(name).exists());
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use zstd::stream::read::Decoder;
 
 use replica::Change;
-use replica::gate::{FeedHeader, FileError, FileReader, Reading, VerifiedFile};
+use replica::gate::{FeedHeader, FileError, FileReader, ReadDepth, VerifiedFile};
 
 /// Why a file cannot be read as a feed file.
 #[derive(Debug, thiserror::Error)]
@@ -96,20 +96,20 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// Reads a complete feed file, and passes its changes to `take` in order.
-pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
+pub fn read(path: &Path, reading: ReadDepth, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
     read_text(Text::open(path).map_err(ReadError::Io)?, reading, take)
 }
 
 /// The same for the bytes of a file that do not lie on the disk as they are.
 pub fn read_from(
     file: Box<dyn Read + Send>,
-    reading: Reading,
+    reading: ReadDepth,
     take: &mut dyn FnMut(Change),
 ) -> Result<VerifiedFile, ReadError> {
     read_text(Text::of(file).map_err(ReadError::Io)?, reading, take)
 }
 
-fn read_text(mut text: Text, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
+fn read_text(mut text: Text, reading: ReadDepth, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
     let mut intake = FileReader::new(reading);
     let mut piece = vec![0; PIECE];
     loop {
@@ -126,7 +126,7 @@ fn read_text(mut text: Text, reading: Reading, take: &mut dyn FnMut(Change)) -> 
 /// Reads the header only.
 pub fn header(path: &Path) -> Result<FeedHeader, ReadError> {
     let mut text = Text::open(path).map_err(ReadError::Io)?;
-    let mut intake = FileReader::new(Reading::Check);
+    let mut intake = FileReader::new(ReadDepth::Check);
     let mut piece = vec![0; FIRST_PIECE];
     loop {
         let result = match next(&mut text, &mut piece) {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use replica::Change;
-use replica::gate::{FileKind, GateKeys, Hash, Reading, VerifiedFile};
+use replica::gate::{FileKind, GateKeys, Hash, ReadDepth, VerifiedFile};
 
 use super::text;
 
@@ -47,7 +47,7 @@ pub fn verify(paths: &[PathBuf], keys: &GateKeys) -> Result<Verdict, String> {
 impl Verdict {
     fn file(&mut self, path: &Path, keys: &GateKeys) -> Option<VerifiedFile> {
         let (mut puts, mut deletes, mut bad, mut first_bad) = (0u64, 0u64, 0u64, None);
-        let read = text::read(path, Reading::Rows, &mut |change| match change {
+        let read = text::read(path, ReadDepth::Rows, &mut |change| match change {
             Change::Put(_) | Change::Replace(_) => puts += 1,
             Change::Delete { .. } | Change::Truncate => deletes += 1,
             Change::Gone { .. } => {}

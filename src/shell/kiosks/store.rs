@@ -96,7 +96,7 @@ impl KioskStore {
     /// # Errors
     /// The code is not valid, or the register cannot be written.
     pub fn redeem(&self, code: &Private<String>, from: IpAddr) -> Result<Enrolled, KioskStoreError> {
-        let token = hex(&clock::random_octets::<32>());
+        let token = base::hex(&clock::random_octets::<32>());
         let kiosk = self.change(|register| register.redeem(code.expose(), &token, from, clock::timestamp()))?;
         Ok(Enrolled { kiosk, token: Private::new(token) })
     }
@@ -186,10 +186,6 @@ fn random_code() -> Private<String> {
         code.push(char::from(UNAMBIGUOUS[at as usize]));
     }
     Private::new(code)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn io_error(path: &Path, error: io::Error) -> KioskStoreError {

@@ -102,6 +102,9 @@ impl MediaPlane {
 
     /// Gives a new session its ports, on an address of the same IP version as `local` (that address itself, if it is
     /// configured). The seed decides its SSRC and first numbers. A session that is not begun within 152 s is closed.
+    ///
+    /// # Errors
+    /// No pair of ports is free, or a socket cannot be opened.
     pub fn open(&self, local: IpAddr, seed: u64) -> Result<OpenSession, OpenError> {
         self.open_where(local, seed, |_| true)
     }

@@ -14,7 +14,7 @@ use base::{Codec, Lang};
 use flow::{self, Utterance};
 use inquiry::{
     AgeLimits, Answer, Availability, Case, Factor, Freshness, InquiryLimiter, Keys, Outcome, Promise, Proof, Query,
-    Reading, ScanRecord, ScanRules, Scanned, Score,
+    ReplicaAnswer, ScanRecord, ScanRules, Scanned, Score,
 };
 use journal::{Journal, MessagesWatch};
 use os::clock;
@@ -93,8 +93,8 @@ impl Backend for NodeBackend {
         Box::pin(self.replica.look_up(&query.receipt, &query.proof))
     }
 
-    fn reading(&self, answer: Answer) -> Reading {
-        Reading { answer, as_of: self.replica.as_of(), now: self.replica.now() }
+    fn reading(&self, answer: Answer) -> ReplicaAnswer {
+        ReplicaAnswer { answer, as_of: self.replica.as_of(), now: self.replica.now() }
     }
 
     fn age_limits(&self) -> AgeLimits {

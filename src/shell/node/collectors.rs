@@ -347,6 +347,11 @@ fn write_changes(page: &mut Page, counted: &ReplicaMetrics) {
     );
     page.gauge("jindu_replica_quarantined", "Rows that could not be read.", read(&counted.quarantined));
     page.counter("jindu_replica_rows_total", "Rows changed.", read(&counted.rows_applied));
+    page.counter(
+        "jindu_replica_rows_of_no_format_total",
+        "Rows changed that no caller can ask for: their number or second factor is of no receipt format.",
+        read(&counted.rows_of_no_format),
+    );
     for (name, help, value) in [
         ("jindu_replica_lag_rows", "Changes on their way, as far as the source knows.", &counted.lag_rows),
         ("jindu_replica_lag_bytes", "Bytes of the changes on their way.", &counted.lag_bytes),

@@ -35,6 +35,17 @@ pub fn create(folder: &Path) -> Result<(), Bilingual> {
     })
 }
 
+/// Whether this user may read the folder, if it is there: otherwise all that is in it would seem not to be.
+///
+/// # Errors
+/// The user may not, and what to do.
+pub fn may_be_read(folder: &Path) -> Result<(), Bilingual> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(io_fault(folder, &error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Takes the rights of group and others from the folder and everything in it; the number of files and folders that had
 /// such rights. Links are not followed, so nothing outside the folder changes.
 ///

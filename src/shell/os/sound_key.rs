@@ -209,7 +209,7 @@ pub fn sealed(octets: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn fingerprint(keys: &Keys) -> String {
-    keys.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect()
+    base::hex(&keys.fingerprint())
 }
 
 static KEYS: OnceLock<Option<Keys>> = OnceLock::new();

@@ -6,10 +6,12 @@
 //!  deadline ─────────────┘             └──► reports: answered, key, over
 //! ```
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
@@ -23,18 +25,22 @@ use super::transport::Sender;
 use super::trunks::Permit;
 use audio::Bank;
 use base::Codec;
-use call::{MediaEvent, MediaPolicy, OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup};
+use call::{
+    MediaCommand, MediaEvent, MediaPolicy, OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup,
+};
 use media::SessionId;
 use os::clock;
 use queue::OfferId;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
-use sip::{Local, PeerAddresses};
+use sip::{Local, PeerAddresses, Target};
 
 /// What a call to an agent begins with.
 pub(crate) struct AgentCallStart {
     /// The offer that it is for.
     pub offer: OfferId,
     pub telephone: Telephone,
+    /// Called one after the other while the one before is silent or cannot be reached.
+    pub others: VecDeque<Telephone>,
     /// The calling number that the telephone shows; none: it is withheld.
     pub number: Option<String>,
     /// The session that it will be bridged with, and its codec.
@@ -76,12 +82,15 @@ impl AgentCall {
             }
         };
         let (inbox, arrivals) = mpsc::channel(INBOX_SIZE);
-        let (offer, trunk) = (start.offer, start.telephone.trunk);
-        let setup = setup(shared, start, (session.rtp_port, session.rtcp_port));
-        let (call, first) = OutgoingCall::new(clock::now(), setup);
+        let trunk = start.telephone.trunk;
+        let ports = (session.rtp_port, session.rtcp_port);
+        let now = clock::now();
+        let (call, first) = OutgoingCall::new(now, setup(shared, &start, &start.telephone, (ports, start.ring_limit)));
         let (events, media_events) = mpsc::channel(MEDIA_QUEUE);
         let task = Task {
             registration: registry.register_outgoing(call.call_id(), inbox.clone(), CallSound { address, session }),
+            registry: Arc::clone(registry),
+            sound: CallSound { address, session },
             sender: trunk.map_or_else(|| shared.sender.clone(), |trunk| shared.sender.for_trunk(trunk)),
             bank: Arc::clone(&shared.services.live.load().bank),
             shared: Arc::clone(shared),
@@ -89,10 +98,17 @@ impl AgentCall {
             events: Some(events),
             inbox: inbox.clone(),
             reports: reports.clone(),
-            offer,
+            offer: start.offer,
             is_over: false,
             call,
             line,
+            invite: None,
+            ring_until: now + start.ring_limit,
+            silent_at: now + SILENT,
+            has_rung: false,
+            failed: None,
+            before: Vec::new(),
+            start,
         };
         tokio::spawn(task.run(first, arrivals, media_events));
         Some(AgentCall { inbox, session: session.id })
@@ -110,8 +126,13 @@ impl AgentCall {
 }
 
 /// What the call is set up with, from the settings of its trunk, or of the node where the telephone is registered.
-fn setup(shared: &Arc<Shared>, start: AgentCallStart, (rtp_port, rtcp_port): (u16, u16)) -> OutgoingSetup {
-    let Telephone { uri, to, routes, local, trunk } = start.telephone;
+fn setup(
+    shared: &Arc<Shared>,
+    start: &AgentCallStart,
+    telephone: &Telephone,
+    ((rtp_port, rtcp_port), ring_limit): ((u16, u16), Duration),
+) -> OutgoingSetup {
+    let Telephone { uri, to, routes, local, trunk } = telephone.clone();
     let settings = &shared.settings;
     let address = shared.public_address(local);
     let place = trunk;
@@ -126,7 +147,7 @@ fn setup(shared: &Arc<Shared>, start: AgentCallStart, (rtp_port, rtcp_port): (u1
         codecs: trunk.map_or(settings.codecs, |trunk| trunk.codecs),
         ptime: trunk.map_or(settings.ptime, |trunk| trunk.ptime),
     };
-    let from = match start.number.filter(|number| is_number(number)) {
+    let from = match start.number.as_ref().filter(|number| is_number(number)) {
         Some(number) => format!("<sip:{number}@{}>", host(address)),
         // RFC 3323 §4.1.1.3.
         None => "\"Anonymous\" <sip:anonymous@anonymous.invalid>".into(),
@@ -159,7 +180,7 @@ fn setup(shared: &Arc<Shared>, start: AgentCallStart, (rtp_port, rtcp_port): (u1
             Some(place) => media_addresses(shared, place, local.port()),
             None => desk_addresses(shared, local.port()),
         },
-        ring_limit: start.ring_limit,
+        ring_limit,
     }
 }
 
@@ -203,6 +224,20 @@ struct Task {
     is_over: bool,
     /// The line of the trunk that the call goes by, until the call is over.
     line: Option<Permit>,
+    /// The last INVITE, if it went to a host by its name.
+    invite: Option<Bytes>,
+    registry: Arc<Registry>,
+    sound: CallSound,
+    /// What the call began with, and the telephones that were not called yet.
+    start: AgentCallStart,
+    ring_until: Instant,
+    /// When a telephone that has not answered at all gives way to the next one.
+    silent_at: Instant,
+    has_rung: bool,
+    /// The telephone could not be reached: the next one is called, or the call is over.
+    failed: Option<OutgoingEnd>,
+    /// The calls to telephones before, each until its last response; they do not hold up the end of the node.
+    before: Vec<(OutgoingCall, OutgoingRegistration)>,
 }
 
 impl Task {
@@ -219,7 +254,7 @@ impl Task {
         let sleep = sleep_until(far(clock::now()).into());
         tokio::pin!(sleep);
         loop {
-            let due = self.call.deadline().map(|deadline| deadline.at);
+            let due = self.due();
             reset(sleep.as_mut(), due.unwrap_or_else(|| far(clock::now())));
             let input = tokio::select! {
                 biased;
@@ -233,11 +268,101 @@ impl Task {
                 }
                 () = sleep.as_mut() => OutgoingInput::Deadline,
             };
-            let outputs = self.call.handle_input(clock::now(), input);
+            let now = clock::now();
+            let Some(input) = self.of_before(now, input) else { continue };
+            let outputs = match input {
+                OutgoingInput::Deadline if self.is_silent(now) => self.call_next(now).unwrap_or_else(|| {
+                    self.start.others.clear();
+                    Vec::new()
+                }),
+                input => {
+                    if matches!(input, OutgoingInput::Sip(_)) {
+                        self.silent_at = far(now);
+                    }
+                    self.call.handle_input(now, input)
+                }
+            };
             if self.perform(outputs).await {
                 return;
             }
+            if let Some(end) = self.failed.take() {
+                match self.call_next(now) {
+                    Some(first) => {
+                        self.perform(first).await;
+                    }
+                    None => {
+                        self.over(end).await;
+                        if !self.call.awaits_response() {
+                            self.registration.settle();
+                        }
+                        if self.call.deadline().is_none() {
+                            return;
+                        }
+                    }
+                }
+            }
         }
+    }
+
+    /// When something is due.
+    fn due(&self) -> Option<Instant> {
+        let of = |call: &OutgoingCall| call.deadline().map(|deadline| deadline.at);
+        let before = self.before.iter().filter_map(|(call, _)| of(call)).min();
+        let silent = (!self.start.others.is_empty() && !self.is_over).then_some(self.silent_at);
+        [of(&self.call), before, silent].into_iter().flatten().min()
+    }
+
+    fn is_silent(&self, now: Instant) -> bool {
+        !self.start.others.is_empty() && !self.is_over && self.silent_at <= now
+    }
+
+    /// Gives the calls before what is theirs; other inputs come back.
+    fn of_before(&mut self, now: Instant, input: OutgoingInput) -> Option<OutgoingInput> {
+        let is_for = |(call, _): &(OutgoingCall, OutgoingRegistration)| match &input {
+            OutgoingInput::Sip(received) => received.0.call_id() == call.call_id(),
+            OutgoingInput::Deadline => call.deadline().is_some_and(|deadline| deadline.at <= now),
+            _ => false,
+        };
+        let Some(at) = self.before.iter().position(is_for) else { return Some(input) };
+        let outputs = self.before[at].0.handle_input(now, input);
+        if self.send_of_before(outputs) {
+            self.before.remove(at);
+        }
+        None
+    }
+
+    /// Sends what a call before wants to send; whether it is gone.
+    fn send_of_before(&self, outputs: Vec<OutgoingOutput>) -> bool {
+        let mut is_gone = false;
+        for output in outputs {
+            match output {
+                OutgoingOutput::Send(outgoing) => self.shared.sender.send(outgoing, || {}),
+                OutgoingOutput::Gone => is_gone = true,
+                _ => {}
+            }
+        }
+        is_gone
+    }
+
+    /// Calls the next telephone in place of one that is silent or cannot be reached; none: there is no other, or no time is left.
+    fn call_next(&mut self, now: Instant) -> Option<Vec<OutgoingOutput>> {
+        let left = self.ring_until.checked_duration_since(now).filter(|left| *left >= RING_MIN)?;
+        let telephone = self.start.others.pop_front()?;
+        let session = &self.sound.session;
+        let ports = (session.rtp_port, session.rtcp_port);
+        let (call, first) = OutgoingCall::new(now, setup(&self.shared, &self.start, &telephone, (ports, left)));
+        let registration = self.registry.register_outgoing(call.call_id(), self.inbox.clone(), self.sound);
+        let mut earlier = std::mem::replace(&mut self.call, call);
+        let of_earlier = earlier.handle_input(now, OutgoingInput::HangUp);
+        let mut of_earlier_call = std::mem::replace(&mut self.registration, registration);
+        of_earlier_call.settle();
+        if !self.send_of_before(of_earlier) && earlier.deadline().is_some() {
+            self.before.push((earlier, of_earlier_call));
+        }
+        self.invite = None;
+        self.silent_at = now + SILENT;
+        tracing::debug!(offer = self.offer.0, "another telephone of the agent is called");
+        Some(first)
     }
 
     /// Performs outputs in order; true when the call is gone.
@@ -252,17 +377,22 @@ impl Task {
                         busy |= media.begin(self.session, setup, Arc::clone(&self.bank), events).is_err();
                     }
                 }
+                // The session is for the next telephone, if there is one; the end of the call closes it.
+                OutgoingOutput::Media(MediaCommand::Close) => {}
                 OutgoingOutput::Media(command) => busy |= media.command(self.session, command).is_err(),
-                OutgoingOutput::Ringing => self.report(AgentReport::Ringing).await,
+                OutgoingOutput::Ringing => {
+                    self.has_rung = true;
+                    self.report(AgentReport::Ringing).await;
+                }
                 OutgoingOutput::Answered => self.report(AgentReport::Answered).await,
                 OutgoingOutput::Key(key) => self.report(AgentReport::Key(key)).await,
-                OutgoingOutput::Over(end) => {
-                    // The leg still answers late retransmissions for 32 s; the line and the ports are free for other calls.
-                    self.is_over = true;
-                    self.line = None;
-                    media.close(self.session);
-                    self.report(AgentReport::Over(end)).await;
+                OutgoingOutput::Over(end @ OutgoingEnd::Failed(_))
+                    if !self.has_rung && !self.start.others.is_empty() && self.events.is_some() =>
+                {
+                    self.failed = Some(end);
                 }
+                OutgoingOutput::Over(end) => self.over(end).await,
+                OutgoingOutput::Gone if self.failed.is_some() => {}
                 OutgoingOutput::Gone => return true,
             }
         }
@@ -276,7 +406,21 @@ impl Task {
         false
     }
 
-    fn send(&self, outgoing: sip::Outgoing) {
+    async fn over(&mut self, end: OutgoingEnd) {
+        // The leg still answers late retransmissions for 32 s; the line and the ports are free for other calls.
+        self.is_over = true;
+        if let (OutgoingEnd::Failed(Some(408 | 503)), Some(invite)) = (end, &self.invite) {
+            self.sender.overloaded(invite);
+        }
+        self.line = None;
+        self.shared.services.media.close(self.session);
+        self.report(AgentReport::Over(end)).await;
+    }
+
+    fn send(&mut self, outgoing: sip::Outgoing) {
+        if matches!(outgoing.to, Target::Host { .. }) && outgoing.bytes.starts_with(b"INVITE ") {
+            self.invite = Some(outgoing.bytes.clone());
+        }
         let (inbox, message) = (self.inbox.clone(), outgoing.bytes.clone());
         self.sender.send(outgoing, move || {
             let _ = inbox.try_send(OutgoingInput::Undelivered(message));
@@ -299,6 +443,10 @@ impl Drop for Task {
     }
 }
 
+/// A telephone that is there says something at once.
+const SILENT: Duration = Duration::from_secs(4);
+/// With less time than that left no other telephone is called.
+const RING_MIN: Duration = Duration::from_secs(3);
 /// Inputs that wait for one call, and events of its media.
 const INBOX_SIZE: usize = 64;
 const MEDIA_QUEUE: usize = 64;

@@ -24,6 +24,8 @@ pub struct AgentPage {
     pub version: u64,
     /// The call that rings, is in progress or was the last one.
     pub call: Option<PageCall>,
+    /// The conversation before a call that rings or is in progress: it can be noted still.
+    pub before: Option<PageCall>,
     /// What a supervisor did last.
     pub notice: Option<DeskNotice>,
 }
@@ -148,6 +150,7 @@ pub(super) type Published = HashMap<Arc<str>, AgentPage>;
 /// The pages, as the task of the queues changes them.
 pub(super) struct AgentPages {
     calls: HashMap<Arc<str>, PageCall>,
+    before: HashMap<Arc<str>, PageCall>,
     notices: HashMap<Arc<str>, DeskNotice>,
     changed: BTreeSet<Arc<str>>,
     last: u64,
@@ -158,7 +161,8 @@ impl AgentPages {
     pub(super) fn new(published: Arc<watch::Sender<Published>>) -> AgentPages {
         // Later than any version of an earlier run.
         let last = u64::try_from(clock::timestamp().as_millisecond()).unwrap_or(0);
-        AgentPages { calls: HashMap::new(), notices: HashMap::new(), changed: BTreeSet::new(), last, published }
+        let (calls, before) = (HashMap::new(), HashMap::new());
+        AgentPages { calls, before, notices: HashMap::new(), changed: BTreeSet::new(), last, published }
     }
 
     /// The agent's state has changed.
@@ -186,7 +190,10 @@ impl AgentPages {
         let (held, muted, consultation, asked_by, monitor) = (false, false, None, None, None);
         let call =
             PageCall { id, queue, stage, waited, since, held, muted, consultation, asked_by, monitor, recording, card };
-        self.calls.insert(Arc::clone(agent), call);
+        let last = self.calls.insert(Arc::clone(agent), call).filter(|call| call.stage == CallStage::Over);
+        if let Some(last) = last {
+            self.before.insert(Arc::clone(agent), last);
+        }
         self.touch(agent);
     }
 
@@ -279,10 +286,12 @@ impl AgentPages {
         self.calls.get(agent).filter(|call| call.id == offer.0).map(|call| Arc::clone(&call.queue))
     }
 
-    /// The telephone rings no longer, and the agent did not answer: the agent sees no more of the caller.
+    /// The telephone rings no longer, and the agent did not answer: the agent sees no more of the caller, and the conversation before
+    /// again.
     pub(super) fn withdrawn(&mut self, agent: &Arc<str>, offer: OfferId) {
         if self.calls.get(agent).is_some_and(|call| call.id == offer.0 && call.stage == CallStage::Ringing) {
             self.calls.remove(agent);
+            self.calls.extend(self.before.remove_entry(agent));
             self.touch(agent);
         }
     }
@@ -291,6 +300,8 @@ impl AgentPages {
     pub(super) fn forget_old(&mut self) {
         let before = clock::timestamp().saturating_sub(LAST_CALL_KEPT).unwrap_or(Timestamp::MIN);
         let old = |call: &PageCall| call.stage == CallStage::Over && call.since < before;
+        let calls = self.before.extract_if(|_, call| old(call));
+        self.changed.extend(calls.map(|(agent, _)| agent));
         let gone: Vec<Arc<str>> =
             self.calls.iter().filter(|(_, call)| old(call)).map(|(agent, _)| Arc::clone(agent)).collect();
         for agent in gone {
@@ -310,8 +321,9 @@ impl AgentPages {
         let (version, changed) = (self.last, std::mem::take(&mut self.changed));
         self.published.send_modify(|pages| {
             for agent in changed {
-                let (call, notice) = (self.calls.get(&agent).cloned(), self.notices.get(&agent).cloned());
-                pages.insert(agent, AgentPage { version, call, notice });
+                let (call, before) = (self.calls.get(&agent).cloned(), self.before.get(&agent).cloned());
+                let notice = self.notices.get(&agent).cloned();
+                pages.insert(agent, AgentPage { version, call, before, notice });
             }
         });
     }
@@ -348,5 +360,16 @@ mod tests {
         pages.forget_old();
         pages.publish();
         assert_eq!(stage(&li), Some(CallStage::Over));
+        // The next caller rings, and the one before can be noted still.
+        pages.rings(&li, OfferId(8), "desk".into(), Duration::ZERO, Arc::clone(&card));
+        pages.publish();
+        let shown = || {
+            let page = published.borrow()[&li].clone();
+            (page.call.map(|call| call.id), page.before.map(|call| call.id))
+        };
+        assert_eq!(shown(), (Some(8), Some(7)));
+        pages.withdrawn(&li, OfferId(8));
+        pages.publish();
+        assert_eq!(shown(), (Some(7), None));
     }
 }

@@ -6,7 +6,7 @@
 //!  media events ────┘                         └──► reports: rings, answered, key, over
 //! ```
 //!
-//! The line itself decides (`webrtc::Line`). Its sound comes as RTP from a socket of this node: the media session treats it as any
+//! The line itself decides (`webrtc::BrowserLine`). Its sound comes as RTP from a socket of this node: the media session treats it as any
 //! other peer's, so that bridge, keys and limits are those of a desk telephone.
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
@@ -41,7 +42,7 @@ use os::{clock, sockets};
 use queue::{CallBackId, CallBackResult, Join, Left, NewCallBack};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
-use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses};
+use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses, Target};
 use studio_store::PhoneCaller;
 
 /// What a call's task begins with.
@@ -329,6 +330,8 @@ struct Task {
     waiting: Option<WaitId>,
     /// The place in the queue that the caller left by a key.
     waited_before: Option<WaitId>,
+    /// The last INVITE of this side, if it went to a host by its name.
+    invite: Option<Bytes>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
     /// The request that this node calls for, and what the person keyed when it was made.
@@ -415,6 +418,7 @@ impl Task {
             number: number.map(Private::new),
             waiting: None,
             waited_before: None,
+            invite: None,
             message: None,
             call_back: None,
             rest: Rest::new(),
@@ -502,6 +506,9 @@ impl Task {
             }
             Effect::BookCallBack(request) => self.book_call_back(*request),
             Effect::CallBackEnded(end) => {
+                if let (CallBackEnd::LineFailed, Some(invite)) = (end, &self.invite) {
+                    self.sender.overloaded(invite);
+                }
                 if let Some((id, _)) = self.call_back {
                     self.shared.queue.call_back_ended(id, result_of(end));
                 }
@@ -571,7 +578,9 @@ impl Task {
     fn book_call_back(&mut self, request: CallBackRequest) {
         let CallBackRequest { queue, number, priority, skills, lang, passed } = request;
         let request = NewCallBack { queue, number, priority, skills, lang, passed, place_of: None };
-        if !self.shared.queue.book_call_back(request, self.waited_before, self.inbox().clone()) {
+        // The place in the queue that the caller has left by a key, or that has given the caller up.
+        let before = self.waited_before.or(self.waiting);
+        if !self.shared.queue.book_call_back(request, before, self.inbox().clone()) {
             insist(self.inbox(), Input::CallBackBooked(false));
         }
     }
@@ -592,7 +601,10 @@ impl Task {
     }
 
     /// Sends a message; the call is notified if it certainly did not go out.
-    fn send(&self, outgoing: Outgoing) {
+    fn send(&mut self, outgoing: Outgoing) {
+        if matches!(outgoing.to, Target::Host { .. }) && outgoing.bytes.starts_with(b"INVITE ") {
+            self.invite = Some(outgoing.bytes.clone());
+        }
         let inbox = self.inbox().clone();
         let message = outgoing.bytes.clone();
         self.sender.send(outgoing, move || {

@@ -11,6 +11,7 @@
 mod agent_call;
 mod agent_control;
 mod agent_pages;
+mod agent_states;
 mod browser_call;
 mod call_back;
 mod call_back_control;
@@ -25,7 +26,6 @@ mod ended_calls;
 mod hep;
 mod hold;
 mod inbox;
-mod kept_desk;
 mod live_release;
 mod look_ups;
 mod peer;

@@ -11,7 +11,7 @@ use super::live_release::LiveRelease;
 use base::Private;
 use flow::sheet::{Db, Records};
 use flow::{Caller, LookUpAnswer, Release};
-use inquiry::{Answer, InquiryLimiter, Keys, LookUp, LookUpResult, PhoneClient, Query, Reading};
+use inquiry::{Answer, InquiryLimiter, Keys, LookUp, LookUpResult, PhoneClient, Query, ReplicaAnswer};
 use os::clock;
 use replica_store::Replica;
 
@@ -85,7 +85,7 @@ impl LookUps {
             Some(Query { receipt, proof }) => self.replica.look_up(receipt, proof).await,
             None => Answer::NotFound,
         };
-        let reading = Reading { answer, as_of: self.replica.as_of(), now: self.replica.now() };
+        let reading = ReplicaAnswer { answer, as_of: self.replica.as_of(), now: self.replica.now() };
         // The limits come from the release that is live when the answer arrives, not from the call's release.
         let (now, limits) = (clock::now(), self.live.load().release.age_limits());
         let outcome =

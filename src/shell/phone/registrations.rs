@@ -102,6 +102,12 @@ impl Registrations {
         None
     }
 
+    /// The place of the trunk that is registered by the TLS connection of a message.
+    pub(crate) fn on_flow(&self, arrival: &Arrival) -> Option<usize> {
+        let is_on_it = |registered: &&Arc<Registered>| registered.machine().is_on_flow(clock::now(), arrival);
+        self.all.iter().find(is_on_it).map(|registered| registered.place)
+    }
+
     /// A stream has ended: a registration on it begins again.
     pub(crate) fn stream_ended(&self, peer: SocketAddr) {
         for registered in &self.all {
@@ -168,7 +174,7 @@ fn settings(
 fn urn(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = base::hex(&bytes);
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
@@ -231,6 +237,9 @@ async fn perform(
             if let (Some(server), RegistrationError::Timeout | RegistrationError::Refused(503)) = (server.take(), error)
             {
                 sender.silent(server);
+                if error == RegistrationError::Timeout {
+                    sender.close(server);
+                }
             }
             tracing::warn!(trunk, registrar, %error, retry_s = retry_in.as_secs(), "registration failed");
         }

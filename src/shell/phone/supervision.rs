@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::kept_desk::{KeptAgent, KeptDesk};
+use super::agent_states::{KeptAgent, KeptDesk};
 use call::MonitorMode;
 use queue::{AgentChange, AgentError, AgentFigures, AgentState, CallBackId, CallerId, NotReadyReason, Queues};
 

@@ -1,5 +1,6 @@
 //! Which telephone a call of this node goes to: one that is registered here, or a SIP address of a trunk.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,9 +52,10 @@ impl Telephones {
         Telephones { listeners, trunks, registrar }
     }
 
-    /// The telephone that is registered with a number, the preferred one of several.
-    pub(crate) fn registered(&self, number: &str) -> Option<Telephone> {
-        self.registrar.as_ref()?.bindings(number).iter().find_map(of_binding)
+    /// The telephones that are registered with a number, the preferred one first.
+    pub(crate) fn registered(&self, number: &str) -> VecDeque<Telephone> {
+        let bindings = self.registrar.as_ref().map(|registrar| registrar.bindings(number)).unwrap_or_default();
+        bindings.iter().filter_map(of_binding).collect()
     }
 
     /// Until when the telephone of a number is registered: later with each renewal.

@@ -1,16 +1,18 @@
 //! The addresses of trunks that are named by host: DNS is asked for as long as the runtime lasts.
 //!
 //! Only a host in `addresses` of a trunk lets packets in; what DNS says of registrars does not. While no name server answers,
-//! the last known addresses stay.
+//! the last known addresses stay. An address that DNS no longer gives is let in for as long as a call may last: carriers take turns
+//! among theirs, and calls, connections and media sessions go on (RFC 3261 §12.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::transport::Sender;
 use super::trunks::{HostAddresses, Trunks, as_set};
 use dns::{DnsError, Located};
+use os::clock;
 use sip::Transport;
 
 /// Follows the hosts of every trunk, each trunk in a task.
@@ -25,6 +27,7 @@ pub(crate) fn follow(trunks: &Arc<Trunks>, sender: &Sender) {
 async fn follow_trunk(trunks: Arc<Trunks>, n: usize, sender: Sender) {
     let state = &trunks.states()[n];
     let name = &state.settings.name;
+    let mut last_named: HashMap<IpAddr, Instant> = HashMap::new();
     loop {
         let (mut hosts, mut wait) = (Vec::new(), RETRY_MAX);
         for host in &state.settings.hosts {
@@ -37,9 +40,25 @@ async fn follow_trunk(trunks: Arc<Trunks>, n: usize, sender: Sender) {
             wait = wait.min(valid);
             hosts.push(HostAddresses { host: host.clone(), addresses });
         }
-        state.hosts_are_at(hosts);
+        let named: BTreeSet<IpAddr> = hosts.iter().flat_map(|host| host.addresses.iter().copied()).collect();
+        let earlier = earlier(&mut last_named, &named, clock::now(), trunks.call_limit);
+        // What is let in no longer than that is looked at again in time.
+        wait = if earlier.is_empty() { wait } else { wait.min(trunks.call_limit) };
+        state.hosts_are_at(hosts, earlier);
         tokio::time::sleep(wait).await;
     }
+}
+
+/// The addresses that DNS gave no longer ago than `kept`, and gives no more.
+fn earlier(
+    last_named: &mut HashMap<IpAddr, Instant>,
+    named: &BTreeSet<IpAddr>,
+    now: Instant,
+    kept: Duration,
+) -> Vec<IpAddr> {
+    last_named.extend(named.iter().map(|address| (*address, now)));
+    last_named.retain(|_, last| now.saturating_duration_since(*last) <= kept);
+    last_named.keys().filter(|address| !named.contains(*address)).copied().collect()
 }
 
 /// The addresses of a host over every transport of its trunk, and how long they are valid.
@@ -86,6 +105,21 @@ mod tests {
     fn located(addresses: &[&str], seconds: u64) -> Result<Located, DnsError> {
         let targets = addresses.iter().map(|address| address.parse().expect("an address")).collect();
         Ok(Located { targets, valid: Duration::from_secs(seconds) })
+    }
+
+    #[test]
+    fn an_address_that_dns_drops_is_let_in_for_as_long_as_a_call_may_last() {
+        let (mut last, start, kept) = (HashMap::new(), clock::now(), Duration::from_secs(3600));
+        let (one, two) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let mut earlier_at = |seconds, named: &[IpAddr]| {
+            let named = named.iter().copied().collect();
+            earlier(&mut last, &named, start + Duration::from_secs(seconds), kept)
+        };
+        assert!(earlier_at(0, &[one]).is_empty());
+        assert_eq!(earlier_at(60, &[two]), [one]);
+        assert_eq!(earlier_at(120, &[one]), [two], "they take turns");
+        assert_eq!(earlier_at(3600, &[one]), [two]);
+        assert!(earlier_at(3661, &[one]).is_empty());
     }
 
     #[test]

@@ -8,12 +8,13 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::peer::{Peer, PeerAddress};
-use call::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
+use call::{Admission, AdmissionRules, AdmittedCall, NewCall, Purpose, Rejection, TrunkRules};
 use config::Trunk;
 use inquiry::{Availability, CallOutcome};
 use metrics::Counters;
@@ -28,6 +29,8 @@ pub struct Trunks {
     admission: Mutex<Admission>,
     own_addresses: LocalAddresses,
     since: Timestamp,
+    /// The longest call.
+    pub(crate) call_limit: Duration,
 }
 
 /// A host of a trunk, and where it is.
@@ -51,6 +54,8 @@ pub struct TrunkState {
     pub peers: Vec<Peer>,
     /// The addresses of its hosts, by DNS.
     hosts: ArcSwap<Vec<HostAddresses>>,
+    /// Addresses that its hosts had lately: their calls go on, and come to an end.
+    earlier: ArcSwap<Vec<IpAddr>>,
     /// Unix time in seconds; 0: there was no call.
     last_call: AtomicI64,
 }
@@ -64,6 +69,7 @@ impl Trunks {
             refused: Counters::default(),
             peers: if trunk.ping.is_some() { PeerAddress::of(trunk).map(Peer::new).collect() } else { Vec::new() },
             hosts: ArcSwap::default(),
+            earlier: ArcSwap::default(),
             last_call: AtomicI64::new(0),
         };
         Arc::new(Trunks {
@@ -72,6 +78,7 @@ impl Trunks {
             admission: Mutex::new(Admission::new(rules(phone))),
             own_addresses: LocalAddresses::default(),
             since: clock::timestamp(),
+            call_limit: phone.call_limit,
         })
     }
 
@@ -186,14 +193,15 @@ impl TrunkState {
         self.hosts.load().as_ref().clone()
     }
 
-    /// Takes over what DNS says of its hosts.
-    pub(crate) fn hosts_are_at(&self, hosts: Vec<HostAddresses>) {
+    /// Takes over what DNS says of its hosts, and what it said lately.
+    pub(crate) fn hosts_are_at(&self, hosts: Vec<HostAddresses>, earlier: Vec<IpAddr>) {
         self.hosts.store(Arc::new(hosts));
+        self.earlier.store(Arc::new(earlier));
     }
 
     fn has_host_at(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
-        self.hosts.load().iter().any(|host| host.addresses.contains(&source))
+        self.hosts.load().iter().any(|host| host.addresses.contains(&source)) || self.earlier.load().contains(&source)
     }
 
     /// When its last call was admitted.
@@ -208,7 +216,7 @@ pub(crate) struct Permit {
     trunks: Arc<Trunks>,
     pub purpose: Purpose,
     trunk: usize,
-    place: Option<Place>,
+    place: Option<AdmittedCall>,
 }
 
 impl Permit {

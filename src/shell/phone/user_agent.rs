@@ -180,7 +180,8 @@ impl UserAgent {
     ) {
         let Some(trunk) = self.trunk_of(arrival) else {
             // It came by a connection of this node's own, to a peer that may not call.
-            return self.metrics().sip_dropped.inc(SipDrop::Stranger);
+            self.metrics().sip_dropped.inc(SipDrop::Stranger);
+            return self.reply(self.dispatcher.reject(&invite, arrival, 403));
         };
         if self.overload.sheds(received, trunk) {
             self.count_shed(trunk);
@@ -221,9 +222,11 @@ impl UserAgent {
         }
     }
 
-    /// The place of the trunk that a message came by.
+    /// The place of the trunk that a message came by: that of its address, else the one whose registration goes by the TLS
+    /// connection (RFC 5626 §5.3: calls to a binding come by its flow).
     fn trunk_of(&self, arrival: &Arrival) -> Option<usize> {
-        self.trunk(arrival.transport, arrival.source.ip())
+        let by_address = self.trunk(arrival.transport, arrival.source.ip());
+        by_address.or_else(|| self.shared.services.registrations.on_flow(arrival))
     }
 
     fn admit(&self, invite: &Message, trunk: usize, capacity: Capacity) -> Result<Permit, Rejection> {

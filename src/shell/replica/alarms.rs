@@ -1,4 +1,4 @@
-//! Alarms of the copy: each is logged once when it is raised and once when it is cleared.
+//! Alarms of the replica: each is logged once when it is raised and once when it is cleared.
 //!
 //! An alarm has a stable kind (a label of the metrics, for alerting rules) and a text that says what is wrong and what
 //! to do.
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
-use crate::poison::locked;
+use crate::locks::locked;
 
 /// An active alarm.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

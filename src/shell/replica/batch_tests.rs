@@ -11,7 +11,7 @@ use jiff::civil::date;
 use rusqlite::Connection;
 
 use inquiry::{Answer, Keys, Proof, Stage};
-use replica::{BatchHeader, SPOOL};
+use replica::{BatchHeader, CaseRecord, SPOOL};
 use support::calendar::notices_of_2026;
 use support::folder::Folder;
 
@@ -58,6 +58,20 @@ fn bad_rows_go_to_quarantine_and_the_others_are_applied() {
         .collect();
     assert_eq!(notes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4, 6]);
     assert!(notes.iter().all(|(_, why)| !why.contains("4401") && !why.contains("5678")), "{notes:?}");
+}
+
+#[test]
+fn cases_that_no_caller_can_ask_for_are_stored_and_counted() {
+    let folder = Folder::new();
+    let replica = open(&folder, Role::Load);
+    let foreign = CaseRecord { receipt: "900100000000123".into(), ..case(1, Stage::Ready, 1) };
+    let unproven = CaseRecord { id_tail: None, birth_date: Some("19800131".into()), ..case(2, Stage::Ready, 1) };
+    let applied = put(&replica, &folder, 100, &[foreign.clone(), unproven, case(3, Stage::Ready, 1)]);
+    assert_eq!((applied.new, applied.quarantined, applied.of_no_format), (3, 0, 2));
+    let again = put(&replica, &folder, 200, &[foreign]);
+    assert_eq!((again.unchanged, again.of_no_format), (1, 0));
+    let words = Applied::in_words(&applied.to_string());
+    assert!(words.en.contains("inquiry.receipt") && words.zh.ends_with(" 2"), "{words:?}");
 }
 
 #[test]
@@ -165,6 +179,7 @@ fn an_end_of_the_program_takes_a_batch_back() {
     let context = ApplyContext {
         connection: &connection,
         keys: &keys,
+        formats: None,
         wal: folder.path().join("replica.sqlite3-wal"),
         now: at(0),
         ending: &AtomicBool::new(true),

@@ -122,7 +122,7 @@ fn many_deletes_are_held_until_an_operator_decides() {
         apply(&replica, 2, most()).unwrap();
         assert_eq!(total(&replica.metrics().rows), left, "{decision:?}");
         let kept = |replica: &Replica| replica.alarms().iter().any(|alarm| alarm.kind == "kept");
-        assert_eq!(kept(&replica), decision == Decision::Drop, "the copy is not its source's any more");
+        assert_eq!(kept(&replica), decision == Decision::Drop, "the replica is not its source's any more");
         assert_eq!(served(&replica, 999), Some(Stage::Posted), "what it does not take away is applied either way");
         assert_eq!((total(&replica.metrics().held), replica.held().unwrap()), (0, None));
     }

@@ -1,4 +1,4 @@
-//! `jindu replica …`: asks for the state of the copy, and sends an operator's requests.
+//! `jindu replica …`: asks for the state of the replica, and sends an operator's requests.
 
 use std::path::Path;
 

@@ -18,7 +18,7 @@ use crate::status::Status;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// The state of the copy.
+    /// The state of the replica.
     Status,
     /// Request a full snapshot from the source.
     Rebuild,

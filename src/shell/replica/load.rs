@@ -50,7 +50,7 @@ pub enum LoadError {
     #[error("it waits in the spool until its turn: {0}")]
     Turn(String),
     /// The node rejected the file.
-    #[error("the node rejected it, and the copy is as it was: {0}")]
+    #[error("the node rejected it, and the replica is unchanged: {0}")]
     Rejected(String),
     /// The node has not applied it within the patience.
     #[error("the node has not applied it yet; it stays in the spool and will be applied, see jindu replica status")]
@@ -74,7 +74,7 @@ impl LoadError {
     }
 }
 
-/// Loads a file into the copy of a data folder. Waits up to `patience` for the node that serves.
+/// Loads a file into the replica of a data folder. Waits up to `patience` for the node that serves.
 pub fn load(
     folder: &Path,
     settings: &config::Replica,

@@ -1,4 +1,4 @@
-//! [`Replica`]: the look-up of a case, and what the rest of the node asks of the copy.
+//! [`Replica`]: the look-up of a case, and what the rest of the node asks of the replica.
 //!
 //! ```text
 //!  look_up ─ cache ─┬─ hit ────────────────────────────────► judge ─► Answer
@@ -21,8 +21,8 @@ use replica::{CaseRecord, Row, sample};
 
 use crate::alarms::{Alarm, UNKNOWN_WORD};
 use crate::file::store;
+use crate::locks::locked;
 use crate::metrics::{ReplicaMetrics, count};
-use crate::poison::locked;
 use crate::read::cache::{Entry, Joined, ReadResult};
 use crate::shared::SharedState;
 use crate::write::batch::{Applied, ApplyError, Batch};
@@ -58,7 +58,7 @@ pub struct Replica {
     /// Stops the maintenance thread when it is dropped.
     pub(crate) maintenance: Option<SyncSender<()>>,
     pub(crate) ending: Arc<AtomicBool>,
-    /// Whether the copy was the built-in sample when it was opened or filled.
+    /// Whether the replica was the built-in sample when it was opened or filled.
     pub(crate) sample: AtomicBool,
     /// Whether the file that was opened had never held an office's cases, so that the sample may fill it.
     pub(crate) sample_allowed: bool,
@@ -95,7 +95,7 @@ impl Replica {
         }
     }
 
-    /// The time for which the upstream last confirmed the copy; `None` while there is no copy.
+    /// The time for which the upstream last confirmed the replica; `None` while there is no copy.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.shared.metrics.as_of()
     }
@@ -105,7 +105,7 @@ impl Replica {
         self.shared.now()
     }
 
-    /// The time since the upstream last confirmed the copy; `None` while there is no copy.
+    /// The time since the upstream last confirmed the replica; `None` while there is no copy.
     pub fn age(&self) -> Option<Duration> {
         self.as_of().map(|as_of| inquiry::age(as_of, self.now()))
     }
@@ -148,12 +148,12 @@ impl Replica {
         self.as_of().is_none()
     }
 
-    /// Whether the caller should fill the copy with the sample: it is empty and has held nothing but the sample.
+    /// Whether the caller should fill the replica with the sample: it is empty and has held nothing but the sample.
     pub fn wants_sample(&self) -> bool {
         self.is_empty() && self.sample_allowed
     }
 
-    /// Whether the copy was the built-in sample when it was opened or filled.
+    /// Whether the replica was the built-in sample when it was opened or filled.
     pub fn is_sample(&self) -> bool {
         self.sample.load(Ordering::Relaxed)
     }
@@ -164,7 +164,7 @@ impl Replica {
         self.apply(name, Batch::File(path.to_owned()))
     }
 
-    /// Fills the copy with the cases of [`sample::cases`], confirmed by this node itself. Blocks: not for an async task.
+    /// Fills the replica with the cases of [`sample::cases`], confirmed by this node itself. Blocks: not for an async task.
     pub fn fill_sample(
         &self,
         cases: u64,

@@ -16,7 +16,7 @@ use replica::SAMPLE;
 use crate::alarms::{DAMAGED, QUARANTINE, UNKNOWN_WORD};
 use crate::file::scrub::{Pass, Slice};
 use crate::file::state;
-use crate::poison::locked;
+use crate::locks::locked;
 use crate::shared::OpenFile;
 use crate::write::handle::WriterHandle;
 use crate::write::rebuild::rebuild_sample;

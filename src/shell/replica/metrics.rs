@@ -30,7 +30,7 @@ pub struct ReplicaMetrics {
     pub timeouts: AtomicU64,
     /// Reads that failed: damage or a failing disk.
     pub read_errors: AtomicU64,
-    /// Cases in the copy.
+    /// Cases in the replica.
     pub rows: AtomicU64,
     /// Batches applied.
     pub batches_applied: AtomicU64,
@@ -38,8 +38,8 @@ pub struct ReplicaMetrics {
     pub batches_rejected: AtomicU64,
     /// Rows inserted, updated or deleted by batches.
     pub rows_applied: AtomicU64,
-    /// Rows of batches that were stored already, as new or newer.
-    pub rows_unchanged: AtomicU64,
+    /// Rows inserted or updated whose receipt numbers are of no format.
+    pub rows_of_no_format: AtomicU64,
     /// Rows in quarantine.
     pub quarantined: AtomicU64,
     /// 1 while a batch waits for an operator's decision.
@@ -67,7 +67,7 @@ pub struct ReplicaMetrics {
 }
 
 impl ReplicaMetrics {
-    /// The time for which the upstream last confirmed the copy; `None` before the first batch.
+    /// The time for which the upstream last confirmed the replica; `None` before the first batch.
     pub fn as_of(&self) -> Option<Timestamp> {
         let micros = self.as_of.load(Ordering::Acquire);
         (micros != i64::MIN).then(|| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN))
@@ -106,7 +106,7 @@ impl Default for ReplicaMetrics {
             batches_applied: AtomicU64::new(0),
             batches_rejected: AtomicU64::new(0),
             rows_applied: AtomicU64::new(0),
-            rows_unchanged: AtomicU64::new(0),
+            rows_of_no_format: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             held: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),

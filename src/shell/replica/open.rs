@@ -1,4 +1,4 @@
-//! Opens the copy and starts its threads: the writer, the readers, the follower, the maintenance.
+//! Opens the replica and starts its threads: the writer, the readers, the follower, the maintenance.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -20,9 +20,9 @@ use crate::control;
 use crate::file::failure::{self, StoreError};
 use crate::file::state::State;
 use crate::file::{quarantine, schema, state, store};
+use crate::locks::locked;
 use crate::look_up::{Follower, Replica, Role};
 use crate::maintenance::Maintenance;
-use crate::poison::locked;
 use crate::read::readers::Reader;
 use crate::shared::SharedState;
 use crate::spool::{self, archive, history};
@@ -51,7 +51,7 @@ pub enum OpenError {
 }
 
 impl Replica {
-    /// Opens the copy in a data folder, and starts the threads of the role.
+    /// Opens the replica in a data folder, and starts the threads of the role.
     pub fn open(folder: &Path, settings: &config::Replica, keys: Keys, role: Role) -> Result<Arc<Replica>, OpenError> {
         let path = store::path(folder);
         let mut replica = Replica::without_threads(&path, settings, keys);
@@ -92,7 +92,7 @@ impl Replica {
     }
 
     fn without_threads(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
-        let shared = SharedState::new(path.to_owned(), settings.cache_entries, settings.look_ups_waiting_max);
+        let shared = SharedState::new(path.to_owned(), settings);
         Replica {
             keys,
             shared: Arc::new(shared),
@@ -256,7 +256,7 @@ fn listen(folder: &Path, replica: &Arc<Replica>) {
     }
 }
 
-/// Whether the copy of a data folder has followed a feed: there are archived or listed files.
+/// Whether the replica of a data folder has followed a feed: there are archived or listed files.
 fn has_followed(folder: &Path) -> bool {
     let spool = archive::path(folder);
     history::AppliedFiles::has_entries(&spool) || archive::has_archived(folder)

@@ -9,8 +9,8 @@ use crate::control::{Reply, Request};
 use crate::file::held::{self, Decision, Held};
 use crate::file::quarantine::{self, QuarantinedRow};
 use crate::file::store;
+use crate::locks::locked;
 use crate::look_up::Replica;
-use crate::poison::locked;
 use crate::status::Status;
 use crate::write::batch::ApplyError;
 use crate::write::writer::Writer;
@@ -43,7 +43,7 @@ impl Replica {
         done.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Done)
     }
 
-    /// The state of the copy.
+    /// The state of the replica.
     pub fn status(&self) -> Status {
         let (metrics, shared) = (&self.shared.metrics, &self.shared);
         let mark = locked(&shared.mark).clone();
@@ -98,7 +98,7 @@ impl Replica {
         self.run(move |writer| {
             let removed = quarantine::remove(writer.connection()?, id.as_deref())?;
             writer.publish_quarantine();
-            Ok(format!("{removed} rows dropped; the copy's older rows of their cases are served again"))
+            Ok(format!("{removed} rows dropped; the replica's older rows of their cases are served again"))
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::poison::locked;
+use crate::locks::locked;
 
 /// Requests that the follower has not fulfilled yet.
 #[derive(Default)]

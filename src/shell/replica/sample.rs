@@ -16,7 +16,7 @@ pub(crate) fn sample_mark(as_of: Timestamp) -> Mark {
     Mark { source: SAMPLE.into(), sequence: None, position: None, as_of }
 }
 
-/// Whether the copy of a data folder is the sample, by the note beside it.
+/// Whether the replica of a data folder is the sample, by the note beside it.
 pub fn is_noted(folder: &Path) -> bool {
     note(folder).exists()
 }

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use inquiry::Formats;
 use os::clock;
 use replica::{AgeClock, CaseRecord, ClockReading, Mark, SteadyClock};
 
 use crate::alarms::{Alarms, DAMAGED};
 use crate::file::store;
+use crate::locks::locked;
 use crate::metrics::ReplicaMetrics;
-use crate::poison::locked;
 use crate::read::cache::Cache;
 use crate::read::queue::Queue;
 use crate::requests::SourceRequests;
@@ -28,12 +29,14 @@ pub(crate) type OpenFile = Option<(u64, Connection, Counted)>;
 /// The state that all threads of a replica share.
 pub(crate) struct SharedState {
     pub path: PathBuf,
+    /// None where no settings name a sound set: then no case is judged by it.
+    pub formats: Option<Formats>,
     /// Counts the files that have stood at `path`: a reader with a lower number reopens it.
     pub file: AtomicU64,
     pub cache: Cache,
     pub queue: Queue,
     pub metrics: Arc<ReplicaMetrics>,
-    /// The position of the copy in its source.
+    /// The position of the replica in its source.
     pub mark: Mutex<Option<Mark>>,
     /// Keys of the cases in quarantine: the rows in the file are older than the age says, so they are not served.
     pub withheld: Mutex<Arc<HashSet<i64>>>,
@@ -60,12 +63,13 @@ pub(crate) struct SharedState {
 }
 
 impl SharedState {
-    pub(crate) fn new(path: PathBuf, cache_entries: usize, waiting_max: usize) -> SharedState {
+    pub(crate) fn new(path: PathBuf, settings: &config::Replica) -> SharedState {
         SharedState {
             path,
+            formats: Formats::new(settings.formats.clone()).ok(),
             file: AtomicU64::new(0),
-            cache: Cache::new(cache_entries),
-            queue: Queue::new(waiting_max),
+            cache: Cache::new(settings.cache_entries),
+            queue: Queue::new(settings.look_ups_waiting_max),
             metrics: Arc::default(),
             mark: Mutex::default(),
             withheld: Mutex::default(),

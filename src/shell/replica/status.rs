@@ -1,24 +1,24 @@
-//! The state of the copy, as JSON; `jindu replica status` shows it.
+//! The state of the replica, as JSON; `jindu replica status` shows it.
 
 use jiff::Timestamp;
 
 use crate::alarms::Alarm;
 use crate::file::held::Held;
 
-/// The state of the copy. The field names are those of the JSON output.
+/// The state of the replica. The field names are those of the JSON output.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Status {
     /// Whether a node serves from it.
     pub serving: bool,
-    /// Cases in the copy.
+    /// Cases in the replica.
     pub cases: u64,
-    /// The source of the copy; `None` before the first batch.
+    /// The source of the replica; `None` before the first batch.
     pub source: Option<String>,
     /// The number of the last batch, or the position of the last commit in the upstream's log.
     pub sequence: Option<u64>,
     /// The hash of the last feed file, or the position in the PostgreSQL log, in text form.
     pub position: Option<String>,
-    /// The time for which the upstream confirmed the copy.
+    /// The time for which the upstream confirmed the replica.
     pub as_of: Option<Timestamp>,
     /// Seconds since `as_of`, by the upstream's clock.
     pub age_s: Option<u64>,

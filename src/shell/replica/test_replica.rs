@@ -34,6 +34,7 @@ pub(crate) fn settings() -> config::Replica {
         spool_gap: Duration::from_secs(3600),
         spool_keep: Duration::from_secs(3600),
         keys: replica::gate::GateKeys::default(),
+        formats: vec![sample::format()],
     }
 }
 

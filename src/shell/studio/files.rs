@@ -148,7 +148,7 @@ fn free(folder: &Path) -> Option<u64> {
 
 /// SHA-256 in hex.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&Sha256::digest(bytes))
 }
 
 const ORIGINALS: &str = "originals";

@@ -75,10 +75,14 @@ impl Studio {
     /// Every take of a slot, discarded ones too, newest first.
     ///
     /// # Errors
-    /// The flow or the store cannot be read.
+    /// [`Refusal::NoSlot`] if there is neither slot nor take; or the flow or the store cannot be read.
     pub fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Rejection> {
         let catalogue = self.catalogue()?;
         let takes = self.store().history(slot)?;
+        // A slot that the flow has dropped keeps its takes.
+        if takes.is_empty() {
+            catalogue.slot(slot)?;
+        }
         Ok(takes.into_iter().map(|take| catalogue.marked(take)).collect())
     }
 

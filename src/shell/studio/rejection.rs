@@ -150,7 +150,7 @@ impl Rejection {
             other => other.to_string(),
         };
         let zh = match self {
-            Rejection::NoSlot(slot) => format!("没有录音位置 {slot}。"),
+            Rejection::NoSlot(slot) => format!("没有录音条目 {slot}。"),
             Rejection::NoTake(take) => format!("没有录音 {take}。"),
             Rejection::Unreadable(words) => words.zh.clone(),
             Rejection::TooLarge { bytes, most } => {

@@ -2,7 +2,7 @@
 //!
 //! The number of connections is bounded. When it is reached, the connection on which nothing has happened for longest
 //! makes room for a new one, so that silent strangers cannot shut a kiosk out. Only when every connection is in the
-//! middle of a request is the new one rejected, with 503.
+//! middle of a request, or of a reply that its peer reads, is the new one rejected, with 503.
 //!
 //! One client has a share of them: above it, its own idlest connection makes room, or the new one is rejected with 429.
 //! A proxy's connections are those of many clients, and are bounded by the number of all alone.
@@ -11,20 +11,24 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::io;
+use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
+use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX, UNREAD_MAX};
 use super::serves::Serves;
 use super::service::HttpService;
 use os::sockets::tcp_listener;
@@ -81,7 +85,6 @@ pub async fn serve(
     let server = Arc::new(Server {
         service,
         connections: Connections::new(web.connections_max, web.shares.connections_max),
-        proxies: web.proxies.clone(),
         request_timeout: web.request_timeout,
     });
     let mut tasks = JoinSet::new();
@@ -98,7 +101,6 @@ pub async fn serve(
 struct Server {
     service: Arc<HttpService>,
     connections: Connections,
-    proxies: Vec<config::Network>,
     request_timeout: Duration,
 }
 
@@ -141,7 +143,7 @@ impl Server {
         let address = from.ip().to_canonical();
         // A connection that has ended already has no address; nothing is then answered.
         let Ok(local) = stream.local_addr() else { return };
-        let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(address));
+        let is_proxy = self.service.is_proxy(address);
         let entry = match self.connections.admit((!is_proxy).then(|| ClientNetwork::of(address))) {
             Ok(entry) => entry,
             Err(refusal) => {
@@ -175,7 +177,8 @@ impl Server {
                 Ok::<_, Infallible>(server.service.answer(serves, ends, request).await)
             }
         });
-        let connection = http(self.request_timeout).serve_connection(TokioIo::new(stream), handler);
+        let stream = TokioIo::new(Watched { stream, open: &open, connections: &self.connections });
+        let connection = http(self.request_timeout).serve_connection(stream, handler);
         tokio::pin!(connection);
         let mut ending = None;
         loop {
@@ -184,7 +187,7 @@ impl Server {
                 biased;
                 // An error of a connection concerns its peer, which hyper has answered.
                 _ = connection.as_mut() => return,
-                () = open.make_room.notified() => if open.is_idle() { return } else {
+                () = open.make_room.notified() => if self.connections.is_idle(&open) { return } else {
                     connection.as_mut().graceful_shutdown();
                     ending = Some(Instant::now() + LAST_REQUEST);
                 },
@@ -193,11 +196,11 @@ impl Server {
                     ending = Some(Instant::now() + LAST_REQUEST);
                 }
                 () = sleep_until(check) => {
-                    let stalled = open.is_idle() && self.connections.moved_at(&open) + STALLED_MAX <= Instant::now();
+                    let stalled = !open.is_asked() && self.connections.moved_at(&open) + STALLED_MAX <= Instant::now();
                     if ending.is_some() || stalled {
                         return;
                     }
-                    if !open.is_idle() {
+                    if open.is_asked() {
                         open.touch(&self.connections);
                     }
                 }
@@ -248,8 +251,10 @@ struct Connection {
     number: u64,
     /// None: a proxy's.
     client: Option<ClientNetwork>,
-    /// Requests in progress: 0 or 1.
+    /// Requests whose reply is being made: 0 or 1.
     requests: AtomicU32,
+    /// A reply is made and not yet sent.
+    is_sending: AtomicBool,
     /// Milliseconds since the server's start.
     moved_ms: AtomicU64,
     make_room: Notify,
@@ -265,10 +270,10 @@ impl Connections {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let own = client.and_then(|client| open.clients.get(&client)).copied().unwrap_or(0);
         let evicted = if own >= self.share {
-            open.evict(|connection| connection.client == client).ok_or(SHARE)?;
+            open.evict(|connection| self.is_idle(connection) && connection.client == client).ok_or(SHARE)?;
             true
         } else if open.connections.len() >= self.max {
-            open.evict(|_| true).ok_or(FULL)?;
+            open.evict(|connection| self.is_idle(connection)).ok_or(FULL)?;
             true
         } else {
             false
@@ -279,6 +284,7 @@ impl Connections {
             number,
             client,
             requests: AtomicU32::new(0),
+            is_sending: AtomicBool::new(false),
             moved_ms: AtomicU64::new(self.now_ms()),
             make_room: Notify::new(),
         });
@@ -300,13 +306,20 @@ impl Connections {
     fn moved_at(&self, connection: &Connection) -> Instant {
         self.start + Duration::from_millis(connection.moved_ms.load(Relaxed))
     }
+
+    /// Whether nothing is asked on a connection, and no reply is being read.
+    fn is_idle(&self, connection: &Connection) -> bool {
+        let is_read = || self.moved_at(connection) + UNREAD_MAX > Instant::now();
+        let is_busy = connection.is_asked() || connection.is_sending.load(Relaxed) && is_read();
+        !is_busy
+    }
 }
 
 impl Open {
     /// Ends the connection, of those, on which nothing has happened for longest.
     fn evict(&mut self, of: impl Fn(&Connection) -> bool) -> Option<()> {
-        let idle = self.connections.values().filter(|connection| connection.is_idle() && of(connection));
-        let idlest = idle.min_by_key(|connection| connection.moved_ms.load(Relaxed))?.number;
+        let those = self.connections.values().filter(|connection| of(connection));
+        let idlest = those.min_by_key(|connection| connection.moved_ms.load(Relaxed))?.number;
         self.remove(idlest)?.make_room.notify_one();
         Some(())
     }
@@ -326,8 +339,9 @@ impl Open {
 }
 
 impl Connection {
-    fn is_idle(&self) -> bool {
-        self.requests.load(Relaxed) == 0
+    /// Whether a reply is being made.
+    fn is_asked(&self) -> bool {
+        self.requests.load(Relaxed) > 0
     }
 
     fn touch(&self, connections: &Connections) {
@@ -340,7 +354,7 @@ impl Connection {
     }
 }
 
-/// A request in progress.
+/// A request whose reply is being made.
 struct Busy<'a> {
     connection: &'a Connection,
     connections: &'a Connections,
@@ -349,7 +363,63 @@ struct Busy<'a> {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.connection.touch(self.connections);
+        self.connection.is_sending.store(true, Relaxed);
         self.connection.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A connection's stream, which notes what its peer reads of a reply.
+struct Watched<'a> {
+    stream: TcpStream,
+    open: &'a Connection,
+    connections: &'a Connections,
+}
+
+impl AsyncRead for Watched<'_> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Watched<'_> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        Pin::new(&mut this.stream).poll_write(cx, octets).map(|done| this.wrote(done))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        Pin::new(&mut this.stream).poll_write_vectored(cx, octets).map(|done| this.wrote(done))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes once it has written all that it has.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.open.is_asked() {
+            this.open.is_sending.store(false, Relaxed);
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl Watched<'_> {
+    fn wrote(&self, done: io::Result<usize>) -> io::Result<usize> {
+        if done.as_ref().is_ok_and(|octets| *octets > 0) {
+            self.open.touch(self.connections);
+        }
+        done
     }
 }
 
@@ -372,3 +442,19 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConn
 const SHARE: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\n\
     Content-Type: application/json\r\nContent-Length: 87\r\n\r\n\
     {\"error\":\"client_share\",\"message\":\"too many connections from this address: close some\"}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_being_read_keeps_its_connection_and_a_finished_one_makes_room() {
+        let connections = Connections::new(1, 1);
+        let client = || Some(ClientNetwork::of(IpAddr::from([192, 0, 2, 1])));
+        let first = connections.admit(client()).expect("room").connection;
+        drop(first.busy(&connections));
+        assert!(connections.admit(client()).is_err(), "its reply is on its way");
+        first.is_sending.store(false, Relaxed);
+        assert!(connections.admit(client()).is_ok_and(|next| next.evicted));
+    }
+}

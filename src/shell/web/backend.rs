@@ -5,7 +5,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use base::Lang;
-use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanRecord, Scanned, Score};
+use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Receipt, ReplicaAnswer, ScanRecord, Scanned, Score};
 use web::{CodeKind, Health, Kiosk, KioskSettings, PublicSettings, RequestError, ScanAnswer};
 
 /// A future that a [`Backend`] gives.
@@ -44,7 +44,7 @@ pub trait Backend: Send + Sync {
     fn look_up<'a>(&'a self, query: &'a Query) -> Pending<'a, Answer>;
 
     /// An answer of this moment with the age of the replica that gave it.
-    fn reading(&self, answer: Answer) -> Reading;
+    fn reading(&self, answer: Answer) -> ReplicaAnswer;
 
     /// The ages from which the live release says an answer's age, and rejects the answer.
     fn age_limits(&self) -> AgeLimits;

@@ -9,6 +9,8 @@ pub(crate) const HEAD_BYTES_MAX: usize = 8 * 1024;
 pub(crate) const BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// A connection without progress for this long is dropped: its peer does not read.
 pub(crate) const STALLED_MAX: Duration = Duration::from_secs(60);
+/// A connection whose reply is not read for this long may make room for another one.
+pub(crate) const UNREAD_MAX: Duration = Duration::from_secs(5);
 /// How long a connection that was asked to end may finish its request.
 pub(crate) const LAST_REQUEST: Duration = Duration::from_secs(10);
 /// A pause after the system refused a connection, so that a full file table does not become a busy loop.

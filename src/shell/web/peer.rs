@@ -56,11 +56,14 @@ impl Peers {
         self.kiosks.as_ref()
     }
 
+    /// Whether an address is a balancer's.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        within(&self.proxies, address)
+    }
+
     /// The address of a client, behind balancers.
     pub(crate) fn address(&self, from: IpAddr, head: &HeaderMap) -> IpAddr {
-        // No proxy writes a value that is not text.
-        let forwarded = head.get_all("x-forwarded-for").into_iter().map(|value| value.to_str().unwrap_or("?"));
-        web::client_address(from, forwarded, |address| within(&self.proxies, address))
+        client_address(from, head, |address| self.is_proxy(address))
     }
 
     /// Judges a request that came `from` an address to the `local` one; `address` is its client's, behind balancers.
@@ -76,7 +79,7 @@ impl Peers {
     ) -> Result<Peer, RequestError> {
         let head = request.headers();
         let is_forwarded = FORWARDED.iter().any(|name| head.contains_key(*name));
-        let is_proxy = within(&self.proxies, from);
+        let is_proxy = self.is_proxy(from);
         let host = host(request)?;
         if let Some(host) = host {
             check_host(host, local, is_forwarded && is_proxy, &self.hosts)?;
@@ -104,6 +107,13 @@ impl Peers {
         let register = self.kiosks.as_ref()?.register();
         register.kiosk_of(token.expose(), address).map(|kiosk| Kiosk::named(&kiosk.name))
     }
+}
+
+/// The address of a client behind proxies.
+pub(crate) fn client_address(from: IpAddr, head: &HeaderMap, is_proxy: impl Fn(IpAddr) -> bool) -> IpAddr {
+    // No proxy writes a value that is not text.
+    let forwarded = head.get_all("x-forwarded-for").into_iter().map(|value| value.to_str().unwrap_or("?"));
+    web::client_address(from, forwarded, is_proxy)
 }
 
 /// The host that a request names: its target's, else the one Host header (RFC 9112 §3.2). HTTP/1.0 may name none.

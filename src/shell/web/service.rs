@@ -18,7 +18,7 @@ use super::bounds::{RATINGS_PER_MINUTE, RATINGS_TOTAL_PER_MINUTE};
 use super::diagram::FlowDiagram;
 use super::enrolment::{EnrolmentService, set_kiosk_cookie};
 use super::inquiries::InquiryService;
-use super::peer::{Peer, Peers};
+use super::peer::{Peer, Peers, client_address};
 use super::reply::{self, Reply};
 use super::scan::{Origin, ScanService};
 use super::serves::Serves;
@@ -111,12 +111,19 @@ impl HttpService {
         self.registry.metrics()
     }
 
+    /// Whether an address is that of a balancer, or of a TLS proxy of the studio: its connections are those of many clients.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.peers.is_proxy(address) || self.studio.as_ref().is_some_and(|studio| studio.access.is_proxy(address))
+    }
+
     /// Answers one request that came in by a socket that serves these pages; `ends` are the other end and this one.
     pub(crate) async fn answer(&self, serves: Serves, ends: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let began = Instant::now();
         let path = request.uri().path();
         let address = self.peers.address(ends.0, request.headers());
-        if let Err(problem) = self.shares.request(began, address) {
+        // A browser behind a TLS proxy of the studio has a share of its own, too.
+        let is_proxy = |address| self.is_proxy(address);
+        if let Err(problem) = self.shares.request(began, client_address(ends.0, request.headers(), is_proxy)) {
             self.metrics().http_requests.inc(HttpClass::Refused);
             return reply::problem(&problem);
         }
@@ -128,9 +135,9 @@ impl HttpService {
             Err(problem) => refused(&problem),
             Ok(peer) => match (&self.studio, serves, asks_studio) {
                 (Some(studio), Serves::Studio | Serves::All, true) => match &self.agents {
-                    Some(agents) if asks_agents => agents.answer(peer.address, request).await,
+                    Some(agents) if asks_agents => agents.answer((ends.0, peer.address), request).await,
                     None if asks_agents => reply::problem(&RequestError::NotFound),
-                    Some(_) | None => studio.answer(peer.address, request).await,
+                    Some(_) | None => studio.answer((ends.0, peer.address), request).await,
                 },
                 (_, Serves::Public | Serves::All | Serves::Operations, false) => {
                     self.public(began, serves, &peer, request).await

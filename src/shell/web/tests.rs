@@ -16,8 +16,8 @@ use super::*;
 use base::{Characters, Lang, Private};
 use inquiry::{
     AgeLimits, Answer, Case, Factor, Freshness, InquiryLimiter, InquiryLimits, LookUpResult, NumberError, Outcome,
-    PhoneLimits, Proof, PublicLimits, Query, Reading, Receipt, ScanFault, ScanLimits, ScanPath, ScanRecord, ScanResult,
-    Scanned, Score, SecondFactor, SharedLimits, Stage,
+    PhoneLimits, Proof, PublicLimits, Query, Receipt, ReplicaAnswer, ScanFault, ScanLimits, ScanPath, ScanRecord,
+    ScanResult, Scanned, Score, SecondFactor, SharedLimits, Stage,
 };
 use kiosk_store::KioskStore;
 use metrics::{CallOutcome, Metrics, Registry};
@@ -236,9 +236,9 @@ impl Backend for Desk {
         })
     }
 
-    fn reading(&self, answer: Answer) -> Reading {
+    fn reading(&self, answer: Answer) -> ReplicaAnswer {
         let age = Duration::from_secs(self.0.age_s.load(Relaxed));
-        Reading { answer, as_of: Some(now()), now: now() + age }
+        ReplicaAnswer { answer, as_of: Some(now()), now: now() + age }
     }
 
     fn age_limits(&self) -> AgeLimits {

@@ -15,7 +15,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::fields::{Challenge, escape_quoted, info_value, unescape_quoted};
-use super::{Algorithm, Ha1, Qop, Question, hex};
+use super::{Algorithm, Ha1, Qop, Question};
 use crate::grammar::Method;
 use crate::message::Message;
 
@@ -171,7 +171,7 @@ impl DigestClient {
     fn cnonce(&mut self) -> String {
         self.cnonces += 1;
         let hash = Sha256::digest([self.seed.to_be_bytes(), self.cnonces.to_be_bytes()].concat());
-        hex(&hash[..16])
+        base::hex(&hash[..16])
     }
 }
 

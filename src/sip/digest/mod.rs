@@ -13,7 +13,7 @@ mod client;
 mod fields;
 mod server;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512_256};
@@ -59,18 +59,11 @@ impl Algorithm {
     fn hash(self, parts: &[&[u8]]) -> String {
         let joined = parts.join(b":".as_slice());
         match self {
-            Algorithm::Md5 => hex(&Md5::digest(&joined)),
-            Algorithm::Sha256 => hex(&Sha256::digest(&joined)),
-            Algorithm::Sha512Trunc256 => hex(&Sha512_256::digest(&joined)),
+            Algorithm::Md5 => base::hex(&Md5::digest(&joined)),
+            Algorithm::Sha256 => base::hex(&Sha256::digest(&joined)),
+            Algorithm::Sha512Trunc256 => base::hex(&Sha512_256::digest(&joined)),
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The hash of user, realm and password: enough to authenticate, in this realm only. Treated as a password.

@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::fields::{Credentials, escape_quoted, realm_of, unescape_quoted};
-use super::{Algorithm, Ha1, Qop, Question, hex};
+use super::{Algorithm, Ha1, Qop, Question};
 use crate::message::Message;
 use crate::uri::Uri;
 
@@ -125,6 +125,8 @@ impl DigestServer {
         if !self.algorithms.contains(&credentials.algorithm) || !is_same(&credentials.uri, request.request_uri()) {
             return Err(AuthError::Malformed);
         }
+        // Only who has asked for a nonce lately can be wrong about the password: others are challenged.
+        let id = self.read_nonce(&credentials.nonce).filter(|id| !self.is_old(now, *id)).ok_or(AuthError::Stale)?;
         let known = ha1_of(&credentials.user, credentials.algorithm);
         let ha1 = known.ok_or(AuthError::Wrong)?;
         let method = request.method().map_or("", |method| method.as_str());
@@ -135,11 +137,17 @@ impl DigestServer {
             "" => 1,
             _ => u32::from_str_radix(&credentials.nc, 16).map_err(|_| AuthError::Malformed)?,
         };
-        let id = self.read_nonce(&credentials.nonce).ok_or(AuthError::Stale)?;
-        if self.is_old(now, id) || !self.take(now, id, count) {
+        if !self.take(now, id, count) {
             return Err(AuthError::Stale);
         }
         Ok(credentials.user)
+    }
+
+    /// The user that a request says it is of.
+    pub(crate) fn claimed(&self, request: &Message) -> Option<String> {
+        let ours = |line: &&str| realm_of(line).is_some_and(|realm| unescape_quoted(realm) == self.realm);
+        let line = request.headers_named("Authorization").find(ours)?;
+        Credentials::read(line).map(|credentials| credentials.user)
     }
 
     /// Milliseconds since this server began.
@@ -154,7 +162,7 @@ impl DigestServer {
     fn nonce(&self, (time, serial): NonceId) -> String {
         let text = format!("{time:016x}{serial:08x}");
         let mac = self.mac(text.as_bytes());
-        text + &hex(&mac[..16])
+        text + &base::hex(&mac[..16])
     }
 
     fn read_nonce(&self, nonce: &str) -> Option<NonceId> {

@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 use super::client_requests::derived;
 use super::client_transaction::Client;
-use super::dialog::Dialog;
+use super::dialog::{Dialog, Drafted};
 use super::offers::Offers;
 use super::server_transaction::{Invites, Replies};
 use super::session_timer::{granted, seconds};
@@ -70,6 +70,10 @@ pub(super) struct Calling {
     interval: Duration,
     min_se: Duration,
     tries: u8,
+    /// What authorized the last INVITE: its ACK has the same (RFC 3261 §22.1).
+    authorization: Vec<(&'static str, String)>,
+    /// Challenges of requests within the dialog that were answered since the last one that was taken.
+    challenges: u8,
     /// The call is over: CANCEL goes out with the first provisional response.
     cancels: bool,
     /// The To tag of the last provisional response with a session description, and that description.
@@ -91,6 +95,8 @@ impl Leg {
             interval: local.session_expires.max(local.min_se),
             min_se: local.min_se,
             tries: 0,
+            authorization: Vec::new(),
+            challenges: 0,
             cancels: false,
             early: None,
             forks: Vec::new(),
@@ -108,6 +114,7 @@ impl Leg {
             sdp: invitation.offer,
             ack: None,
             subscription: None,
+            given_up: None,
             calling: Some(Box::new(calling)),
         };
         let mut out = Vec::new();
@@ -120,10 +127,10 @@ impl Leg {
         let Some(calling) = &mut self.calling else { return };
         let contact = self.dialog.contact.clone();
         let mut draft = self.dialog.draft(Method::Invite).header("Contact", &contact);
-        if let Some(credentials) = &mut calling.credentials {
-            for (name, value) in credentials.authorize(&Method::Invite, &draft.uri, &self.sdp) {
-                draft = draft.header(name, &value);
-            }
+        let authorize = |credentials: &mut DigestClient| credentials.authorize(&Method::Invite, &draft.uri, &self.sdp);
+        calling.authorization = calling.credentials.as_mut().map(authorize).unwrap_or_default();
+        for (name, value) in &calling.authorization {
+            draft = draft.header(name, value);
         }
         draft = draft
             .header("Allow", ALLOW)
@@ -135,6 +142,72 @@ impl Leg {
         let request = draft.outgoing(&self.sdp);
         out.push(LegOutput::Send(request.clone()));
         self.clients.push(Client::new(now, draft.method, draft.branch, draft.cseq, request));
+    }
+
+    /// A request within the dialog, with what answers the challenge of an earlier one.
+    pub(super) fn authorized(&mut self, mut draft: Drafted, body: &[u8]) -> Drafted {
+        let credentials = self.calling.as_mut().and_then(|calling| calling.credentials.as_mut());
+        let headers = credentials.map(|client| client.authorize(&draft.method, &draft.uri, body)).unwrap_or_default();
+        for (name, value) in &headers {
+            draft = draft.header(name, value);
+        }
+        if let Some(calling) = self.calling.as_mut().filter(|_| draft.method == Method::Invite) {
+            calling.authorization = headers;
+        }
+        draft
+    }
+
+    /// The ACK of the 2xx to an INVITE of this side.
+    pub(super) fn draft_authorized_ack(&mut self, cseq: u32) -> Drafted {
+        let headers = self.calling.as_ref().map(|calling| calling.authorization.clone()).unwrap_or_default();
+        let draft = self.dialog.draft_ack(cseq);
+        headers.into_iter().fold(draft, |draft, (name, value)| draft.header(name, &value))
+    }
+
+    /// Answers a challenge of a request within the dialog (RFC 3261 §22.2, §22.3); false if it cannot be answered.
+    pub(super) fn answer_challenge(
+        &mut self,
+        now: Instant,
+        client: &Client,
+        response: &Message,
+        out: &mut Vec<LegOutput>,
+    ) -> bool {
+        let Some(calling) = self.calling.as_mut().filter(|calling| calling.challenges < CALL_TRIES) else {
+            return false;
+        };
+        if calling.credentials.as_mut().is_none_or(|credentials| credentials.challenged(response).is_err()) {
+            return false;
+        }
+        calling.challenges += 1;
+        match client.method {
+            // That of a further 2xx is of another dialog, whose call has gone on to the first.
+            Method::Bye if self.is_over() => self.send_bye(now, None, out),
+            Method::Invite | Method::Update if !self.is_over() => {
+                let Some(session) = &mut self.session else { return false };
+                session.refresh_at = Some(now);
+            }
+            Method::Refer if !self.is_over() => {
+                let text = String::from_utf8_lossy(&client.request.bytes).into_owned();
+                let value = |name: &str| {
+                    let line = text.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?;
+                    Some(line.trim_start_matches('<').trim_end_matches('>'))
+                };
+                let Some(to) = value("Refer-To") else { return false };
+                self.forget_refer();
+                self.refer(now, to, value("Referred-By"), out);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// A request of this side was taken: its nonce may be used again, and another challenge is a new one.
+    pub(super) fn note_taken(&mut self, response: &Message) {
+        let Some(calling) = &mut self.calling else { return };
+        calling.challenges = 0;
+        if let Some(credentials) = &mut calling.credentials {
+            credentials.accepted(response);
+        }
     }
 
     /// Whether a local request is the INVITE of the call.
@@ -205,6 +278,7 @@ impl Leg {
     ) {
         self.dialog.confirm(response, arrival);
         self.note_capabilities(response);
+        self.note_taken(response);
         self.acknowledge(client, response, out);
         if let Stage::Over { until, .. } = self.stage {
             // The answer has crossed the CANCEL.

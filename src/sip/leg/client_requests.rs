@@ -28,6 +28,11 @@ impl Subscription {
     pub(super) fn matches(&self, id: Option<&str>) -> bool {
         id.is_none_or(|id| id.parse() == Ok(self.cseq))
     }
+
+    /// Whether its call may go on still: no final status has come.
+    fn is_open(&self) -> bool {
+        !self.concluded
+    }
 }
 
 /// The progress in a `message/sipfrag` body (RFC 3420): the status line of the referred call.
@@ -57,6 +62,7 @@ impl Leg {
         if let Some(reason) = reason {
             draft = draft.header("Reason", reason);
         }
+        let draft = self.authorized(draft, &[]);
         let request = draft.outgoing(&[]);
         let other_way = self.dialog.has_other_way(&request.to);
         let client = Client::new(now, draft.method, draft.branch, draft.cseq, request.clone());
@@ -82,8 +88,28 @@ impl Leg {
         if let Some(by) = referred_by.filter(|by| Uri::read(by).is_ok()) {
             draft = draft.header("Referred-By", &format!("<{by}>"));
         }
-        self.subscription = Some(Subscription { cseq: draft.cseq, concluded: false });
+        let before = self.subscription.replace(Subscription { cseq: draft.cseq, concluded: false });
+        self.given_up = before.filter(Subscription::is_open).or_else(|| self.given_up.take());
+        let draft = self.authorized(draft, &[]);
         self.send(now, draft, &[], out);
+    }
+
+    /// The REFER that is under way is sent again under another number.
+    pub(super) fn forget_refer(&mut self) {
+        self.subscription = None;
+    }
+
+    /// Whether a NOTIFY is of an earlier REFER, whose caller was taken back before it had an end. Only the NOTIFYs of a dialog's first
+    /// REFER may lack the `id` (RFC 3515 §2.4.6), so that one without belongs to the earlier.
+    pub(super) fn is_given_up(&mut self, id: Option<&str>, progress: Option<TransferProgress>, ended: bool) -> bool {
+        let Some(earlier) = self.given_up.as_mut().filter(|earlier| earlier.matches(id)) else { return false };
+        let is_final =
+            matches!(progress, Some(TransferProgress::Done | TransferProgress::Busy(_) | TransferProgress::Failed(_)));
+        earlier.concluded |= is_final;
+        if ended || !earlier.is_open() {
+            self.given_up = None;
+        }
+        true
     }
 
     /// Reports the progress in a NOTIFY; the end of a subscription without a final status is a failure.
@@ -113,10 +139,10 @@ impl Leg {
             return;
         }
         session.refresh_at = None;
-        session.tries += 1;
-        if session.tries > REFRESH_TRIES {
+        if session.tries == REFRESH_TRIES {
             return;
         }
+        session.tries += 1;
         let interval = session.interval.max(self.local.min_se);
         let contact = self.dialog.contact.clone();
         let method = if self.peer_updates { Method::Update } else { Method::Invite };
@@ -129,6 +155,7 @@ impl Leg {
             .header("Supported", SUPPORTED)
             .header("Session-Expires", &format!("{};refresher=uac", interval.as_secs()))
             .header("Min-SE", &self.local.min_se.as_secs().to_string());
+        let draft = self.authorized(draft, &sdp);
         self.send(now, draft, &sdp, out);
     }
 
@@ -138,7 +165,7 @@ impl Leg {
         if self.calling.is_some() { Duration::from_millis(2100) + spread } else { spread }
     }
 
-    fn send(&mut self, now: Instant, draft: Drafted, sdp: &[u8], out: &mut Vec<LegOutput>) {
+    pub(super) fn send(&mut self, now: Instant, draft: Drafted, sdp: &[u8], out: &mut Vec<LegOutput>) {
         let request = draft.outgoing(sdp);
         out.push(LegOutput::Send(request.clone()));
         self.clients.push(Client::new(now, draft.method, draft.branch, draft.cseq, request));
@@ -164,6 +191,14 @@ impl Leg {
     ) {
         if let Some(response) = response.filter(|_| client.method == Method::Invite) {
             self.acknowledge(&client, response, out);
+        }
+        if let (401 | 407, Some(response)) = (status, response)
+            && self.answer_challenge(now, &client, response, out)
+        {
+            return;
+        }
+        if let (Some(Class::Success), Some(response)) = (class(status), response) {
+            self.note_taken(response);
         }
         if self.is_over() {
             return;
@@ -219,6 +254,7 @@ impl Leg {
             return;
         }
         let pause = self.local_pause();
+        let asked = response.and_then(|response| response.header(HeaderName::RetryAfter)).and_then(seconds);
         let Some(session) = &mut self.session else { return };
         match status {
             422 => {
@@ -226,12 +262,20 @@ impl Leg {
                 session.interval = session.interval.max(min.unwrap_or(session.interval));
                 session.refresh_at = Some(now);
             }
-            491 | 500 | 503 => session.refresh_at = Some(now + pause.max(Duration::from_millis(10))),
-            405 | 501 if client.method == Method::Update => {
+            491 => session.refresh_at = Some(now + pause.max(Duration::from_millis(10))),
+            408 | 481 => {}
+            // A server that takes no UPDATE may take a re-INVITE.
+            400..=499 | 501 if client.method == Method::Update => {
                 self.peer_updates = false;
                 session.refresh_at = Some(now);
             }
-            _ => {}
+            // The session goes on to its end (RFC 4028 §10): a server that has failed may be back by then.
+            _ => {
+                let backoff = REFRESH_PAUSE * (1 << session.tries.saturating_sub(1).min(3));
+                let at = now + asked.unwrap_or_default().max(backoff);
+                let last = session.ends_at.checked_sub(LAST_REFRESH).unwrap_or(now).max(now + REFRESH_PAUSE);
+                session.refresh_at = Some(at.min(last));
+            }
         }
     }
 
@@ -239,7 +283,7 @@ impl Leg {
     pub(super) fn acknowledge(&mut self, client: &Client, response: &Message, out: &mut Vec<LegOutput>) {
         let success = response.status().and_then(class) == Some(Class::Success);
         let ack = if success {
-            self.dialog.draft_ack(client.cseq).outgoing(&[])
+            self.draft_authorized_ack(client.cseq).outgoing(&[])
         } else {
             derived(client, &Method::Ack, response.header(HeaderName::To))
         };
@@ -269,5 +313,9 @@ pub(super) fn derived(invite: &Client, method: &Method, to: Option<&str>) -> Out
     Outgoing { bytes: request.into(), to: invite.request.to.clone() }
 }
 
+/// After a refresh that failed: 10, 20, 40, 80 s.
+const REFRESH_PAUSE: Duration = Duration::from_secs(10);
+/// The last try before the session ends.
+const LAST_REFRESH: Duration = Duration::from_secs(5);
 /// How long a BYE may go unanswered before it takes the other way.
 const FIRST_WAY: Duration = Duration::from_secs(8);

@@ -63,6 +63,8 @@ pub struct Leg {
     /// The ACK of the last local re-INVITE, by its CSeq number.
     ack: Option<(u32, Outgoing)>,
     subscription: Option<client_requests::Subscription>,
+    /// That of an earlier REFER without an end so far.
+    given_up: Option<client_requests::Subscription>,
     /// Of a call of this side: its INVITE, and the 2xx to it.
     calling: Option<Box<calling::Calling>>,
 }
@@ -105,6 +107,7 @@ impl Leg {
             sdp: Vec::new(),
             ack: None,
             subscription: None,
+            given_up: None,
             calling: None,
         };
         let mut out = Vec::new();
@@ -258,7 +261,7 @@ impl Leg {
         self.stage = Stage::Over { until: now + late, bye };
         self.offers = offers::Offers::default();
         self.session = None;
-        self.subscription = None;
+        (self.subscription, self.given_up) = (None, None);
         self.sdp = Vec::new();
         out.push(LegOutput::Ended { why });
     }

@@ -301,13 +301,17 @@ impl Leg {
             return self.reply(id, notify, arrival, 489, &[("Allow-Events", "refer")], out);
         }
         let refer = grammar::param(params, "id");
+        let state = notify.header(HeaderName::SubscriptionState).unwrap_or("");
+        let ended = state.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("terminated");
+        let progress = fragment_progress(&notify.body);
+        if self.is_given_up(refer, progress, ended) {
+            return self.reply(id, notify, arrival, 200, &[], out);
+        }
         if !self.subscription.as_ref().is_some_and(|subscription| subscription.matches(refer)) {
             return self.reply(id, notify, arrival, 481, &[], out);
         }
         self.reply(id, notify, arrival, 200, &[], out);
-        let state = notify.header(HeaderName::SubscriptionState).unwrap_or("");
-        let ended = state.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("terminated");
-        self.note_progress(fragment_progress(&notify.body), ended, out);
+        self.note_progress(progress, ended, out);
     }
 
     fn receive_options(&mut self, id: Id, options: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {

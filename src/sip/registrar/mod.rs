@@ -155,7 +155,8 @@ impl Registrar {
         if !foreign.is_empty() {
             return refuse(420, respond(420).header("Unsupported", &foreign.join(", ")));
         }
-        if let Some(wait) = self.guard.wait(now, arrival.source.ip()) {
+        let claimed = self.digest.claimed(request);
+        if let Some(wait) = claimed.as_ref().and_then(|user| self.guard.wait(now, arrival.source.ip(), user)) {
             return refuse(503, respond(503).header("Retry-After", &wait.as_secs().max(1).to_string()));
         }
         let verified = self.digest.verify(now, request, ha1_of);
@@ -177,7 +178,7 @@ impl Registrar {
                 if error != AuthError::Wrong {
                     return (challenge.done(), RegistrarOutcome::Challenged);
                 }
-                self.guard.note_failure(now, arrival.source.ip());
+                self.guard.note_failure(now, arrival.source.ip(), claimed.as_deref().unwrap_or_default());
                 return (challenge.done(), RegistrarOutcome::WrongPassword);
             }
         };

@@ -261,6 +261,30 @@ fn guesses_are_slowed() {
 }
 
 #[test]
+fn a_telephone_with_an_old_password_does_not_keep_the_others_behind_its_address_out() {
+    let mut world = world();
+    world.digest = DigestClient::new("1001", "desk", "guess", 1);
+    (0..100).for_each(|_| drop(world.register("")));
+    world.digest = DigestClient::new("1002", "desk", "secret", 1);
+    assert_eq!(status(&world.register_to("sip:1002@desk", "")), 200);
+    world.digest = DigestClient::new("1001", "desk", "secret", 1);
+    assert_eq!(status(&world.register("")), 503, "its account waits");
+}
+
+#[test]
+fn a_forged_request_counts_against_no_account() {
+    let mut world = world();
+    let header =
+        "Authorization: Digest username=\"1001\", realm=\"desk\", nonce=\"0\", uri=\"sip:desk\", response=\"0\"\r\n";
+    for _ in 0..100 {
+        world.cseq += 1;
+        let text = world.text("sip:1001@desk", header);
+        assert_eq!(status(&world.send(&text).0), 401);
+    }
+    assert_eq!(status(&world.register("")), 200);
+}
+
+#[test]
 fn over_tcp_the_connection_is_the_way_back() {
     let mut world = world();
     world.transport = Transport::Tcp;

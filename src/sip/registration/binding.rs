@@ -11,17 +11,19 @@ use crate::uri::Uri;
 
 /// The time that a 200 grants to this node's contact; never more than was asked for. `None`: it is not bound.
 ///
-/// Without any Contact the Expires header, or the time asked for, is believed: such registrars exist. A single foreign
-/// contact is this node's behind a border controller that rewrote it.
+/// Without any Contact the Expires header, or the time asked for, is believed: such registrars exist. A request is applied as a whole
+/// or not at all (RFC 3261 §10.3), so where all contacts are foreign, a border controller has rewritten this node's: of several the
+/// shortest time is believed.
 pub(super) fn granted(message: &Message, contact_uri: &str, asked: Duration) -> Option<Duration> {
     let header = message.header_named("Expires").and_then(leading_seconds);
     let contacts: Vec<_> = message.list(HeaderName::Contact).filter_map(|value| NameAddr::read(value).ok()).collect();
     let ours = contacts.iter().find(|contact| is_same(contact.uri, contact_uri));
-    let ours = ours.or_else(|| contacts.first().filter(|_| contacts.len() == 1));
+    let time =
+        |contact: &NameAddr<'_>| param(contact.params, "expires").and_then(leading_seconds).or(header).unwrap_or(asked);
     let granted = match ours {
-        Some(contact) => param(contact.params, "expires").and_then(leading_seconds).or(header).unwrap_or(asked),
+        Some(contact) => time(contact),
         None if contacts.is_empty() => header.unwrap_or(asked),
-        None => return None,
+        None => contacts.iter().map(time).filter(|time| !time.is_zero()).min().unwrap_or_default(),
     };
     Some(granted.min(asked)).filter(|granted| !granted.is_zero())
 }
@@ -78,7 +80,7 @@ mod tests {
             ("Contact: <sip:1001@192.0.2.1:5060>;expires=many\r\n".to_owned(), Some(600)),
             ("Contact: <sip:1001@192.0.2.1:5060>;expires=0\r\n".to_owned(), None),
             (other.to_owned(), Some(60)),
-            (format!("{other}Contact: <sip:1001@192.0.2.8>;expires=60\r\n"), None),
+            (format!("{other}Contact: <sip:1001@192.0.2.8>;expires=45\r\n"), Some(45)),
             ("Expires: 45\r\n".to_owned(), Some(45)),
             (String::new(), Some(600)),
         ] {

@@ -17,6 +17,8 @@ pub(super) struct Bound {
     /// The registrar's Flow-Timer (RFC 5626 §4.4).
     pub(super) flow_timer: Option<Duration>,
     pub(super) keep_alive_at: Instant,
+    /// A request by this connection had no response: further ones take another (RFC 5626 §4.5).
+    pub(super) is_silent: bool,
 }
 
 impl Registration {
@@ -25,7 +27,8 @@ impl Registration {
         let bound = self
             .bound
             .as_ref()
-            .filter(|bound| std::ptr::eq(&raw const self.settings.registrars[bound.registrar], registrar));
+            .filter(|bound| std::ptr::eq(&raw const self.settings.registrars[bound.registrar], registrar))
+            .filter(|bound| !bound.is_silent);
         match bound {
             Some(Bound { arrival: Arrival { transport, source, local }, .. }) if !transport.is_unreliable() => {
                 let (transport, local, peer) = (*transport, *local, *source);
@@ -35,9 +38,20 @@ impl Registration {
         }
     }
 
+    /// Whether a message came by the TLS connection of a binding that is valid: its far end is the registrar, by certificate.
+    pub fn is_on_flow(&self, now: Instant, arrival: &Arrival) -> bool {
+        let is_same = |bound: &Bound| {
+            let Arrival { transport, source, .. } = bound.arrival;
+            transport == Transport::Tls && (transport, source) == (arrival.transport, arrival.source)
+        };
+        self.bound.as_ref().is_some_and(|bound| bound.until > now && is_same(bound))
+    }
+
     /// The connection of the binding has ended, so that no call arrives: the node registers again, soon.
     pub(super) fn lose_flow(&mut self, now: Instant, peer: SocketAddr, out: &mut Vec<RegistrationOutput>) {
-        let on_flow = |bound: &Bound| bound.arrival.source == peer && bound.arrival.transport != Transport::Udp;
+        let on_flow = |bound: &Bound| {
+            bound.arrival.source == peer && bound.arrival.transport != Transport::Udp && !bound.is_silent
+        };
         let Some(bound) = self.bound.take_if(|bound| on_flow(bound)) else { return };
         match self.stage {
             Stage::Waiting(_) => {
@@ -60,7 +74,8 @@ impl Registration {
 
     /// Empty lines keep the addresses of a NAT and notice a dead connection (RFC 5626 §3.5.1, §4.4.1).
     pub(super) fn keep_alive(&mut self, now: Instant, out: &mut Vec<RegistrationOutput>) {
-        let Some(bound) = self.bound.as_ref().filter(|bound| bound.keep_alive_at <= now) else { return };
+        let due = |bound: &&Bound| bound.keep_alive_at <= now && !bound.is_silent;
+        let Some(bound) = self.bound.as_ref().filter(due) else { return };
         let Arrival { transport, source, local } = bound.arrival;
         let to = Target::Same { transport, local, peer: source, otherwise: None };
         out.push(RegistrationOutput::Send(Outgoing { bytes: b"\r\n\r\n".as_slice().into(), to }));

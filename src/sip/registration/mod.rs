@@ -137,7 +137,7 @@ impl Registration {
         earliest([
             due(stage, why),
             self.clients.next().map(|(at, why)| Deadline { at, why }),
-            due(self.bound.as_ref().map(|bound| bound.keep_alive_at), "keep-alive"),
+            due(self.bound.as_ref().filter(|bound| !bound.is_silent).map(|bound| bound.keep_alive_at), "keep-alive"),
         ])
     }
 
@@ -269,6 +269,7 @@ impl Registration {
             service_route: binding::service_route(message),
             flow_timer,
             keep_alive_at: now,
+            is_silent: false,
         });
         self.plan_keep_alive(now);
         let share = 80 + self.random() % 11;
@@ -280,6 +281,10 @@ impl Registration {
     /// comes a pause.
     fn fail(&mut self, now: Instant, error: RegistrationError, out: &mut Vec<RegistrationOutput>) {
         self.error = Some(error);
+        if let Some(bound) = self.bound.as_mut().filter(|bound| bound.registrar == self.at) {
+            // Keep-alives of a pair of UDP addresses go on: its binding may be valid still.
+            bound.is_silent |= error == RegistrationError::Timeout && !bound.arrival.transport.is_unreliable();
+        }
         let failed = self.settings.registrars[self.at].uri.clone();
         self.adjustments = 0;
         self.digest.forget();

@@ -1,14 +1,14 @@
 // The agents' page: the session, what the agent does, the caller who rings or talks, notes, figures. Supervisors see the whole desk.
 
 import { Refused, get, post, query, session, words } from "/studio/api.js";
-import { button, fill, h, inZone, key, lang, notice, say, speak, w } from "/studio/dom.js";
+import { ask, button, fill, h, inZone, key, lang, notice, say, speak, w } from "/studio/dom.js";
 import { firstPassword } from "/studio/first_password.js";
 import { signIn } from "/studio/sign_in.js";
 import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
 import { supervisorView } from "./supervisor.js";
 import { chooseTarget, consultationTitle, transferKeys, transferPart } from "./transfer.js";
-import { callBackState, clock, hour, langName, monitorText, noticeText, ratings, reasonName, stateName } from "./words.js";
+import { callBackState, clock, hour, langName, monitorText, noticeText, phoneTrouble, ratings, reasonName, stateName } from "./words.js";
 
 session.base = "/agent/api/";
 session.away = {
@@ -26,7 +26,10 @@ let supervisor = null;
 let card = { call: null, card: null, problem: "" };
 let drawn = {}; // what each part of the page shows
 let note = null; // { call, reason, saved }
-const phone = { here: null, telephone: null, state: "off", why: "" };
+let retry = 0; // asks for the card again
+let touched = performance.now(); // when somebody last used keys or mouse
+const ACTIVE_MS = 120000;
+const phone = { here: null, telephone: null, owner: "", state: "off", why: "", muted: false };
 
 // ---- the session ---------------------------------------------------------------------------------
 
@@ -48,7 +51,7 @@ function enter() {
   document.title = w("坐席", "Agent desk");
   if (session.operator.role === "supervisor") {
     document.body.dataset.view = "supervisor";
-    supervisor = supervisorView({ main, settings });
+    supervisor = supervisorView({ main, settings, isActive });
     supervisor.enter();
     return draw();
   }
@@ -78,10 +81,14 @@ function signedIn(me, password) {
   session.mustChange = me.must_change;
   session.csrf = me.csrf;
   inZone(me.time_zone);
+  const isOwner = phone.owner === me.operator.name;
+  if (phone.telephone && !isOwner) closePhone();
   typed = me.must_change ? password : undefined;
   notice("session", "");
   allow();
   begin();
+  // It was on until the session ended.
+  if (isOwner && !me.must_change && !phone.telephone && phone.why === "signed_out") switchPhone();
 }
 
 function passwordChosen() {
@@ -91,19 +98,42 @@ function passwordChosen() {
   begin();
 }
 
+/** Asks for the present password and a new one until it is changed or given up. */
+async function changePassword() {
+  const field = (name, title, props) => [h("label", { for: name }, title), h("input", { id: name, name, required: true, type: "password", maxlength: 256, ...props })];
+  for (let trouble = ""; ;) {
+    const asked = await ask(w("修改密码", "Change the password"), [
+      h("input", { type: "text", name: "username", value: session.operator.name, autocomplete: "username", hidden: true }),
+      field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
+      field("new", w("新密码（至少 10 个字符，不用常见密码，不含账号名）", "New password (at least 10 characters, no common one, without your name)"), { autocomplete: "new-password", minlength: 10 }),
+      field("again", w("再次输入新密码", "New password again"), { autocomplete: "new-password" }),
+      trouble && h("p", { class: "trouble", role: "alert" }, trouble),
+    ], w("修改", "Change"));
+    if (!asked || !session.operator) return;
+    try {
+      if (asked.new !== asked.again) throw w("两次输入不一致。", "The two do not match.");
+      await post("password", { old: asked.old, new: asked.new });
+      return notice("good", w("密码已修改，其他浏览器已退出登录。", "The password was changed; other browsers are signed out."));
+    } catch (problem) {
+      trouble = typeof problem === "string" ? problem : words(problem);
+    }
+  }
+}
+
 session.signedOut = () => {
   if (!session.operator) return;
   Object.assign(session, { operator: null, mustChange: false, csrf: "" });
   following += 1;
   enter();
-  notice("session", w("登录已过期，请重新登录。签到状态不变，话机照常振铃。", "Your session has ended: sign in again. You are still on duty, and your telephone rings as before."));
+  notice("session", w("登录已过期，请重新登录。签到状态和通话不受影响，话机照常振铃。", "Your session has ended: sign in again. You are still on duty, a call goes on, and your telephone rings as before."));
 };
 
 async function signOut() {
+  // While this session may still end a call.
+  closePhone();
   await post("sign-out").catch(() => {});
   Object.assign(session, { operator: null, mustChange: false, csrf: "" });
   following += 1;
-  closePhone();
   enter();
 }
 
@@ -116,7 +146,7 @@ async function follow() {
   let failures = 0;
   while (mine === following && session.operator) {
     try {
-      const next = await get(query("state", { after: state?.version }));
+      const next = await get(query("state", { after: state?.version, active: isActive() }));
       if (mine !== following) return;
       notice("away", "");
       failures = 0;
@@ -130,12 +160,20 @@ async function follow() {
   }
 }
 
+/** Somebody is at the page: an agent who is on duty, or hands at keys and mouse within the last minutes. */
+function isActive() {
+  const onDuty = session.operator?.role === "agent" && state && state.state !== "signed_out";
+  return onDuty || performance.now() - touched < ACTIVE_MS ? 1 : undefined;
+}
+
 function take(next) {
   const before = state;
   [state, received] = [next, performance.now()];
   const call = next.call;
   if (call && card.call !== call.call) look(call.call);
   if (!call) card = { call: null, card: null, problem: "" };
+  // What was written of the last conversation is not lost when the next caller comes.
+  if (call && note && note.call !== call.call && !note.saved && !note.saving && !note.refused && (note.text || note.reason)) saveNote();
   if (call && call.stage !== "ringing" && note?.call !== call.call) note = { call: call.call, reason: "", saved: false };
   if (call?.stage === "ringing") {
     if (before?.call?.call !== call.call) say(w(`来电，队列 ${call.queue}`, `Incoming call, queue ${call.queue}`));
@@ -152,15 +190,19 @@ function take(next) {
 }
 
 /** Asks for the card; the node notes that this agent saw it. */
-async function look(call) {
-  card = { call, card: null, problem: "" };
+async function look(call, failures = 0) {
+  clearTimeout(retry);
+  if (!failures) card = { call, card: null, problem: "" };
   try {
     const found = await get(query("card", { call }));
     if (card.call === call) card = { call, card: found, problem: "" };
   } catch (problem) {
-    if (card.call === call) card = { call, card: null, problem: words(problem) };
+    if (card.call !== call) return;
+    card = { call, card: null, problem: words(problem) };
+    const passes = !(problem instanceof Refused) || problem.status === 0 || problem.status === 429 || problem.status >= 500;
+    const again = () => { if (card.call === call && session.operator) look(call, failures + 1); };
+    if (passes) retry = setTimeout(again, Math.min(10000, 1000 * 2 ** failures));
   }
-  drawn.card = null;
   draw();
 }
 
@@ -204,7 +246,7 @@ function draw() {
   if (!state || !["agent", "supervisor"].includes(view)) return;
   top();
   const { call } = state;
-  part("phone", [phone.here !== null, phone.state, phone.why, call !== null], phonePart);
+  part("phone", [phone.here !== null, phone.state, phone.why, phone.muted, call !== null], phonePart);
   part("call", [call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by, call.monitor, call.recording], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], view === "agent" || call ? callPart : () => null);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
@@ -301,6 +343,7 @@ function notePart() {
 
 async function saveNote() {
   const kept = note;
+  kept.saving = true;
   try {
     await post("note", { call: kept.call, reason: kept.reason, text: kept.text || "" });
     kept.saved = true;
@@ -308,7 +351,10 @@ async function saveNote() {
     say(w("已保存", "Saved"));
   } catch (problem) {
     notice("refused", words(problem));
+    // What the node does not take now it does not take later; what did not reach it is sent again.
+    kept.refused = problem instanceof Refused && problem.status >= 400 && problem.status < 500;
   }
+  kept.saving = false;
   draw();
 }
 
@@ -327,7 +373,7 @@ function queuesPart() {
       h("p", { class: one.waiting ? "waiting some" : "waiting" }, h("b", {}, String(one.waiting)), w(" 人等候", " waiting"), one.waiting > 0 && ` · ${w("最长", "longest")} ${clock(one.longest_wait_s)}`),
       h("p", { class: "soft" }, w(`坐席 ${one.agents_signed_in}：就绪 ${one.agents_ready}，通话 ${one.agents_talking}`, `agents: ${one.agents_signed_in} signed in, ${one.agents_ready} ready, ${one.agents_talking} talking`)),
       h("p", { class: "soft" }, w(`接听 ${one.answered}，放弃 ${one.abandoned}`, `${one.answered} answered, ${one.abandoned} gave up`),
-        one.service_level !== null && w(`，及时率 ${Math.round(one.service_level * 100)}%`, `, ${Math.round(one.service_level * 100)}% in time`)),
+        one.service_level !== null && w(`，服务水平 ${Math.round(one.service_level * 100)}%`, `, service level ${Math.round(one.service_level * 100)}%`)),
       h("p", { class: "soft" }, w(`评价（满意/一般/不满意）${ratings(one.ratings)}`, `rated ${ratings(one.ratings)} (satisfied/fair/not)`))))];
 }
 
@@ -356,51 +402,62 @@ async function findPhone() {
 
 function phonePart() {
   if (!phone.here) return null;
-  const words = { off: w("未启用", "off"), connecting: w("正在连接…", "connecting…"), registered: w("已就绪", "ready"), incoming: w("振铃", "ringing"), connected: w("通话中", "talking"), failed: w("失败", "failed") };
+  const words = { off: w("未启用", "off"), connecting: w("正在连接…", "connecting…"), registered: w("已启用", "on"), incoming: w("振铃", "ringing"), connected: w("通话中", "talking"), failed: w("失败", "failed") };
   return [h("h2", {}, w("浏览器电话", "This browser as telephone")),
     h("p", { class: "row" }, h("button", { type: "button", id: "do-phone", "aria-pressed": String(phone.state !== "off" && phone.state !== "failed"), onclick: switchPhone }, withKey(phone.telephone ? w("停用", "Switch off") : w("启用", "Switch on"), "B")),
       h("span", { class: "chip", role: "status" }, words[phone.state])),
-    phone.why && h("p", { class: "trouble" }, phone.why),
+    phone.why && h("p", { class: "trouble" }, phoneTrouble(phone.why)),
     // A supervisor's telephone rings without a call on the page.
     !state.call && phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
     !state.call && phone.state === "connected" && h("button", { type: "button", id: "do-mute", "aria-pressed": String(phone.muted), onclick: mute }, withKey(phone.muted ? w("取消静音", "Unmute") : w("静音", "Mute"), "M"))];
 }
 
-function heard(event) {
+/** What a telephone says. One that was switched off may still say something. */
+function heard(telephone, { kind, why }) {
+  if (telephone !== phone.telephone) return;
   const states = { registered: "registered", incoming: "incoming", connected: "connected", ended: "registered", failed: "failed" };
-  phone.state = states[event.kind] || phone.state;
-  phone.why = event.kind === "failed" ? String(event.why || "") : "";
-  if (event.kind === "ended") phone.telephone?.mute(false);
-  if (event.kind === "failed") phone.telephone = null;
+  // It connects again by itself.
+  const isLost = kind === "failed" && why === "network";
+  phone.state = isLost ? "connecting" : states[kind] || phone.state;
+  phone.why = kind === "failed" ? why : "";
+  if (kind === "ended") {
+    telephone.mute(false);
+    phone.muted = false;
+  }
+  if (kind === "failed" && !isLost) phone.telephone = null;
   // What was refused for want of a telephone is possible now.
-  if (event.kind === "registered") notice("refused", "");
+  if (kind === "registered") notice("refused", "");
   draw();
 }
 
 async function switchPhone() {
   allow();
   if (phone.telephone) return closePhone();
-  [phone.state, phone.why] = ["connecting", ""];
-  phone.telephone = new phone.here(heard);
+  const telephone = new phone.here((event) => heard(telephone, event));
+  Object.assign(phone, { telephone, owner: session.operator.name, state: "connecting", why: "", muted: false });
   draw();
   try {
-    await phone.telephone.connect();
-  } catch (problem) {
-    heard({ kind: "failed", why: problem?.message });
+    await telephone.connect();
+  } catch {
+    heard(telephone, { kind: "failed", why: "browser" });
   }
 }
 
 function closePhone() {
   phone.telephone?.close();
-  Object.assign(phone, { telephone: null, state: "off", why: "" });
+  Object.assign(phone, { telephone: null, state: "off", why: "", muted: false });
   draw();
 }
 
 /** The node keeps the sound back, for every telephone; a browser's microphone is switched off, too. */
 function mute() {
-  const on = !state.call.muted;
-  if (phone.state === "connected") phone.telephone?.mute(on);
-  act("mute", { call: state.call.call, on });
+  const on = state.call ? !state.call.muted : !phone.muted;
+  if (phone.state === "connected") {
+    phone.telephone?.mute(on);
+    phone.muted = on;
+  }
+  if (state.call) act("mute", { call: state.call.call, on });
+  else draw();
 }
 
 // ---- the head, keys ------------------------------------------------------------------------------
@@ -416,6 +473,7 @@ function top() {
     session.operator?.role === "agent" && state?.state && h("span", { class: `chip state-chip is-${state.state}` }, stateName(state.state)),
     h("div", { class: "row" },
       session.operator && h("span", { class: "who" }, session.operator.name, h("small", {}, role[session.operator.role])),
+      session.operator && !session.mustChange && button(w("修改密码", "Password"), changePassword, { id: "do-password", class: "quiet" }),
       session.operator && button(w("退出登录", "Sign out"), signOut, { class: "quiet" }),
       button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); enter(); }, { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));
 }
@@ -446,12 +504,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("pointerdown", allow);
+for (const name of ["pointermove", "pointerdown", "keydown", "wheel"]) document.addEventListener(name, () => { touched = performance.now(); }, { passive: true });
 addEventListener("beforeunload", (event) => { if (state?.call?.stage === "talking" && phone.state === "connected") event.preventDefault(); });
 
 speak(lang);
 try {
   const me = await get("me");
   Object.assign(session, { operator: me.operator, mustChange: me.must_change, csrf: me.csrf });
+  inZone(me.time_zone);
 } catch (problem) {
   if (!(problem instanceof Refused) || problem.status !== 401) notice("session", words(problem));
 }

@@ -274,28 +274,44 @@ read! {
     DutyBody: r#"{"agent": "li", "queues": ["desk"], "skills": ["en"]}"#,
 }
 
-/// A note of at most 200 characters in one line, without the digits of receipts, documents and telephones: of a run of five and
-/// more the last four stay.
+/// A note of at most 200 characters in one line, without the digits of receipts, documents and telephones: of five and more in a row,
+/// or in groups with one separator between them, the last four stay.
 pub fn without_numbers(text: &str) -> String {
     let mut kept = String::new();
-    let mut run = String::new();
+    // Digits, each with the separator before it.
+    let mut run: Vec<(Option<char>, char)> = Vec::new();
+    let mut separator = None;
     let plain = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    for c in plain.take(NOTE_CHARS_MAX).chain(std::iter::once('\n')) {
+    for c in plain.take(NOTE_CHARS_MAX) {
         if c.is_numeric() {
-            run.push(c);
-            continue;
-        }
-        let digits: Vec<char> = run.drain(..).collect();
-        let from = if digits.len() > DIGITS_KEPT { digits.len() - DIGITS_KEPT } else { 0 };
-        if from > 0 {
-            kept.push('…');
-        }
-        kept.extend(&digits[from..]);
-        if c != '\n' {
+            run.push((separator.take(), c));
+        } else if is_separator(c) && separator.is_none() && !run.is_empty() {
+            separator = Some(c);
+        } else {
+            end_run(&mut kept, &mut run);
+            kept.extend(separator.take());
             kept.push(c);
         }
     }
+    end_run(&mut kept, &mut run);
+    kept.extend(separator);
     kept
+}
+
+/// Writes the digits of a number, or what may stay of them.
+fn end_run(kept: &mut String, run: &mut Vec<(Option<char>, char)>) {
+    let from = run.len().saturating_sub(DIGITS_KEPT);
+    if from > 0 {
+        kept.push('…');
+        kept.extend(run.drain(..).skip(from).map(|(_, digit)| digit));
+    } else {
+        run.drain(..).for_each(|(separator, digit)| kept.extend(separator.into_iter().chain([digit])));
+    }
+}
+
+/// What people write between the groups of a number.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || "-‐‑–—−.·/_()（）－．／".contains(c)
 }
 
 const NOTE_CHARS_MAX: usize = 200;
@@ -314,6 +330,13 @@ mod tests {
             ("1234 and 12345", "1234 and …2345"),
             ("ends in １３８００１３８０００", "ends in …８０００"),
             ("two\nlines", "two lines"),
+            ("回执 4420 2611 2400 018，已查", "回执 …0018，已查"),
+            ("138-0013-8000", "…8000"),
+            ("(021) 6234 5678", "(021) …5678"),
+            ("came at 9:00, back at 10:30", "came at 9:00, back at 10:30"),
+            ("floor 3, room 12 - 14", "floor 3, room 12 - 14"),
+            ("born 1980-01-31", "born …0131"),
+            ("hall 2 ", "hall 2"),
         ] {
             assert_eq!(without_numbers(text), kept);
         }

@@ -1,12 +1,12 @@
 // The supervisor's view: queues with their callers, agents with what they do, what a supervisor may change, and conversations that a
 // supervisor listens to. The parts of the telephone and of a conversation that was taken over are those of the agents' view.
 
-import { Refused, get, post, session, words } from "/studio/api.js";
+import { Refused, get, post, query, session, words } from "/studio/api.js";
 import { ask, button, fill, h, key, notice, w } from "/studio/dom.js";
 import { recordingsView } from "./recordings.js";
 import { callBackState, clock, hour, langName, modeName, ratings, reasonName, stateName } from "./words.js";
 
-export function supervisorView({ main, settings }) {
+export function supervisorView({ main, settings, isActive }) {
   let alive = true;
   let desk = null;
   let shown = "";
@@ -16,7 +16,7 @@ export function supervisorView({ main, settings }) {
   async function follow() {
     while (alive) {
       try {
-        desk = await get("desk");
+        desk = await get(query("desk", { active: isActive() }));
         notice("away", "");
         recordings.look();
       } catch (problem) {
@@ -30,15 +30,18 @@ export function supervisorView({ main, settings }) {
     }
   }
 
+  /** Whether the node did it. */
   async function act(name, body) {
     try {
       await post(name, body);
       notice("refused", "");
-      desk = await get("desk");
-      draw();
     } catch (problem) {
       notice("refused", words(problem));
+      return false;
     }
+    desk = await get("desk").catch(() => desk);
+    draw();
+    return true;
   }
 
   async function closeQueue(queue) {
@@ -55,8 +58,8 @@ export function supervisorView({ main, settings }) {
     ], w("保存", "Save"));
     if (!answer) return;
     const queues = desk.queues.map((queue) => queue.name).filter((name) => answer[`queue:${name}`]);
-    await act("duty", { agent: agent.name, queues, skills: answer.skills.split(/\s+/).filter(Boolean) });
-    notice("good", w("已保存，几秒内生效。", "Saved; it takes effect within seconds."));
+    const done = await act("duty", { agent: agent.name, queues, skills: answer.skills.split(/\s+/).filter(Boolean) });
+    if (done) notice("good", w("已保存，几秒内生效。", "Saved; it takes effect within seconds."));
   }
 
   // ---- conversations ----
@@ -116,26 +119,26 @@ export function supervisorView({ main, settings }) {
   }
 
   async function cancelCallBack(one) {
-    const sure = await ask(w(`取消 …${one.number} 的回电？`, `Withdraw the call-back to …${one.number}?`),
-      h("p", {}, w("不再呼叫此号码。", "The number is not called any more.")), w("取消回电", "Withdraw it"), true);
+    const sure = await ask(w(`取消 …${one.number} 的回电？`, `Cancel the call-back to …${one.number}?`),
+      h("p", {}, w("不再呼叫此号码。", "The number is not called any more.")), w("取消回电", "Cancel it"), true);
     if (sure) act("call-back-cancel", { id: one.id });
   }
 
   function callBackRow(one) {
     return h("tr", {}, h("th", { scope: "row" }, `…${one.number}`), h("td", {}, one.queue), h("td", {}, langName(one.lang) || "–"), h("td", { class: "num" }, hour(one.since)),
       h("td", { class: "num" }, String(one.attempts)), h("td", {}, callBackState(one)),
-      h("td", {}, button(w("取消", "Withdraw"), () => cancelCallBack(one), { class: "small", "aria-label": w(`取消 …${one.number} 的回电`, `Withdraw the call-back to …${one.number}`) })));
+      h("td", {}, button(w("取消", "Cancel"), () => cancelCallBack(one), { class: "small", "aria-label": w(`取消 …${one.number} 的回电`, `Cancel the call-back to …${one.number}`) })));
   }
 
   function agentRow(one) {
     const may = { ready: ["not_ready", "wrap_up", "signed_out"], pause: ["ready", "ringing", "talking", "wrap_up"], sign_out: ["ready", "not_ready", "talking", "wrap_up"] };
-    const deed = (name, title) => button(title, () => act("agent", { agent: one.name, do: name }), { class: "small", disabled: !may[name].includes(one.state), "aria-label": `${title}：${one.name}` });
+    const action = (name, title) => button(title, () => act("agent", { agent: one.name, do: name }), { class: "small", disabled: !may[name].includes(one.state), "aria-label": `${title}：${one.name}` });
     return h("tr", {}, h("th", { scope: "row" }, one.name),
       h("td", {}, h("span", { class: `chip state-chip is-${one.state}` }, stateName(one.state)), one.reason && ` ${reasonName(one.reason)}`),
       h("td", { class: "num" }, one.state === "signed_out" ? "–" : clock(one.for_s)), h("td", {}, monitorCell(one)),
       h("td", { class: "num" }, String(one.day.answered)), h("td", { class: "num" }, String(one.day.missed)),
       h("td", { class: "num" }, one.day.answered ? clock(one.day.talking_s / one.day.answered) : "–"), h("td", { class: "num" }, ratings(one.day.ratings)), h("td", {}, one.skills.join(" ") || "–"),
-      h("td", {}, h("div", { class: "row tight" }, deed("ready", w("就绪", "Ready")), deed("pause", w("暂停", "Pause")), deed("sign_out", w("签退", "Sign out")),
+      h("td", {}, h("div", { class: "row tight" }, action("ready", w("就绪", "Ready")), action("pause", w("暂停", "Pause")), action("sign_out", w("签退", "End work")),
         button(w("队列和技能", "Queues, skills"), () => changeDuty(one), { class: "small" }))));
   }
 
@@ -149,7 +152,7 @@ export function supervisorView({ main, settings }) {
     const id = document.activeElement?.id;
     fill(document.getElementById("monitoring"), h("h2", {}, w("监听与介入", "Conversations")), monitorPart());
     fill(document.getElementById("desk"), h("section", { class: "card" }, h("h2", {}, w("队列", "Queues")), h("div", { class: "scroll" }, h("table", { id: "desk-queues" },
-        head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("及时率", "in time"), w("满意/一般/不满意", "satisfied/fair/not"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
+        head(w("队列", "queue"), w("状态", "state"), w("等候", "waiting"), w("最长", "longest"), w("接听", "answered"), w("放弃", "gave up"), w("服务水平", "service level"), w("满意/一般/不满意", "satisfied/fair/not"), w("坐席 就绪/通话/签到", "agents ready/talking/signed in"), ""),
         h("tbody", {}, desk.queues.map(queueRow))))),
       h("section", { class: "card" }, h("h2", {}, w("等候的来电人", "Waiting callers")), desk.waiting.length === 0 ? h("p", { class: "soft" }, w("没有人等候。", "No callers waiting."))
         : h("div", { class: "scroll" }, h("table", { id: "desk-waiting" }, head(w("来电", "caller"), w("队列", "queue"), w("已等候", "waited"), w("语言", "language"), w("移到", "move to")), h("tbody", {}, desk.waiting.map(waitingRow))))),

@@ -1,6 +1,6 @@
 // Gives the caller to a queue, an agent or a number, or asks an agent or a number about the caller.
 
-import { h, key, w } from "/studio/dom.js";
+import { h, key, notice, w } from "/studio/dom.js";
 import { stateName } from "./words.js";
 
 const withKey = (text, name) => [text, " ", key(name)];
@@ -49,13 +49,24 @@ export function transferPart({ state, settings, act }) {
   }
   const queues = state.queues.filter((one) => one.open);
   const option = (kind, name, words) => h("option", { value: `${kind}:${name}`, selected: draft.to === `${kind}:${name}` }, words);
-  const give = () => { const to = target(); if (to) { draft.number = ""; send("transfer", to); } };
-  const consult = () => { const to = target(); if (to && !to.queue) { draft.number = ""; send("consult", to); } };
+  const go = (name, to) => { notice("transfer", ""); draft.number = ""; send(name, to); };
+  const give = () => { const to = target(); if (to) go("transfer", to); else chooseTarget(); };
+  const consult = () => {
+    const to = target();
+    if (!to) chooseTarget();
+    else if (to.queue) notice("transfer", settings.numbers ? w("只能咨询坐席或号码，不能咨询队列。", "You can ask an agent or a number, not a queue.") : w("只能咨询坐席，不能咨询队列。", "You can ask an agent, not a queue."));
+    else go("consult", to);
+  };
   if (queues.length + state.colleagues.length === 0 && !settings.numbers) return null;
+  // A caller goes back to where they waited only where somebody chooses it.
+  const own = queues.filter((one) => one.name === call.queue);
+  const others = queues.filter((one) => one.name !== call.queue);
+  const nothing = state.colleagues.length + others.length === 0;
   return h("div", { class: "row transfer" },
     h("select", { id: "transfer-to", "aria-label": w("转接或咨询的对象", "Whom to give the caller to, or to ask"), onchange: (event) => { draft.to = event.target.value; } },
+      nothing && h("option", { value: "" }, w("请选择", "Choose")),
       state.colleagues.length > 0 && h("optgroup", { label: w("坐席", "Agents") }, state.colleagues.map((one) => option("agent", one.name, `${one.name} · ${stateName(one.state)}`))),
-      queues.length > 0 && h("optgroup", { label: w("队列", "Queues") }, queues.map((one) => option("queue", one.name, one.name)))),
+      queues.length > 0 && h("optgroup", { label: w("队列", "Queues") }, [...others, ...own].map((one) => option("queue", one.name, one.name)))),
     settings.numbers && h("input", { id: "transfer-number", type: "tel", maxlength: 32, size: 14, autocomplete: "off", "aria-label": w("或号码", "Or a number"), placeholder: w("或号码", "or a number"),
       value: draft.number, oninput: (event) => { draft.number = event.target.value; } }),
     h("button", { type: "button", id: "do-transfer", onclick: give }, withKey(w("转接", "Transfer"), "T")),

@@ -3,7 +3,7 @@
 import { inOffice, w } from "/studio/dom.js";
 
 const STATES = {
-  signed_out: ["未签到", "Signed out"],
+  signed_out: ["未签到", "Off duty"],
   ready: ["就绪", "Ready"],
   not_ready: ["暂停", "Not ready"],
   ringing: ["来电振铃", "Ringing"],
@@ -28,7 +28,7 @@ const REASONS = {
 };
 
 const RESULTS = {
-  found: ["已核实：回执号与证件号相符", "Verified: number and ID match"],
+  found: ["已核实：回执编号与证件号相符", "Verified: number and ID match"],
   not_found: ["未查询到相符记录", "No matching record"],
   too_old: ["数据过期，未作答复", "The data was too old to answer"],
   down: ["查询暂不可用", "The look-up was not available"],
@@ -48,7 +48,7 @@ const OUTCOMES = {
   unavailable: ["无坐席", "no agent"],
 };
 
-const LANGS = { zh: ["普通话", "Mandarin"], yue: ["粤语", "Cantonese"], en: ["英语", "English"] };
+const LANGS = { zh: ["普通话", "Mandarin"], yue: ["广东话", "Cantonese"], en: ["英语", "English"] };
 
 const named = (table) => (code) => (table[code] ? w(...table[code]) : code || "");
 export const stateName = named(STATES);
@@ -69,7 +69,7 @@ export const modeName = named(MODES);
 /** What a supervisor does at the agent's conversation, for as long as it lasts. */
 export function monitorText({ by, mode }) {
   switch (mode) {
-    case "whisper": return w(`班长 ${by} 正在监听，您能听到，来电人听不到。`, `${by} listens, and can speak to you; the caller does not hear it.`);
+    case "whisper": return w(`班长 ${by} 正在耳语：您能听到班长说话，来电人听不到。`, `${by} listens, and can speak to you; the caller does not hear it.`);
     case "barge": return w(`班长 ${by} 已加入通话，三方互相听到。`, `${by} has joined: all three hear each other.`);
     default: return w(`班长 ${by} 正在监听，您和来电人听不到班长。`, `${by} listens; you and the caller do not hear it.`);
   }
@@ -95,6 +95,20 @@ export function noticeText({ what, about, by }) {
     case "monitor_no_answer": return w(`您的话机没有接听，未能介入 ${about} 的通话。`, `Your telephone was not answered: you are not at the conversation of ${about}.`);
     case "monitor_failed": return w(`无法呼叫您的话机，未能介入 ${about} 的通话。`, `Your telephone could not be reached: you are not at the conversation of ${about}.`);
     default: return w(`班长 ${by} 已将您设为就绪。`, `${by} has set you to ready.`);
+  }
+}
+
+/** Why this browser is no telephone at present. */
+export function phoneTrouble(why) {
+  switch (why) {
+    case "network": return w("网络中断，正在自动重新连接。", "The node cannot be reached. It connects again by itself.");
+    case "microphone": return w("无法使用麦克风：请在浏览器中允许使用，再按“启用”。", "The microphone cannot be used: allow it in the browser, then switch on again.");
+    case "replaced": return w("您的浏览器电话已在另一个页面启用。", "Another page of yours has become your telephone.");
+    case "browser": case "offer": case "no_codec": return w("此浏览器不能用作电话：请用新版 Chrome、Edge 或 Firefox。", "This browser cannot be a telephone: use a new Chrome, Edge or Firefox.");
+    case "no_queue": return w("设置中没有队列，无法启用。", "The settings have no queue, so there is no telephone.");
+    case "not_agent": return w("您的账号不能接听来电。", "Your account may not answer calls.");
+    case "signed_out": return w("登录已过期：请重新登录，再按“启用”。", "Your session has ended: sign in, then switch on again.");
+    default: return w(`无法连接（${why}）：请再按“启用”。`, `It could not connect (${why}): switch on again.`);
   }
 }
 

@@ -7,8 +7,6 @@ const $ = (id) => document.getElementById(id);
 const FORMATS = ["code_128", "code_39", "itf", "qr_code", "pdf417"];
 const LONGEST_SIDE = 2400;
 
-const camera = $("camera");
-const said = $("said");
 
 async function smaller(picture) {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
@@ -38,10 +36,11 @@ async function remote(picture) {
   const response = await fetch("/api/inquiry/image", { method: "POST", headers: { "Content-Type": body.type }, body, cache: "no-store", signal: AbortSignal.timeout(40000) });
   const reply = await response.json();
   if (response.ok) return reply.number;
-  throw new Error((reply.wording && reply.wording[{ "zh-CN": "zh", "yue-Hans": "zh", "yue-Hant": "yue" }[document.documentElement.lang] || "en"]) || said.dataset.failed);
+  throw new Error((reply.wording && reply.wording[{ "zh-CN": "zh", "yue-Hans": "zh", "yue-Hant": "yue" }[document.documentElement.lang] || "en"]) || $("said").dataset.failed);
 }
 
 async function read(file) {
+  const said = $("said");
   said.textContent = said.dataset.reading;
   try {
     const picture = await createImageBitmap(file);
@@ -54,13 +53,13 @@ async function read(file) {
   }
 }
 
-if (camera) {
-  camera.hidden = false;
-  $("photo").addEventListener("change", (event) => {
-    const [file] = event.target.files;
-    event.target.value = "";
-    if (file) read(file);
-  });
+function replace(page) {
+  document.body.replaceWith(page.body);
+  document.title = page.title;
+  document.documentElement.lang = page.documentElement.lang;
+  begin();
+  window.scrollTo(0, 0);
+  $("main").focus();
 }
 
 // The page of a reply, in place of this one; a problem with the form in place of the last problem alone.
@@ -68,11 +67,7 @@ function show(page) {
   const problem = page.querySelector("main .problem");
   const form = document.getElementById("inquiry");
   if (!problem || !page.getElementById("inquiry") || !form) {
-    document.body.replaceWith(page.body);
-    document.title = page.title;
-    window.scrollTo(0, 0);
-    document.getElementById("main").focus();
-    return;
+    return replace(page);
   }
   for (const old of document.querySelectorAll("main .problem")) old.remove();
   document.title = page.title;
@@ -82,28 +77,71 @@ function show(page) {
 }
 
 let asking = false;
-async function ask(form) {
+let typed = null; // what was asked last, as long as this page is open
+
+async function load(address, request) {
+  const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(20000), ...request });
+  if (!(response.headers.get("content-type") || "").startsWith("text/html")) throw new Error("no page");
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+// Takes the page of `work` in place of this one, or leaves it to the browser, which says what is wrong with the connection.
+async function take(work, otherwise) {
   if (asking) return;
   asking = true;
   try {
-    const body = new URLSearchParams(new FormData(form));
-    const response = await fetch(form.action, { method: "POST", body, cache: "no-store", signal: AbortSignal.timeout(20000) });
-    if (!(response.headers.get("content-type") || "").startsWith("text/html")) throw new Error("no page");
-    show(new DOMParser().parseFromString(await response.text(), "text/html"));
+    await work();
   } catch {
-    form.submit(); // the browser says what is wrong with the connection
+    otherwise();
   } finally {
     asking = false;
   }
 }
 
-const inquiry = $("inquiry");
-if (inquiry) {
+function ask(form) {
+  typed = new URLSearchParams(new FormData(form));
+  take(async () => show(await load(form.action, { method: "POST", body: typed })), () => form.submit());
+}
+
+// The form in another language, or again after "no match", as it was typed; an answer in another language.
+async function follow(link) {
+  const form = $("inquiry");
+  const kept = form ? new URLSearchParams(new FormData(form)) : typed;
+  if (!form && link.closest("nav")) {
+    const address = new URL("/public/inquiry" + new URL(link.href).search, location.href);
+    return replace(await load(address, { method: "POST", body: typed }));
+  }
+  replace(await load(link.href));
+  for (const name of ["code", "tail"]) if ($(name)) $(name).value = kept?.get(name) || "";
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("nav a, a.retry");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || (!typed && !$("inquiry"))) return;
+  event.preventDefault();
+  const shown = async () => {
+    await follow(link);
+    history.replaceState(null, "", link.href); // what a reload asks for
+  };
+  take(shown, () => location.assign(link.href));
+});
+
+// What the form does more, whenever there is a new one.
+function begin() {
+  const inquiry = $("inquiry");
+  if (!inquiry) return;
   inquiry.addEventListener("submit", (event) => {
     event.preventDefault();
     ask(inquiry);
   });
+  $("camera").hidden = false;
+  $("photo").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    event.target.value = "";
+    if (file) read(file);
+  });
 }
+begin();
 
 // A page restored from the browser's cache would show what somebody typed.
 window.addEventListener("pageshow", (event) => {

@@ -71,8 +71,8 @@ impl PublicPage<'_> {
             }
             Shows::Answer(shown) => {
                 let answer = answer(shown, written, words, &self.settings.desk_number);
-                let next = if shown.found { words.again } else { words.retry };
-                let again = format!("<a class=\"again\" href=\"/public?lang={}\">{next}</a>", self.lang.code());
+                let (next, class) = if shown.found { (words.again, "again") } else { (words.retry, "again retry") };
+                let again = format!("<a class=\"{class}\" href=\"/public?lang={}\">{next}</a>", self.lang.code());
                 (format!("{} – {}", words.result, words.title), answer, again)
             }
         };

@@ -32,6 +32,8 @@ let view = null; // { draw, leave?, key? }
 let entered = 0;
 let typed; // the password of a sign-in, until it is changed
 
+const roleName = (role) => ({ approver: w("审核员", "approver"), operator: w("录音员", "operator"), agent: w("坐席", "agent"), supervisor: w("班长", "supervisor") })[role];
+
 const route = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
 
 async function enter() {
@@ -39,6 +41,7 @@ async function enter() {
   leave();
   if (!session.operator) return drawSignIn();
   if (session.mustChange) return drawFirstPassword();
+  if (!isRecordingStaff()) return drawForOthers();
   const [name, ...rest] = route();
   const make = VIEWS[name] || overview;
   top();
@@ -50,8 +53,10 @@ async function enter() {
     focusHeading();
   } catch (problem) {
     if (mine !== entered || (problem instanceof Refused && problem.status === 401)) return;
-    fill(main, h("h1", { tabindex: -1 }, w("此页面无法打开", "This page cannot be opened")), h("p", {}, words(problem)),
+    const draw = () => fill(main, h("h1", { tabindex: -1 }, w("此页面无法打开", "This page cannot be opened")), h("p", {}, words(problem)),
       button(w("重试", "Try again"), enter, { class: "first" }));
+    view = { draw };
+    draw();
     focusHeading();
   }
 }
@@ -84,6 +89,20 @@ function drawFirstPassword() {
   view = firstPassword({ main, me: session.operator, typed, done: passwordChosen });
   view.draw();
   document.title = w("设置密码 · 录音工作室", "Choose a password · Prompt studio");
+}
+
+/** Agents and supervisors have accounts here, too, and nothing to do in the studio. */
+const isRecordingStaff = () => ["operator", "approver"].includes(session.operator.role);
+
+function drawForOthers() {
+  top();
+  document.body.dataset.view = "refused";
+  const draw = () => fill(main, h("div", { class: "card narrow" }, h("h1", { tabindex: -1 }, w("此页面供录音员和审核员使用", "This page is for operators and approvers")),
+    h("p", {}, w("坐席和班长请打开坐席工作台，密码也在那里修改。", "Agents and supervisors work at the agent desk, and change their password there.")),
+    h("p", {}, h("a", { href: "/agent" }, w("打开坐席工作台", "Open the agent desk")))));
+  view = { draw };
+  draw();
+  focusHeading();
 }
 
 function passwordChosen() {
@@ -135,11 +154,11 @@ function top() {
     title(), name === "review" ? badge() : null);
   fill(document.getElementById("top"),
     h("p", { class: "brand" }, w("录音工作室", "Prompt studio")),
-    session.operator && !session.mustChange && h("nav", { "aria-label": w("主菜单", "Main") }, TABS.map(tab)),
+    session.operator && !session.mustChange && isRecordingStaff() && h("nav", { "aria-label": w("主菜单", "Main") }, TABS.map(tab)),
     h("div", { class: "row" },
       h("span", { id: "outbox", class: "chip", hidden: true }),
       session.operator && h("span", { class: "who" }, session.operator.name,
-        h("small", {}, session.operator.role === "approver" ? w("审核员", "approver") : w("录音员", "operator"))),
+        h("small", {}, roleName(session.operator.role))),
       session.operator && button(w("退出登录", "Sign out"), signOut, { class: "quiet" }),
       button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); top(); view?.draw(); drawOutbox(); },
         { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));

@@ -204,8 +204,8 @@ export async function hands({ main, rest: [lang, group] }) {
     const pending = picked.filter((one) => !one.take && !one.refused).length;
     const kept = picked.filter((one) => one.take && one.take.state !== "fresh").length;
     fill(place,
-      isDigits && h("div", { class: "card inset" }, h("h2", {}, w("用您的声音试听一个完整的回执号", "Hear a whole receipt number in your own voice")),
-        h("div", { class: "row" }, h("label", {}, w("回执号", "Receipt number"), h("input", { id: "number", value: number, inputmode: "numeric", maxlength: 20, size: 20, oninput: (event) => { number = event.target.value.replace(/\D/g, ""); } })),
+      isDigits && h("div", { class: "card inset" }, h("h2", {}, w("用您的声音试听一个完整的回执编号", "Hear a whole receipt number in your own voice")),
+        h("div", { class: "row" }, h("label", {}, w("回执编号", "Receipt number"), h("input", { id: "number", value: number, inputmode: "numeric", maxlength: 20, size: 20, oninput: (event) => { number = event.target.value.replace(/\D/g, ""); } })),
           button(["▶ ", w("试听来电人听到的效果", "Hear it as a caller does"), " ", key("2")], hearNumber, { class: "first", disabled: pending > 0 }),
           button(w("换一个号码", "Another number"), () => { number = receipt(); main.querySelector("#number").value = number; hearNumber(); }))),
       h("p", { class: "status", role: "status" }, pending ? w(`正在检查 ${pending} 条……`, `Checking ${pending}…`)
@@ -261,7 +261,7 @@ export async function hands({ main, rest: [lang, group] }) {
     const done = own.filter((row) => !todo(row)).length;
     main.dataset.phase = phase;
     fill(main, h("nav", { class: "row crumbs", "aria-label": w("位置", "Where you are") }, h("a", { href: "#/" }, w("总览", "Overview")), "›", langName(lang)),
-      h("h1", { tabindex: -1 }, w(`连着录：${groupName(group)}`, `Hands free: ${groupName(group)}`), h("small", {}, ` ${langName(lang)} · ${done}/${own.length}`)),
+      h("h1", { tabindex: -1 }, w(`连续录音：${groupName(group)}`, `Hands free: ${groupName(group)}`), h("small", {}, ` ${langName(lang)} · ${done}/${own.length}`)),
       !lines.length ? h("p", { class: "card" }, w("这一类没有待录的录音。", "There is nothing to record here."))
         : h("section", { class: "card prompter" }, phase === "ready" ? intro() : phase === "result" ? h("div", { id: "result" }) : [stage,
           phase === "reading" && h("div", { class: "row" },

@@ -28,7 +28,7 @@ export async function overview({ main }) {
           () => { filter.state = filter.state === state ? "" : state; draw(); }, { class: "plain", "aria-pressed": String(filter.state === state) })))),
       h("div", { class: "row" },
         next && h("a", { class: "button first", href: `#/record/${lang}/${next.id}` }, w("录下一条", "Record the next one")),
-        h("a", { class: "button", href: `#/hands/${lang}/digits` }, w("连录十个数字", "Record the ten digits"))));
+        h("a", { class: "button", href: `#/hands/${lang}/digits` }, w("连续录十个数字", "Record the ten digits"))));
   }
 
   const bar = (count, total) => h("div", { class: "bar", role: "img", "aria-label": STATES.map((state) => `${stateName(state)} ${count[state]}`).join(", ") },
@@ -81,7 +81,7 @@ export async function overview({ main }) {
     } },
     h("summary", {}, h("b", {}, groupName(group)), h("span", { class: "row" }, cells)),
     h("div", { class: "row" }, LANGS.filter((lang) => own.some((row) => row.lang === lang)).map((lang) =>
-      h("a", { class: "button small", href: `#/hands/${lang}/${group}` }, w(`${langName(lang)}：连着录`, `${langName(lang)}: hands free`)))),
+      h("a", { class: "button small", href: `#/hands/${lang}/${group}` }, w(`${langName(lang)}：连续录音`, `${langName(lang)}: hands free`)))),
     place);
   }
 

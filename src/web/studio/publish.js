@@ -7,15 +7,19 @@ import { langName, langTag, placeName, slots } from "./slots.js";
 
 const what = (name) => ({
   publish: w("发布", "published"), "publish prompts": w("发布录音", "recordings published"), rollback: w("重新启用", "made live again"),
-  "emergency on": w("打开紧急通知", "emergency notice on"), "emergency off": w("关闭紧急通知", "emergency notice off"),
+  "emergency on": w("开启紧急通知", "emergency notice on"), "emergency off": w("关闭紧急通知", "emergency notice off"),
   record: w("录音", "recorded"), keep: w("保留", "kept"), discard: w("弃用", "discarded"), approve: w("审核通过", "approved"), "approve unheard": w("审核通过（未试听）", "approved, not listened to"),
   restore: w("恢复出厂", "factory restored"), import: w("导入", "imported"), tidy: w("清理", "tidied"), export: w("导出", "exported"),
   sign_in: w("登录", "signed in"), sign_in_failed: w("登录失败", "sign-in failed"), sign_out: w("退出登录", "signed out"),
   phone_sign_in: w("电话登录", "signed in by telephone"), phone_sign_in_failed: w("电话登录失败", "telephone sign-in failed"),
   password: w("修改密码", "password changed"), pin: w("修改 PIN", "PIN changed"), role: w("修改角色", "role changed"), add: w("新建账号", "account added"),
-  remove: w("删除账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束会话", "session ended"),
+  remove: w("删除账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束登录", "session ended"),
   monitor: w("要求监听", "asked to monitor"), monitor_began: w("开始监听", "monitoring began"), monitor_changed: w("切换监听方式", "monitoring changed"),
   monitor_ended: w("结束监听", "monitoring ended"), monitor_not_answered: w("监听未接听", "monitoring not answered"),
+  sip_password: w("设置话机密码", "telephone's password set"), sip_password_removed: w("删除话机密码", "telephone's password removed"),
+  agent: w("修改坐席资料", "agent's number, queues or skills changed"), agent_state: w("更改坐席状态", "agent's state changed"), agent_skills: w("更改坐席技能", "agent's skills changed"),
+  queue_opened: w("开放队列", "queue opened"), queue_closed: w("关闭队列", "queue closed"), caller_moved: w("转移来电", "caller moved"), call_back_cancelled: w("取消回电", "call-back cancelled"),
+  transfer: w("转接", "transferred"), consultation: w("咨询同事", "colleague asked"), recording_heard: w("收听通话录音", "recording heard"),
 })[name] || name;
 
 /** The log writes "-" where no person acted. */
@@ -90,7 +94,7 @@ export async function publish({ main }) {
       behind.length > 0 && h("p", { class: "finding warn" }, w(`另有 ${behind.length} 条因文案已修改，不在本次发布之内。`, `${behind.length} more are not published: their text has changed.`)),
       table(changes),
       mayPublish ? h("form", { class: "stack", onsubmit: go }, h("label", { for: "why" }, w("发布原因（记入审计日志）", "Reason (kept in the audit log)")),
-        h("input", { id: "why", name: "why", required: true, maxlength: 200, placeholder: w("例：粤语数字换成本单位录音", "as in: Cantonese digits in our own voice") }),
+        h("input", { id: "why", name: "why", required: true, maxlength: 200, placeholder: w("例：广东话数字换成本单位录音", "as in: Cantonese digits in our own voice") }),
         warnings.length > 0 && h("label", { class: "check" }, h("input", { type: "checkbox", name: "confirmed", required: true }), w("以上提醒的录音我已听过，确认发布", "I have listened and publish despite the warnings")),
         trouble && h("p", { class: "trouble", role: "alert" }, trouble),
         h("button", { class: "first" }, w("发布", "Publish"))) : h("p", { class: "finding warn" }, w("由审核员发布。", "An approver publishes.")));

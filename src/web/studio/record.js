@@ -199,7 +199,7 @@ export async function record({ main, rest: [lang, id] }) {
 
   function drawStage() {
     const words = {
-      ready: w("准备好后，请按空格键或下面的红色按钮。", "Press space or the red button when you are ready."),
+      ready: w("准备好后，请按空格键或红色按钮。", "Press space or the red button when you are ready."),
       recording: w("正在录音……读完稍停会自动结束。", "Recording… it ends automatically when you stop speaking."),
       sending: w("服务器正在检查……", "The node is checking it…"),
       report: "",

@@ -7,7 +7,7 @@ let rows = new Map(); // "yue/digit.m.7" → row
 let fresh = null;
 
 export const LANGS = ["zh", "yue", "en"];
-export const langName = (one) => ({ zh: w("普通话", "Mandarin"), yue: w("粤语", "Cantonese"), en: w("英语", "English") })[one];
+export const langName = (one) => ({ zh: w("普通话", "Mandarin"), yue: w("广东话", "Cantonese"), en: w("英语", "English") })[one];
 export const langTag = { zh: "zh-CN", yue: "yue-Hant", en: "en" };
 
 /** States in order of urgency. */
@@ -23,7 +23,7 @@ export const stateName = (state) => ({
 export const STATE_SIGN = { missing: "✕", stale: "↻", placeholder: "▢", recorded: "●", approved: "✓", live: "✓✓" };
 
 const GROUPS = [
-  ["digits", /^digits$/, () => w("数字（回执号、证件尾号）", "Digits of receipt numbers")],
+  ["digits", /^digits$/, () => w("数字（回执编号、证件尾号）", "Digits of receipt numbers")],
   ["sentences", /^prompt/, () => w("整句提示", "Sentences")],
   ["options", /^(opt|menu_line)/, () => w("菜单选项与名称", "Menu options and names")],
   ["key", /^key$/, () => w("按键", "Keys")],

@@ -108,15 +108,18 @@ export class Telephone {
     this.#end();
   }
 
-  async #press(what) {
+  async #press(what, again = false) {
     const call = this.#call;
     if (call === null || this.#id === null) return false;
     try {
       await this.#post(what, { telephone: this.#id, call });
       return true;
-    } catch {
-      // The call is over, or the network is gone: events say so.
-      return false;
+    } catch (error) {
+      // Otherwise the call is over, or the network is gone: events say so.
+      if (!(error instanceof Refused) || error.code !== "token" || again) return false;
+      // The agent has signed in again since this telephone connected.
+      this.#token = (await ask("/agent/api/me").catch(() => ({ csrf: "" }))).csrf;
+      return this.#press(what, true);
     }
   }
 
@@ -221,7 +224,8 @@ export class Telephone {
           this.#reconnect();
           return;
         }
-        if (!error.isPassing) {
+        // A conversation goes on though the session of the page has ended; the next session of the same agent takes it over.
+        if (!error.isPassing && !(error.status === 401 && this.#talks)) {
           this.#fail(error.code);
           return;
         }

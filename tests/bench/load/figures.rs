@@ -12,12 +12,13 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub(crate) const ALL: [(&str, Measure); 11] = [
+pub(crate) const ALL: [(&str, Measure); 12] = [
     ("media", media),
     ("media-io", super::media_io::media_io),
     ("bridged", super::bridged::bridged),
     ("media-srtp", super::srtp::media_srtp),
     ("signal", signal),
+    ("allocations", super::allocations::allocations),
     ("keys", keys),
     ("scan", scan),
     ("start", start),

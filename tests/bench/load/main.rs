@@ -1,13 +1,14 @@
 //! The whole product under load: a `jindu` process on one side, the bench's callers and scanners on the other.
 //!
 //! `tests/bench/run` runs every figure and prints one table; `cargo bench --bench load -- media` runs one
-//! (`media`, `media-io`, `bridged`, `media-srtp`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`; `soak` runs only by its name). `CALLS`,
+//! (`media`, `media-io`, `bridged`, `media-srtp`, `signal`, `allocations`, `keys`, `scan`, `start`, `publish`, `overload`; `soak` runs only by its name). `CALLS`,
 //! `SECONDS` and `ROUNDS` in the environment change the size.
 //!
 //! The machine may be shared: a figure with a limit is measured beside that limit in the same run, rounds alternate,
 //! and medians are printed. No time is asserted; correctness is: no call may fail, no error may be logged, every call
 //! must be in the journal, and nothing may be held once the callers are gone.
 
+mod allocations;
 mod bridged;
 mod callers;
 mod figures;
@@ -22,7 +23,15 @@ mod soak;
 mod sockets;
 mod srtp;
 
-fn main() {
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
+
+fn main() -> ExitCode {
+    if let Some(code) = allocations::serve() {
+        return code;
+    }
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let wanted = |name: &str| {
         let all = asked.is_empty() && name != "soak";
@@ -35,6 +44,7 @@ fn main() {
         }
     }
     table.print();
+    ExitCode::SUCCESS
 }
 
 /// A size from the environment.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::allocations::COUNTS_FILE;
+
 /// A running gateway; its data folder goes with it.
 pub(crate) struct Gateway {
     child: Child,
@@ -25,10 +27,14 @@ impl Gateway {
 
     /// The same with further settings.
     pub(crate) fn start_with(core: Option<usize>, settings: &[&str]) -> Gateway {
-        let folder = std::env::temp_dir().join(format!("jindu-load-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
-        Gateway::start_in_with(folder, core, settings)
+        Gateway::start_in_with(new_folder(), core, settings)
+    }
+
+    /// Starts one that counts its allocations in a file.
+    pub(crate) fn counted(file: &Path) -> Gateway {
+        let mut program = Command::new(std::env::current_exe().expect("this program"));
+        program.env(COUNTS_FILE, file);
+        Gateway::start_program(program, new_folder(), Some(0), &[])
     }
 
     /// Starts one in a folder that may hold data. A child inherits the core of the thread that starts it.
@@ -37,9 +43,12 @@ impl Gateway {
     }
 
     fn start_in_with(folder: PathBuf, core: Option<usize>, settings: &[&str]) -> Gateway {
+        Gateway::start_program(Command::new(env!("CARGO_BIN_EXE_jindu")), folder, core, settings)
+    }
+
+    fn start_program(mut command: Command, folder: PathBuf, core: Option<usize>, settings: &[&str]) -> Gateway {
         let log = File::create(folder.join("log")).expect("a file");
         let data = format!("data.folder={}", folder.join("data").display());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jindu"));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["serve", "--set", &data]);
         for value in SETTINGS.iter().chain(settings) {
             command.args(["--set", value]);
@@ -124,6 +133,13 @@ impl Drop for Gateway {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn new_folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("jindu-load-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    folder
 }
 
 /// Keeps this thread, and what it starts, on one core; `None` lets it go.

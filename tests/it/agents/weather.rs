@@ -1,5 +1,7 @@
 //! Moments in which two things happen at once.
 
+use std::net::UdpSocket;
+
 use super::*;
 
 #[test]
@@ -68,6 +70,29 @@ fn a_caller_who_hangs_up_in_the_moment_of_the_answer_leaves_an_agent_who_is_read
     }
     await_agents(&gateway, "ready", 1);
     assert_eq!(gateway.metric("jindu_queue_waiting{queue=\"desk\"}"), 0.0);
+}
+
+#[test]
+fn a_telephone_that_went_without_a_word_does_not_keep_the_agents_other_one_from_ringing() {
+    let queue = "queue=[{name=\"desk\", ring_limit_s=20, wrap_up_s=0}]";
+    let gateway = Gateway::start(&[OFFICE[0], OFFICE[1], OFFICE[2], queue, OFFICE[4], OFFICE[5]]);
+    agent(&gateway, "li", "801");
+    let mut desk = telephone(&gateway, "801");
+    await_agents(&gateway, "signed_out", 1);
+    assert!(command(&gateway, &["agent", "ready", "li"], "").0);
+    await_agents(&gateway, "ready", 1);
+    // A laptop that registered last, and was closed.
+    let laptop = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let gone = laptop.try_clone().expect("another handle");
+    assert_eq!(AgentPhone::over(laptop, gateway.udp, ("801", REALM, PASSWORD)).register(600), 200);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    let speech = speech(Codec::Alaw, 3);
+    desk.say(&speech);
+    assert!(caller.hears(&speech, LONG), "they talk");
+    drop(gone);
 }
 
 const MOMENT: Duration = Duration::from_millis(300);

@@ -193,6 +193,17 @@ fn a_change_of_key_keeps_what_is_under_way_and_hold_keeps_the_counters() {
     }
     secure.arrives(&three, PEER);
     assert_eq!((secure.talk.keys().as_str(), secure.dropped(SrtpDrop::Replayed)), ("123", 1));
+    // Peers that keep their rollover counter and those that begin at 0 agree on a new source alone.
+    let ssrc = |packet: &Vec<u8>| u32::from_be_bytes(packet[8..12].try_into().expect("a header"));
+    secure.talk.pass(ms(20));
+    let before = ssrc(&secure.talk.sent[0]);
+    secure.heard();
+    let last = keys(suite, 3);
+    secure.follow(&last);
+    secure.talk.pass(ms(100));
+    assert!(secure.talk.sent.iter().all(|packet| ssrc(packet) != before && packet[2] < 0x80));
+    secure.receiver = Receiver::new(last.ours.clone().into());
+    assert_eq!(secure.heard().len(), 5 * 160);
 }
 
 #[test]

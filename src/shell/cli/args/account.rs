@@ -1,5 +1,7 @@
 //! `jindu studio account …`
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use base::Bilingual;
@@ -21,6 +23,9 @@ pub(crate) enum AccountCommand {
         /// none is given
         #[arg(long, value_name = "N")]
         number: Option<String>,
+        /// A file whose first line is the first password; asked for where none is given
+        #[arg(long, value_name = "PATH")]
+        password_file: Option<PathBuf>,
     },
     /// List the accounts
     List,
@@ -28,6 +33,9 @@ pub(crate) enum AccountCommand {
     Password {
         /// The account
         name: String,
+        /// A file whose first line is the new password; asked for where none is given
+        #[arg(long, value_name = "PATH")]
+        password_file: Option<PathBuf>,
     },
     /// Set a new PIN for the telephone
     Pin {

@@ -32,7 +32,7 @@ pub(crate) struct CallsArguments {
 /// Which call.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CallArguments {
-    /// call= in the log, a Call-ID, or #N for the row N of the journal
+    /// call= in the log, a Call-ID, or the number of the row of the journal
     #[arg(value_name = "TAG")]
     pub tag: String,
     /// Print JSON

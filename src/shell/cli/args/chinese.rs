@@ -41,7 +41,7 @@ fn translated(command: Command, path: &str, is_root: bool) -> Command {
     if is_root {
         let version = Arg::new("version").short('V').long("version").action(ArgAction::Version);
         command = command.disable_version_flag(true).arg(version.help("显示版本").help_heading(OPTIONS));
-        command = command.after_help("退出码：0 完成，1 失败，64 命令行或设置有误");
+        command = command.after_help("退出码：0 完成，1 失败，64 命令行、设置或文件有误");
     }
     command
 }

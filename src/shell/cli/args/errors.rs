@@ -60,14 +60,22 @@ fn reason(error: &Error) -> String {
     }
 }
 
+/// The text of an error, as clap words it, with words of ours for what is no number; none where clap's own will do.
+pub(crate) fn in_english(error: &Error) -> Option<String> {
+    let text = error.to_string();
+    let plain =
+        |text: &str| text.replace(NO_NUMBER, "write a whole number").replace(TOO_LARGE, "the number is too large");
+    Some(plain(&text)).filter(|ours| *ours != text)
+}
+
 /// What the parsers of numbers say.
 fn of_number(text: &str) -> String {
     if let Some((value, range)) = text.split_once(" is not in ") {
         return format!("{value} 不在 {range} 之内");
     }
     match text {
-        "invalid digit found in string" => "应为数字".to_owned(),
-        "number too large to fit in target type" => "数字过大".to_owned(),
+        NO_NUMBER => "应为数字".to_owned(),
+        TOO_LARGE => "数字过大".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -83,3 +91,8 @@ fn shown(error: &Error, kind: ContextKind) -> Option<String> {
         _ => None,
     }
 }
+
+/// `std::num::IntErrorKind::InvalidDigit`, as it prints.
+const NO_NUMBER: &str = "invalid digit found in string";
+/// `std::num::IntErrorKind::PosOverflow`, as it prints.
+const TOO_LARGE: &str = "number too large to fit in target type";

@@ -51,6 +51,7 @@ pub(crate) enum PromptCommand {
     /// Write .zip (script and recordings), .csv, or .html to print
     Export {
         /// The file to write
+        #[arg(value_parser = export_file)]
         file: PathBuf,
         #[command(flatten)]
         slots: Slots,
@@ -186,6 +187,17 @@ pub(crate) fn slot(word: &str) -> Result<Clip, Bilingual> {
     read.ok_or(Bilingual::fixed(
         "write LANG/SLOT, as in yue/digit.m.7; jindu prompts coverage lists them",
         "请写 语言/位置，如 yue/digit.m.7；jindu prompts coverage 会列出",
+    ))
+}
+
+/// A file that `export` can write, which its ending tells.
+fn export_file(word: &str) -> Result<PathBuf, Bilingual> {
+    let file = PathBuf::from(word);
+    let ending = file.extension().map(|ending| ending.to_ascii_lowercase());
+    let known = ending.is_some_and(|ending| ["zip", "csv", "html"].iter().any(|known| ending == *known));
+    known.then_some(file).ok_or(Bilingual::fixed(
+        "end the name with .zip (script and recordings), .csv or .html (to print)",
+        "文件名请以 .zip（脚本和录音）、.csv 或 .html（供打印）结尾",
     ))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::by::By;
+use super::calls::time;
 
 /// What to do with recorded conversations.
 #[derive(Clone, Debug, Subcommand)]
@@ -12,10 +13,10 @@ pub(crate) enum RecordingCommand {
     /// List recordings, newest first: name, time, length, queue, agent, call
     List {
         /// Only of conversations since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         since: Option<String>,
         /// Only of conversations before a time
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         before: Option<String>,
         /// Only of this queue
         #[arg(long, value_name = "NAME")]

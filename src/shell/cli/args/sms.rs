@@ -11,7 +11,7 @@ pub(crate) enum SmsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Withdraw a text message that waits
+    /// Cancel a text message that waits
     Cancel {
         /// Its identifier in the list
         id: String,

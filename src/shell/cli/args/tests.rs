@@ -36,7 +36,7 @@ fn no_command_serves_and_settings_count_wherever_they_stand() {
 
 #[test]
 fn accounts_are_named_and_have_one_of_two_roles() {
-    let Command::Studio(Studio::Account(AccountCommand::Add { name, role, number })) =
+    let Command::Studio(Studio::Account(AccountCommand::Add { name, role, number, .. })) =
         command("studio account add li --role approver --number 77")
     else {
         panic!("another command")

@@ -28,13 +28,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::agent_call::AgentCall;
 use crate::agent_pages::{AgentPages, CallStage};
+use crate::agent_states::{DeskKeeper, KeptDesk};
 use crate::call_back::CallBackStart;
 use crate::call_backs::CallBacks;
 use crate::calls::far;
 use crate::conversation_recording::Recorder;
 use crate::desk_audit::DeskAudit;
 use crate::inbox::insist;
-use crate::kept_desk::{DeskKeeper, KeptDesk};
 use crate::queue_handle::{
     CallerLink, QueueHandle, QueueMessage, QueueStatus, TelephoneState, WaitId, WaitingCaller, name_of,
 };
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
     arrivals: mpsc::Receiver<QueueMessage>,
 ) {
     let settings = shared.settings.queues.clone();
-    let mut queues = match Queues::new(settings, clock::now(), clock::timestamp().as_millisecond()) {
+    let mut queues = match Queues::new(settings, clock::now(), clock::steady().as_millisecond()) {
         Ok(queues) => queues,
         Err(errors) => return errors.iter().for_each(|error| tracing::error!(%error, "the queues cannot be served")),
     };
@@ -347,6 +347,8 @@ impl Service {
             Action::Overflow { caller, reason } => {
                 if let Some((wait, link)) = self.callers.remove(&caller) {
                     self.ids.remove(&wait);
+                    // A call-back that the flow offers next takes this place.
+                    self.left.push_back((now, wait, caller));
                     let outcome = match reason {
                         LeaveReason::WaitedTooLong | LeaveReason::Draining => QueueOutcome::WaitedTooLong,
                         LeaveReason::NoAgents => QueueOutcome::NoAgents,

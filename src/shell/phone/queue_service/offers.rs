@@ -1,5 +1,6 @@
 //! Offers: an agent's telephone or browser is called, rings, answers, is connected with the caller, hangs up.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,16 +67,17 @@ impl Service {
             let call = browser_call::begin(&self.shared, browsers, start, &self.handle.messages);
             return call.ok_or(OfferResult::NotMade);
         }
+        let at = |address: &str| self.shared.telephones.at(address).into_iter().collect();
         let of_account = |account: &AgentAccount| match &account.duty.address {
-            Some(address) => self.shared.telephones.at(address),
+            Some(address) => at(address),
             None => self.shared.telephones.registered(&account.number),
         };
-        let telephone = match self.line_address(name) {
-            Some(address) => self.shared.telephones.at(address),
-            None => account.and_then(of_account),
+        let mut telephones: VecDeque<_> = match self.line_address(name) {
+            Some(address) => at(address),
+            None => account.map(of_account).unwrap_or_default(),
         };
-        let telephone = telephone.ok_or(OfferResult::Failed)?;
-        let start = AgentCallStart { offer, telephone, number, beside, prefer, ring_limit };
+        let telephone = telephones.pop_front().ok_or(OfferResult::Failed)?;
+        let start = AgentCallStart { offer, telephone, others: telephones, number, beside, prefer, ring_limit };
         AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages).ok_or(OfferResult::NotMade)
     }
 

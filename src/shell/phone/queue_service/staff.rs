@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Reach, Service, by_name};
-use crate::kept_desk::KeptDesk;
+use crate::agent_states::KeptDesk;
 use crate::supervision::{SupervisorCommand, SupervisorError, kept, restore, supervise};
 use crate::transfer::CalledNumbers;
 use os::clock;

@@ -11,6 +11,7 @@
 //!
 //! A caller who is given to an agent waits in the queue for that one alone (`queue::Queues::give_to_agent`): no call of this module.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -153,6 +154,7 @@ impl Service {
                 let start = AgentCallStart {
                     offer,
                     telephone: telephone.ok_or(TransferRefusal::NotMade)?,
+                    others: VecDeque::new(),
                     number: Some(line.from.clone()),
                     beside: link.session,
                     prefer: link.codec,

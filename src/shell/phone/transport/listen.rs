@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::handshakes::Handshakes;
 use super::receiver::{Receiver, Screening};
 use super::sender::{Sender, UdpSockets};
-use super::streams::Streams;
+use super::streams::{Streams, set_options};
 use super::tap::Tap;
 use config::Transport as Listening;
 use dns::Resolver;
@@ -190,7 +190,11 @@ async fn read_datagrams(
             }
             // An ICMP error names one peer that is gone; the socket is sound.
             Err(error) if is_of_one_peer(&error) => {}
-            Err(error) => return error,
+            Err(error) if is_of_the_socket(&error) => return error,
+            Err(error) => {
+                tracing::debug!(%error, "SIP datagrams could not be read");
+                tokio::time::sleep(READ_PAUSE).await;
+            }
         }
     }
 }
@@ -232,18 +236,19 @@ async fn accept(
                 }
                 let Ok(local) = stream.local_addr() else { continue };
                 let arrival = Arrival { transport, source, local };
-                let _ = stream.set_nodelay(true);
+                set_options(&stream);
                 match &secure {
                     Some(secure) => shake_hands(secure, stream, arrival, &streams, &receiver),
                     None => streams.accept(stream, arrival, Arc::clone(&receiver)),
                 }
             }
             Err(error) if is_of_one_peer(&error) => {}
-            // Out of file descriptors: the other sockets go on, and this passes.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS)) => {
+            Err(error) if is_of_the_socket(&error) => return error,
+            // Out of file descriptors or memory, or the network is away (accept(2)): the other sockets go on, and this passes.
+            Err(error) => {
+                tracing::debug!(%error, "a SIP connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            Err(error) => return error,
         }
     }
 }
@@ -299,10 +304,16 @@ fn is_of_one_peer(error: &io::Error) -> bool {
     )
 }
 
+/// Whether the socket itself is at fault, so that nothing would come by it again.
+fn is_of_the_socket(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EFAULT))
+}
+
 /// How often the system is asked for ports that are free for both transports.
 const BIND_TRIES: u32 = 8;
 /// A receive buffer for a burst of calls; the kernel may grant less.
 const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const READ_PAUSE: Duration = Duration::from_millis(10);
 /// A changed certificate is used within this time.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(3);

@@ -11,6 +11,7 @@
 //!
 //! The layer knows nothing of calls: it gives each message to a [`Receiver`], which also says who may connect.
 
+mod chosen;
 mod connection;
 mod handshakes;
 mod listen;

@@ -13,12 +13,14 @@ use bytes::Bytes;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use super::chosen::{Chosen, branch_of, is_repeated};
 use super::connection::WRITE_LIMIT;
 use super::outbox::Waiting;
 use super::receiver::Receiver;
-use super::streams::Streams;
+use super::streams::{Streams, set_options};
 use super::tap::Tap;
 use dns::{DnsError, Located, Resolver};
+use os::clock;
 use sip::{Arrival, Outgoing, ShedReplies, Target, Transport};
 use tls::TlsContext;
 
@@ -33,6 +35,8 @@ pub(crate) struct Sender {
     tap: Arc<Tap>,
     tls: Option<Arc<TlsContext>>,
     dns: Arc<Resolver>,
+    /// The servers of hosts that transactions in progress go to.
+    chosen: Arc<Chosen>,
     /// The trunk that all messages are for; none: that of each receiver's address.
     trunk: Option<usize>,
     /// The host that all messages are for, which certificates must hold; none: the one of each target.
@@ -50,7 +54,8 @@ impl Sender {
         dns: Arc<Resolver>,
         receiver: Weak<dyn Receiver>,
     ) -> Sender {
-        Sender { sockets, streams, tap, tls, dns, trunk: None, host: None, receiver }
+        let chosen = Arc::default();
+        Sender { sockets, streams, tap, tls, dns, chosen, trunk: None, host: None, receiver }
     }
 
     /// The same for the messages of one trunk, by its place in the settings.
@@ -87,6 +92,18 @@ impl Sender {
     /// A server did not answer: others of its host come first for a while.
     pub(crate) fn silent(&self, server: SocketAddr) {
         self.dns.failed(server);
+    }
+
+    /// The server that a request of this node went to, by the name of its host, cannot take calls: others come first for a while.
+    pub(crate) fn overloaded(&self, request: &[u8]) {
+        if let Some(server) = branch_of(request).and_then(|branch| self.chosen.server(branch)) {
+            self.dns.failed(server);
+        }
+    }
+
+    /// Closes the stream connection to a peer that has not answered by it, so that the next message takes a new one.
+    pub(crate) fn close(&self, peer: SocketAddr) {
+        self.streams.close(peer);
     }
 
     /// Sends one message; never waits. `failed` is called once, perhaps later, if it certainly did not go out.
@@ -172,7 +189,7 @@ impl Sender {
         let arrival = Arrival { transport, source: peer, local };
         let connected = async move {
             let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
-            let _ = stream.set_nodelay(true);
+            set_options(&stream);
             let own = stream.local_addr()?;
             Ok::<(TcpStream, SocketAddr), io::Error>((stream, own))
         };
@@ -201,7 +218,15 @@ impl Sender {
         let sender = self.clone();
         tokio::spawn(async move {
             match sender.locate(&host, port, transport).await {
-                Ok(located) => sender.try_in_turn(message, transport, local, of_family(located.targets, local), &host),
+                Ok(located) => {
+                    let mut servers = of_family(located.targets, local);
+                    let branch = branch_of(&message.bytes).map(<[u8]>::to_vec);
+                    let repeats = transport.is_unreliable() && is_repeated(&message.bytes);
+                    if let Some(silent) = sender.chosen.order(clock::now(), branch.as_deref(), &mut servers, repeats) {
+                        sender.dns.failed(silent);
+                    }
+                    sender.try_in_turn(message, transport, local, servers, &host);
+                }
                 Err(error) => {
                     tracing::debug!(host, %error, "a host could not be located");
                     message.fail();
@@ -220,6 +245,7 @@ impl Sender {
         host: &str,
     ) {
         let Some(to) = servers.pop_front() else { return message.fail() };
+        self.chosen.goes_to(clock::now(), branch_of(&message.bytes), to);
         let (sender, host, bytes) = (self.clone(), host.to_owned(), message.bytes.clone());
         let name = host.clone();
         let here = Waiting::new(bytes, move || {

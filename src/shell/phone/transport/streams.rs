@@ -14,6 +14,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::outbox::{Outbox, Refused, Waiting};
@@ -84,6 +86,13 @@ impl Streams {
         (!has_one).then(|| enter(&mut open, peer, &self.octets))
     }
 
+    /// Closes the connection with a peer, if there is one.
+    pub(super) fn close(&self, peer: SocketAddr) {
+        if let Some(stream) = self.lock().remove(&peer) {
+            stream.close.notify_one();
+        }
+    }
+
     /// Removes a connection, unless a later one has taken its place.
     pub(super) fn remove(&self, peer: SocketAddr, outbox: &Arc<Outbox>) {
         let mut open = self.lock();
@@ -132,6 +141,15 @@ impl Streams {
     }
 }
 
+/// Small messages leave at once, and a connection whose far end is gone without a word ends: what was sent must be acknowledged in
+/// time, and a silent one is asked (RFC 5482, RFC 9293 §3.8.4).
+pub(super) fn set_options(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_EVERY));
+}
+
 fn enter(open: &mut HashMap<SocketAddr, Stream>, peer: SocketAddr, octets: &Arc<AtomicUsize>) -> Ends {
     let ends = Ends { outbox: Arc::new(Outbox::new(Arc::clone(octets))), close: Arc::default() };
     let Ends { outbox, close } = ends.clone();
@@ -139,6 +157,10 @@ fn enter(open: &mut HashMap<SocketAddr, Stream>, peer: SocketAddr, octets: &Arc<
     ends
 }
 
+/// As long as a SIP transaction (RFC 3261 Table 4, Timer B and F).
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(32);
+const ASK_AFTER: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_secs(10);
 /// Connections of one address. Some trunks open one for each call.
 pub(super) const ADDRESS_STREAMS_MAX: usize = 1024;
 const STREAMS_MAX: usize = 4096;

@@ -1,7 +1,7 @@
 //! The hold on a batch that deletes so many cases that an operator has to confirm it.
 //!
 //! ```text
-//!  more than 1 % of the cases, or all ─► held, and later batches wait; the copy answers as it is
+//!  more than 1 % of the cases, or all ─► held, and later batches wait; the replica answers as it is
 //!                                          ├─ apply ─► the source's next attempt is applied
 //!                                          └─ drop  ─► it is applied without its deletes
 //! ```
@@ -24,7 +24,7 @@ pub struct Held {
     pub what: HeldReason,
     /// Cases that it deletes.
     pub deletes: u64,
-    /// Cases in the copy.
+    /// Cases in the replica.
     pub rows: u64,
     /// When it was held first.
     pub since: Timestamp,

@@ -6,7 +6,7 @@
 //!                     └─ an operator: retry, drop
 //! ```
 //!
-//! A case in quarantine is not served: the row that the copy holds is older than the copy's age says.
+//! A case in quarantine is not served: the row that the replica holds is older than the replica's age says.
 
 use std::collections::HashSet;
 

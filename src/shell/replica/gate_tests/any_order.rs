@@ -1,4 +1,4 @@
-//! Random deliveries of a feed: the copy ends as the upstream is.
+//! Random deliveries of a feed: the replica ends as the upstream is.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The one-way gate on real files: whatever happens to them on the way, the copy ends as the upstream is.
+//! The one-way gate on real files: whatever happens to them on the way, the replica ends as the upstream is.
 
 mod any_order;
 mod archive;
@@ -179,7 +179,7 @@ impl Node {
         self.replica.alarms().iter().any(|alarm| alarm.kind == "held")
     }
 
-    /// The copy holds exactly these cases; only the number of differences is printed, no row.
+    /// The replica holds exactly these cases; only the number of differences is printed, no row.
     #[track_caller]
     fn holds(&self, truth: &BTreeMap<i64, Vec<u8>>) {
         let rows = self.rows();

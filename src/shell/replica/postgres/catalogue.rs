@@ -120,7 +120,7 @@ async fn lineage(settings: &Postgres, session: &Session, id: &str, found: &mut C
 
 /// A short hash of a text.
 fn short(text: &str) -> String {
-    Sha256::digest(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&Sha256::digest(text)[..8])
 }
 
 /// Whether the role may read the columns of the row filter, which COPY applies.

@@ -19,7 +19,7 @@ impl Following {
     /// log, which is a moment before other sessions see it, and longer with synchronous replication.
     ///
     /// # Errors
-    /// The server does not answer, or the transaction stays invisible: the stream begins again where the copy is.
+    /// The server does not answer, or the transaction stays invisible: the stream begins again where the replica is.
     pub(super) async fn await_visible(&self, connected: &Connected, xid: u32) -> Result<(), UpstreamError> {
         let sql = VISIBLE.replace("{xid}", &xid.to_string());
         for _ in 0..VISIBLE_TRIES {

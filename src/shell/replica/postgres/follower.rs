@@ -154,7 +154,7 @@ impl Following {
         let Some((stored, _)) = self.stored() else {
             return Err(UpstreamError::new(
                 UpstreamErrorKind::Protocol,
-                "the copy's position is gone; the table is copied again",
+                "the replica's position is gone; the table is copied again",
             ));
         };
         let shape = Some(connected.catalogue.shape.clone());

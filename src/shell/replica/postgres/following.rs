@@ -56,7 +56,7 @@ impl Following {
         &self.writer.shared.metrics.upstream
     }
 
-    /// The position of the copy in this upstream's log, and the last applied commit.
+    /// The position of the replica in this upstream's log, and the last applied commit.
     pub(super) fn stored(&self) -> Option<(Position, Lsn)> {
         let mark = self.writer.mark().filter(|mark| mark.source == SOURCE)?;
         Some((Position::read(mark.position.as_deref()?)?, mark.sequence?))

@@ -1,5 +1,5 @@
 //! Transactions too large for memory: the first reading counts their deletes, so that they can be held; the second streams
-//! them into the copy in parts.
+//! them into the replica in parts.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -29,7 +29,7 @@ impl Stream<'_> {
         self.counting = Some(LargeTransaction { commit, deletes: before + counted });
     }
 
-    /// Streams a counted transaction into the copy.
+    /// Streams a counted transaction into the replica.
     pub(super) async fn stream_large(
         &mut self,
         large: LargeTransaction,

@@ -24,7 +24,7 @@ pub struct UpstreamMetrics {
     pub waiting_rows: AtomicU64,
     /// Milliseconds from the last commit to its transmission, by the upstream's clock.
     pub lag_ms: AtomicI64,
-    /// The position in the log up to which the copy is complete.
+    /// The position in the log up to which the replica is complete.
     pub position: AtomicU64,
     troubles: [AtomicU64; UpstreamErrorKind::ALL.len()],
     last: Mutex<Option<UpstreamError>>,

@@ -267,7 +267,7 @@ const QUERY_AT_LEAST: Duration = Duration::from_secs(30);
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 /// How often a keepalive is sent.
 const WAKE_EVERY: Duration = Duration::from_secs(5);
-/// Events that wait between the connection and the copy.
+/// Events that wait between the connection and the replica.
 const EVENTS_MAX: usize = 4096;
 /// A case has some hundred bytes; other columns of the upstream's row may be larger.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;

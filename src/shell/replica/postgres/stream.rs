@@ -34,7 +34,7 @@ pub(super) struct Stream<'a> {
     pub(super) connected: Connected,
     pub(super) client: ReplicationClient,
     pub(super) gather: TransactionAssembler,
-    /// The position of the copy.
+    /// The position of the replica.
     pub(super) position: Position,
     pub(super) sequence: Lsn,
     pub(super) as_of: Timestamp,
@@ -71,7 +71,7 @@ impl Following {
         let heartbeat = HeartbeatTask::start(&self.settings, &connected, self.writer.clone());
         let mark = self.writer.mark().filter(|mark| mark.source == SOURCE);
         let Some(mark) = mark else {
-            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's position is gone"));
+            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the replica's position is gone"));
         };
         let gather = TransactionAssembler::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
         let mut stream = Stream {
@@ -246,7 +246,7 @@ impl Stream<'_> {
         self.following.writer.apply(SOURCE, batch).map_err(|error| writer_trouble(&error))
     }
 
-    /// Confirms the copy up to a mark, with the upstream's clock.
+    /// Confirms the replica up to a mark, with the upstream's clock.
     fn heartbeat(&self, mark: Mark) -> Result<(), UpstreamError> {
         let writer = &self.following.writer;
         let stored = match timestamp(self.sent_us).filter(|_| self.sent_us > 0) {
@@ -331,7 +331,7 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// Clears the trouble once the stream has proven to continue the history of the copy.
+    /// Clears the trouble once the stream has proven to continue the history of the replica.
     fn confirm_history(&mut self) {
         if self.gather.expects_anchor() {
             return;

@@ -1,7 +1,7 @@
-//! `jindu replica postgres …`: checks the upstream's setup, and compares the copy with the upstream row by row.
+//! `jindu replica postgres …`: checks the upstream's setup, and compares the replica with the upstream row by row.
 //!
 //! ```text
-//!  a snapshot of the upstream, and its log position ─► wait for the copy to reach it ─► map and compare every row
+//!  a snapshot of the upstream, and its log position ─► wait for the replica to reach it ─► map and compare every row
 //!        └─ a difference may be a later change: only what differs in every pass counts
 //! ```
 //!
@@ -29,15 +29,15 @@ use crate::postgres::{catalogue, session, tls};
 pub struct Comparison {
     /// Usable cases upstream.
     pub upstream: u64,
-    /// Cases in the copy.
+    /// Cases in the replica.
     pub copy: u64,
     /// Unusable rows upstream, which must be in quarantine.
     pub unusable: u64,
-    /// Upstream, and not in the copy.
+    /// Upstream, and not in the replica.
     pub missing: u64,
     /// In both, with different content.
     pub different: u64,
-    /// In the copy, and not upstream.
+    /// In the replica, and not upstream.
     pub left_over: u64,
     /// Passes that were needed.
     pub passes: u32,
@@ -50,16 +50,16 @@ pub enum VerifyError {
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The file cannot be read.
-    #[error("the copy cannot be read: {0}")]
+    #[error("the replica cannot be read: {0}")]
     Copy(String),
-    /// The copy did not reach the position of the snapshot.
+    /// The replica did not reach the position of the snapshot.
     #[error(
-        "the copy has not reached {wanted} of the upstream's log within {waited_s} s; it is at {at}; check that a node follows"
+        "the replica has not reached {wanted} of the upstream's log within {waited_s} s; it is at {at}; check that a node follows"
     )]
     Behind {
         /// The position of the snapshot.
         wanted: String,
-        /// The position of the copy.
+        /// The position of the replica.
         at: String,
         /// Seconds waited.
         waited_s: u64,
@@ -82,7 +82,7 @@ pub struct SetupReport {
 }
 
 impl Comparison {
-    /// Whether the copy equals the upstream.
+    /// Whether the replica equals the upstream.
     pub fn is_equal(&self) -> bool {
         self.missing == 0 && self.different == 0 && self.left_over == 0
     }
@@ -93,7 +93,7 @@ impl std::fmt::Display for Comparison {
         let Comparison { upstream, copy, unusable, missing, different, left_over, passes } = self;
         write!(
             f,
-            "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} surplus"
+            "{upstream} cases upstream, {copy} in the replica: {missing} missing, {different} different, {left_over} surplus"
         )?;
         if *unusable > 0 {
             write!(f, "; {unusable} unusable rows upstream")?;
@@ -134,7 +134,7 @@ impl std::fmt::Display for SetupReport {
     }
 }
 
-/// Compares the copy in a data folder with its upstream. Waits up to `patience` for the copy to reach the snapshot.
+/// Compares the replica in a data folder with its upstream. Waits up to `patience` for the replica to reach the snapshot.
 pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duration) -> Result<Comparison, VerifyError> {
     tls::use_provider();
     let runtime = session::runtime().map_err(|error| VerifyError::Copy(error.to_string()))?;
@@ -169,7 +169,7 @@ pub fn check(settings: &Postgres) -> Result<SetupReport, UpstreamError> {
 struct Comparer<'a> {
     settings: &'a Postgres,
     connected: Connected,
-    /// The copy's file.
+    /// The replica's file.
     path: PathBuf,
     keys: &'a Keys,
     patience: Duration,
@@ -267,7 +267,7 @@ impl Comparer<'_> {
 
     /// Begins a snapshot, and gives a log position after everything in it.
     async fn snapshot(&self) -> Result<Lsn, VerifyError> {
-        // A message after the last commit, so that the copy's position moves past it.
+        // A message after the last commit, so that the replica's position moves past it.
         if !self.connected.catalogue.is_standby {
             let nudge = "SELECT pg_catalog.pg_logical_emit_message(true, 'jindu', '')";
             let _ = self.connected.session.rows(self.settings, nudge).await;
@@ -278,7 +278,7 @@ impl Comparer<'_> {
         Ok(row.get(0).and_then(lsn).unwrap_or_default())
     }
 
-    /// Opens the copy once it has reached a position. Each poll reopens it, since a rebuilt copy may have been swapped in.
+    /// Opens the replica once it has reached a position. Each poll reopens it, since a rebuilt copy may have been swapped in.
     async fn await_copy(&self, end: Lsn) -> Result<Connection, VerifyError> {
         let until = Instant::now() + self.patience;
         let mut at = None;
@@ -298,7 +298,7 @@ impl Comparer<'_> {
         }
     }
 
-    /// The copy, and its position.
+    /// The replica, and its position.
     fn open_copy(&self) -> rusqlite::Result<(Connection, Lsn)> {
         let copy = store::open_reader(&self.path)?;
         let position = state::read(&copy)?.mark.and_then(|mark| Position::read(mark.position.as_deref()?));
@@ -312,7 +312,7 @@ fn row_of(copy: &Connection, key: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     select.query_row([key], |row| row.get(0)).optional()
 }
 
-/// Counts the cases of the copy, and adds those that are not upstream to `suspects`.
+/// Counts the cases of the replica, and adds those that are not upstream to `suspects`.
 fn left_over(copy: &Connection, there: &[i64], suspects: &mut HashMap<i64, Differs>) -> rusqlite::Result<u64> {
     let mut select = copy.prepare_cached("SELECT key FROM cases")?;
     let mut rows = select.query([])?;

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use replica::Row;
 
-use crate::poison::locked;
+use crate::locks::locked;
 
 /// A row, or that there is none.
 pub(crate) type Entry = Option<Arc<Row>>;

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::poison::locked;
+use crate::locks::locked;
 use crate::read::cache::PendingRead;
 
 /// Reads that wait for a reader thread.

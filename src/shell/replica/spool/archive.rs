@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  spool/applied/    000000000007-3c9a41d2-changes.ndjson.zst.sealed    the files since the last snapshot, from which
-//!                                                                       the copy can be rebuilt
+//!                                                                       the replica can be rebuilt
 //!  spool/rejected/   <its name>.sealed  <its name>.why                  for an operator: jindu feed unseal
 //! ```
 //!
@@ -25,7 +25,7 @@ use feed::text::{self, ReadError};
 use inquiry::Keys;
 use os::sealed_file;
 use replica::Change;
-use replica::gate::{FileKind, Reading, VerifiedFile};
+use replica::gate::{FileKind, ReadDepth, VerifiedFile};
 
 /// The folders of a spool.
 pub(crate) struct SpoolFolders {
@@ -76,7 +76,7 @@ impl SpoolFolders {
     pub(crate) fn read(
         &self,
         path: &Path,
-        reading: Reading,
+        reading: ReadDepth,
         take: &mut dyn FnMut(Change),
     ) -> Result<VerifiedFile, ReadError> {
         text::read_from(sealed_file::open(&self.keys, path).map_err(ReadError::Io)?, reading, take)
@@ -90,7 +90,7 @@ impl SpoolFolders {
         self.move_file(name, &self.applied, &archive_name(name, whole), now)
     }
 
-    /// Archives a feed file that is older than the copy; no rebuild uses it.
+    /// Archives a feed file that is older than the replica; no rebuild uses it.
     pub(crate) fn archive_superseded(
         &self,
         name: &OsStr,
@@ -155,7 +155,7 @@ impl SpoolFolders {
         Ok(Some((files.len(), format!("{}: {}", name.to_string_lossy(), why.trim()))))
     }
 
-    /// Deletes the archived feed files, since the copy continues from a snapshot that is archived next.
+    /// Deletes the archived feed files, since the replica continues from a snapshot that is archived next.
     pub(crate) fn delete_before_snapshot(&self) -> io::Result<()> {
         for (_, path) in files(&self.applied)? {
             if number(&path).is_some() {
@@ -176,7 +176,7 @@ impl SpoolFolders {
         Ok(begin.map_or_else(Vec::new, |first| kept.split_off(first)))
     }
 
-    /// Moves archived files with numbers above `sequence` back to the spool, since the copy was restored from an older
+    /// Moves archived files with numbers above `sequence` back to the spool, since the replica was restored from an older
     /// one. Gives their number.
     pub(crate) fn return_after(&self, sequence: u64) -> io::Result<usize> {
         let archived = self.archived()?;

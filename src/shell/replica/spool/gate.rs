@@ -74,7 +74,7 @@ impl Gate {
         gate
     }
 
-    /// After a lost log or a restored backup the copy is older than the archive: the later files are applied again.
+    /// After a lost log or a restored backup the replica is older than the archive: the later files are applied again.
     fn return_later_files(&self, folders: &SpoolFolders) {
         let ReplicaState::At(place) = self.copy() else { return };
         match folders.return_after(place.sequence) {
@@ -90,7 +90,7 @@ impl Gate {
         }
     }
 
-    /// The state of the copy, as feed files are judged by it.
+    /// The state of the replica, as feed files are judged by it.
     pub(crate) fn copy(&self) -> ReplicaState {
         let Some(Mark { source, sequence, position, as_of }) = self.writer.mark() else { return ReplicaState::Empty };
         match (sequence, position.as_deref().and_then(Hash::from_hex)) {
@@ -153,7 +153,7 @@ impl Gate {
         Ok(more)
     }
 
-    /// Rebuilds the copy from the archive, if a rebuild is requested and the archive suffices.
+    /// Rebuilds the replica from the archive, if a rebuild is requested and the archive suffices.
     fn replay(&mut self, folders: &SpoolFolders, alarms: &mut FeedAlarms) -> io::Result<()> {
         let recently = self.replayed.is_some_and(|at| at.elapsed() < REPLAY_EVERY);
         if !self.writer.rebuild_requested() || recently || self.held.is_some() {
@@ -174,7 +174,7 @@ impl Gate {
         match chain.rebuild(folders, &self.writer, mark) {
             Ok(applied) => applied.log("archive", chain.len()),
             Err(ApplyError::Ending) => {}
-            Err(error) => alarms.raise(FeedAlarm::Stuck, || format!("the copy could not be rebuilt: {error}")),
+            Err(error) => alarms.raise(FeedAlarm::Stuck, || format!("the replica could not be rebuilt: {error}")),
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use std::io;
 use feed::printable;
 use feed::text::{self, ReadError};
 use replica::gate::{
-    FeedHeader, FileError, FileKind, FilePosition, Reading, ReplicaState, SealError, Standing, VerifiedFile,
+    FeedHeader, FileError, FileKind, FilePosition, ReadDepth, ReplicaState, SealError, Standing, VerifiedFile,
 };
 use replica::{Change, Mark};
 
@@ -70,7 +70,7 @@ impl Gate {
     /// Reads a file completely. Its changes are kept in memory, except those of a snapshot, which has no size limit.
     fn read(&self, name: &OsStr, folders: &SpoolFolders) -> Result<(VerifiedFile, Vec<Change>), ReadError> {
         let kind = self.files.get(name).map_or(FileKind::Changes, |waiting| waiting.header.kind);
-        let reading = if kind == FileKind::Changes { Reading::Rows } else { Reading::Check };
+        let reading = if kind == FileKind::Changes { ReadDepth::Rows } else { ReadDepth::Check };
         let mut changes = Vec::new();
         let whole = text::read(&folders.spool.join(name), reading, &mut |change| changes.push(change))?;
         Ok((whole, changes))
@@ -92,7 +92,7 @@ impl Gate {
                 folders.archive_superseded(
                     name,
                     whole,
-                    "superseded: older than the copy",
+                    "superseded: older than the replica",
                     self.writer.shared.steady(),
                 )?;
                 self.remove(name);
@@ -113,7 +113,7 @@ impl Gate {
         }
     }
 
-    /// Whether the key that signed a snapshot may set the copy back to its number.
+    /// Whether the key that signed a snapshot may set the replica back to its number.
     fn may_start(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         match self.copy() {
             ReplicaState::At(place)
@@ -193,13 +193,13 @@ impl Gate {
         }
         let mut changes = Vec::new();
         // A fault in it is reported when it is the first of a group.
-        let whole = text::read(&folders.spool.join(&name), Reading::Rows, &mut |change| changes.push(change)).ok()?;
+        let whole = text::read(&folders.spool.join(&name), ReadDepth::Rows, &mut |change| changes.push(change)).ok()?;
         let sound = self.settings.keys.check(&whole).is_ok() && !self.is_mass(&changes) && !self.is_future(&whole);
         let next = sound && self.judge(&ReplicaState::At(place), &whole) == Standing::Next;
         next.then_some(Verified { name, whole, changes })
     }
 
-    /// Rebuilds the copy from a snapshot, and swaps it in.
+    /// Rebuilds the replica from a snapshot, and swaps it in.
     fn snapshot(
         &mut self,
         name: &OsStr,
@@ -229,7 +229,7 @@ impl Gate {
     ) -> Result<Applied, ApplyError> {
         let mut rebuild = Rebuild::begin(&self.writer)?;
         let mut failed = None;
-        let read = text::read(&folders.spool.join(name), Reading::Rows, &mut |change| {
+        let read = text::read(&folders.spool.join(name), ReadDepth::Rows, &mut |change| {
             if failed.is_none()
                 && let Err(error) = rebuild.add(&whole.header.source, change)
             {
@@ -273,7 +273,7 @@ impl Gate {
         Ok(held.is_some_and(|held| held.decision.is_none()))
     }
 
-    /// Archives a file that is in the copy.
+    /// Archives a file that is in the replica.
     fn archive(&mut self, name: &OsStr, whole: &VerifiedFile, folders: &SpoolFolders, note: &str) -> io::Result<Taken> {
         self.applied_files.add(whole);
         folders.archive(name, whole, note, self.writer.shared.steady())?;

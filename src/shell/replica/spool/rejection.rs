@@ -34,7 +34,7 @@ pub enum Rejection {
     OtherSource {
         /// The source of the file.
         theirs: String,
-        /// The source that the copy follows.
+        /// The source that the replica follows.
         ours: String,
     },
     /// A batch file without a signature, on a node with keys.

@@ -1,7 +1,7 @@
-//! Rebuilds the copy from the archive: the last snapshot and the changes since.
+//! Rebuilds the replica from the archive: the last snapshot and the changes since.
 //!
 //! ```text
-//!  archived files ─ complete, signed, each naming its predecessor ─► a chain ─┬─ up to the copy's position ─► a rebuild
+//!  archived files ─ complete, signed, each naming its predecessor ─► a chain ─┬─ up to the replica's position ─► a rebuild
 //!                                                                             └─ no copy left: the whole chain ─► a rebuild
 //! ```
 
@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use replica::Mark;
-use replica::gate::{FileKind, FilePosition, GateKeys, Reading, ReplicaState, Standing, VerifiedFile};
+use replica::gate::{FileKind, FilePosition, GateKeys, ReadDepth, ReplicaState, Standing, VerifiedFile};
 
 use crate::spool::archive::SpoolFolders;
 use crate::write::batch::{Applied, ApplyError};
@@ -31,7 +31,7 @@ impl ArchivedChain {
     ) -> io::Result<Option<ArchivedChain>> {
         let mut files: Vec<(PathBuf, VerifiedFile)> = Vec::new();
         for path in folders.archived()? {
-            let Ok(whole) = folders.read(&path, Reading::Check, &mut |_| {}) else { continue };
+            let Ok(whole) = folders.read(&path, ReadDepth::Check, &mut |_| {}) else { continue };
             if keys.check(&whole).is_ok() && follows(files.last().map(|(_, before)| before), &whole) {
                 files.push((path, whole));
             }
@@ -57,7 +57,7 @@ impl ArchivedChain {
         self.files.len()
     }
 
-    /// Rebuilds the copy from it, and swaps it in.
+    /// Rebuilds the replica from it, and swaps it in.
     pub(crate) fn rebuild(
         &self,
         folders: &SpoolFolders,
@@ -67,7 +67,7 @@ impl ArchivedChain {
         let mut rebuild = Rebuild::begin(writer)?;
         for (path, whole) in &self.files {
             let mut failed = None;
-            let read = folders.read(path, Reading::Rows, &mut |change| {
+            let read = folders.read(path, ReadDepth::Rows, &mut |change| {
                 if failed.is_none()
                     && let Err(error) = rebuild.add(&whole.header.source, change)
                 {

@@ -83,7 +83,7 @@ impl SpoolWatcher {
         Ok(SpoolWatcher { folders, settings, writer, gate, alarms, seen, expired, is_sealed })
     }
 
-    /// The state of the copy, as feed files are judged by it.
+    /// The state of the replica, as feed files are judged by it.
     pub(crate) fn copy(&self) -> ReplicaState {
         self.gate.copy()
     }

@@ -13,7 +13,7 @@
 use std::io::{self, BufReader};
 
 use base::Private;
-use replica::{BadRow, BatchHeader, Change, LINE_BYTES_MAX, Line, LineError, Mark};
+use replica::{BadRow, BatchHeader, Change, FeedLine, LINE_BYTES_MAX, LineError, Mark};
 
 use feed::text::Text;
 
@@ -22,7 +22,7 @@ use crate::write::batch::{Applied, ApplyError, Batch, Changes};
 use crate::write::batch_run::{ApplyContext, BatchRun, Outcome};
 use crate::write::line_reader::LineReader;
 
-/// Applies a batch. `None` when the copy holds it already.
+/// Applies a batch. `None` when the replica holds it already.
 pub(crate) fn apply(context: &ApplyContext, name: &str, batch: Batch) -> Result<Option<Outcome>, ApplyError> {
     match batch {
         Batch::File(path) => file(context, name, &path).map(Some),
@@ -68,9 +68,9 @@ fn file(context: &ApplyContext, name: &str, path: &std::path::Path) -> Result<Ou
     let mut lines = LineReader::new(open(path)?);
     while let Some((number, bytes)) = lines.next().map_err(read_error)? {
         let id = || format!("{name}:{number}");
-        match Line::read(bytes, number) {
-            Ok(Line::Blank | Line::Header(_)) => {}
-            Ok(Line::Case(case)) => run.change(&id(), Change::Put(*case))?,
+        match FeedLine::read(bytes, number) {
+            Ok(FeedLine::Blank | FeedLine::Header(_)) => {}
+            Ok(FeedLine::Case(case)) => run.change(&id(), Change::Put(*case))?,
             Err(error) => run.change(&id(), Change::Bad(bad_row(id(), bytes, &error)))?,
         }
     }
@@ -87,7 +87,7 @@ fn file(context: &ApplyContext, name: &str, path: &std::path::Path) -> Result<Ou
 pub(crate) fn bad_row(id: String, bytes: &[u8], error: &LineError) -> BadRow {
     let whole = Some(bytes).filter(|bytes| bytes.len() <= LINE_BYTES_MAX);
     let line = whole.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|line| Private::new(line.to_owned()));
-    let receipt = Line::receipt_of(bytes).map(Private::new);
+    let receipt = FeedLine::receipt_of(bytes).map(Private::new);
     BadRow { id, why: error.to_string(), receipt, line }
 }
 
@@ -108,11 +108,11 @@ fn survey(text: BufReader<Text>) -> Result<Option<BatchHeader>, ApplyError> {
     let (mut header, mut held) = (None, 0);
     while let Some((number, bytes)) = lines.next().map_err(read_error)? {
         if number == 1 && starts_like_a_header(bytes) {
-            match Line::read(bytes, number).map_err(ApplyError::Header)? {
-                Line::Header(read) => header = Some(read),
-                Line::Case(_) | Line::Blank => held += 1,
+            match FeedLine::read(bytes, number).map_err(ApplyError::Header)? {
+                FeedLine::Header(read) => header = Some(read),
+                FeedLine::Case(_) | FeedLine::Blank => held += 1,
             }
-        } else if !Line::is_blank(bytes) {
+        } else if !FeedLine::is_blank(bytes) {
             held += 1;
         }
     }
@@ -126,7 +126,7 @@ fn survey(text: BufReader<Text>) -> Result<Option<BatchHeader>, ApplyError> {
 
 /// Whether the batch as a whole is acceptable.
 fn judge(run: &BatchRun<'_>, header: Option<&BatchHeader>) -> Result<(), ApplyError> {
-    let Applied { new, changed, unchanged, deleted: _, quarantined } = run.applied;
+    let Applied { new, changed, unchanged, quarantined, .. } = run.applied;
     let good = new + changed + unchanged;
     let held = good + quarantined;
     match (header, &run.first_error) {

@@ -19,7 +19,7 @@ pub(crate) enum Batch {
 
 /// Changes of an upstream: whole transactions, in order.
 pub(crate) struct Changes {
-    /// The upstream's position after them. A batch whose position the copy has reached changes nothing.
+    /// The upstream's position after them. A batch whose position the replica has reached changes nothing.
     pub mark: Mark,
     /// The deletes of its largest transaction, by which the batch may be held. [`Change::Truncate`] is judged by itself.
     pub deletes: u64,
@@ -48,6 +48,8 @@ pub struct Applied {
     pub deleted: u64,
     /// Unusable rows, quarantined or beyond its limit.
     pub quarantined: u64,
+    /// New or updated, but of no receipt format of the settings: stored, yet no caller can ask for them.
+    pub of_no_format: u64,
 }
 
 /// Why a batch was not applied. The rows and the mark are unchanged, except for committed parts of a large batch.
@@ -82,7 +84,7 @@ pub enum ApplyError {
          {{\"batch\":{{\"as_of\":\"2026-01-01T00:00:00Z\"}}}}"
     )]
     Empty,
-    /// The copy is empty, and the batch has no `as_of`.
+    /// The replica is empty, and the batch has no `as_of`.
     #[error(
         "`as_of` is missing: begin the file with {{\"batch\":{{\"as_of\":\"2026-01-01T00:00:00Z\"}}}} and the upstream's time"
     )]
@@ -97,7 +99,7 @@ pub enum ApplyError {
         what: HeldReason,
         /// Cases that it deletes.
         deletes: u64,
-        /// Cases in the copy.
+        /// Cases in the replica.
         rows: u64,
     },
     /// An operator decided against it.
@@ -187,12 +189,13 @@ impl ApplyError {
 impl Applied {
     /// What a batch did, from the text of an `Applied` that a node wrote into a note beside the file.
     pub fn in_words(written: &str) -> Bilingual {
-        const WORDS: [(&str, &str); 5] = [
+        const WORDS: [(&str, &str); 6] = [
             (" new", "新增"),
             (" changed", "更新"),
             (" unchanged", "未变"),
             (" deleted", "删除"),
             (" in quarantine", "隔离"),
+            (NO_FORMAT, "不符合任何回执格式（见 inquiry.receipt）、无法查询"),
         ];
         let word = |part: &str| {
             let of = |(en, zh): &(&str, &str)| Some(format!("{zh} {}", part.strip_suffix(en)?));
@@ -203,18 +206,31 @@ impl Applied {
 
     /// Logs a batch that was made of so many files.
     pub(crate) fn log(&self, batch: &str, files: usize) {
-        let Applied { new, changed, unchanged: _, deleted, quarantined } = self;
+        let Applied { new, changed, unchanged: _, deleted, quarantined, of_no_format } = self;
         tracing::info!(batch, files, new, changed, deleted, quarantined, "batch_applied");
+        if *of_no_format > 0 {
+            tracing::warn!(
+                batch,
+                cases = of_no_format,
+                "cases_of_no_format: compare [[inquiry.receipt]] with the source"
+            );
+        }
     }
 }
 
 impl std::fmt::Display for Applied {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Applied { new, changed, unchanged, deleted, quarantined } = self;
+        let Applied { new, changed, unchanged, deleted, quarantined, of_no_format } = self;
         write!(f, "{new} new, {changed} changed, {unchanged} unchanged, ")?;
         if *deleted > 0 {
             write!(f, "{deleted} deleted, ")?;
         }
-        write!(f, "{quarantined} in quarantine")
+        write!(f, "{quarantined} in quarantine")?;
+        if *of_no_format > 0 {
+            write!(f, ", {of_no_format}{NO_FORMAT}")?;
+        }
+        Ok(())
     }
 }
+
+const NO_FORMAT: &str = " of no receipt format (inquiry.receipt): no caller can ask for them";

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use base::Private;
-use inquiry::Keys;
+use inquiry::{Formats, Keys};
 use replica::{BadRow, CaseRecord, Change, Mark, SPOOL, StoredClock};
 
 use crate::file::held::{self, Decision, Held, HeldReason};
@@ -23,6 +23,7 @@ use crate::write::batch::{Applied, ApplyError};
 pub(crate) struct ApplyContext<'a> {
     pub connection: &'a Connection,
     pub keys: &'a Keys,
+    pub formats: Option<&'a Formats>,
     /// The file's write-ahead log.
     pub wal: PathBuf,
     pub now: Timestamp,
@@ -203,6 +204,9 @@ impl<'a> BatchRun<'a> {
                     .bad(&bad("another receipt has the same key; report it, and look the case up by hand".into()));
             }
         }
+        if self.context.formats.is_some_and(|formats| !case.can_be_asked_for(formats)) {
+            self.applied.of_no_format += 1;
+        }
         self.touched.add(row.at.key);
         self.leave_quarantine(row.at.key)
     }
@@ -260,7 +264,7 @@ impl<'a> BatchRun<'a> {
     }
 
     fn first_is_good(&self) -> bool {
-        let Applied { new, changed, unchanged, deleted, quarantined: _ } = self.applied;
+        let Applied { new, changed, unchanged, deleted, .. } = self.applied;
         new + changed + unchanged + deleted > 0
     }
 

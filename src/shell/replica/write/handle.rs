@@ -19,7 +19,7 @@ use inquiry::Keys;
 use replica::Mark;
 
 use crate::file::held::{self, Held};
-use crate::poison::locked;
+use crate::locks::locked;
 use crate::shared::SharedState;
 use crate::write::batch::{Applied, ApplyError, Batch};
 use crate::write::writer::{Task, Writer};
@@ -35,7 +35,7 @@ pub(crate) struct WriterHandle {
 }
 
 impl WriterHandle {
-    /// The position of the copy in its source.
+    /// The position of the replica in its source.
     pub(crate) fn mark(&self) -> Option<Mark> {
         locked(&self.shared.mark).clone()
     }
@@ -45,12 +45,12 @@ impl WriterHandle {
         self.call(|done| Task::Apply { name: name.into(), batch, done })
     }
 
-    /// Confirms the copy up to `mark`. When this returns, it is stored.
+    /// Confirms the replica up to `mark`. When this returns, it is stored.
     pub(crate) fn heartbeat(&self, mark: Mark) -> Result<(), ApplyError> {
         self.call(|done| Task::Heartbeat { mark, upstream_now: None, done })
     }
 
-    /// Confirms the copy up to `mark`, with the upstream's clock, by which ages are measured from now on.
+    /// Confirms the replica up to `mark`, with the upstream's clock, by which ages are measured from now on.
     pub(crate) fn heartbeat_at(&self, mark: Mark, upstream_now: Timestamp) -> Result<(), ApplyError> {
         self.call(|done| Task::Heartbeat { mark, upstream_now: Some(upstream_now), done })
     }
@@ -71,7 +71,7 @@ impl WriterHandle {
         self.shared.metrics.lag_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// The number of cases in the copy.
+    /// The number of cases in the replica.
     pub(crate) fn rows(&self) -> u64 {
         self.shared.metrics.rows.load(Ordering::Relaxed)
     }

@@ -6,7 +6,7 @@ use replica::Mark;
 
 use crate::alarms::{HELD, KEPT};
 use crate::file::{held, quarantine, state};
-use crate::poison::locked;
+use crate::locks::locked;
 use crate::write::batch::ApplyError;
 use crate::write::batch_run::Committed;
 use crate::write::writer::Writer;

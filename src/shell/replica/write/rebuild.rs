@@ -24,7 +24,8 @@ use base::Private;
 use replica::{BadRow, CaseRecord, Change, Mark, Row, SAMPLE};
 
 use crate::file::{quarantine, schema, state, store};
-use crate::poison::locked;
+use crate::locks::locked;
+use crate::metrics::add;
 use crate::sample::sample_mark;
 use crate::write::batch::{Applied, ApplyError};
 use crate::write::external_sort::{ExternalSort, MergedRows, RecordKind};
@@ -37,6 +38,7 @@ pub(crate) struct Rebuild {
     sorting: ExternalSort,
     bad: Vec<(String, BadRow)>,
     lost: u64,
+    of_no_format: u64,
     changes: u64,
 }
 
@@ -48,7 +50,7 @@ impl Rebuild {
         }
         let begun = remove_leftovers(&writer.folder).and_then(|()| ExternalSort::begin(runs(&writer.folder)));
         let sorting = begun.inspect_err(|_| writer.shared.rebuilding.store(false, Ordering::Release))?;
-        Ok(Rebuild { writer: writer.clone(), sorting, bad: Vec::new(), lost: 0, changes: 0 })
+        Ok(Rebuild { writer: writer.clone(), sorting, bad: Vec::new(), lost: 0, of_no_format: 0, changes: 0 })
     }
 
     /// Adds a change. Of two rows of one case the later one counts; of two [`Change::Put`] the one with the higher
@@ -85,6 +87,7 @@ impl Rebuild {
             let bytes = fs::metadata(&path)?.len();
             tracing::info!(rows, bytes, "replica_rebuilt");
             self.swap(&path, rows, mark)?;
+            add(&self.writer.shared.metrics.rows_of_no_format, applied.of_no_format);
             Ok(applied)
         });
         if built.is_err() {
@@ -122,7 +125,7 @@ impl Rebuild {
         connection.close().map_err(|(_, error)| error)?;
         File::open(path)?.sync_all()?;
         let quarantined = self.bad.len() as u64 + self.lost;
-        Ok((rows, Applied { new: rows, quarantined, ..Applied::default() }))
+        Ok((rows, Applied { new: rows, quarantined, of_no_format: self.of_no_format, ..Applied::default() }))
     }
 
     fn rows(&mut self, connection: &Connection) -> Result<u64, ApplyError> {
@@ -148,7 +151,12 @@ impl Rebuild {
 
     fn row(&mut self, source: &str, case: &CaseRecord, kind: RecordKind) -> Result<(), ApplyError> {
         match case.to_row(&self.writer.keys) {
-            Ok(row) => self.sound(&row, kind),
+            Ok(row) => {
+                if self.writer.shared.formats.as_ref().is_some_and(|formats| !case.can_be_asked_for(formats)) {
+                    self.of_no_format += 1;
+                }
+                self.sound(&row, kind)
+            }
             Err(error) => {
                 self.bad(
                     source,
@@ -184,7 +192,7 @@ impl Drop for Rebuild {
     }
 }
 
-/// Rebuilds the copy from the sample, which this node confirms itself. A copy of another source is not replaced.
+/// Rebuilds the replica from the sample, which this node confirms itself. A copy of another source is not replaced.
 pub(crate) fn rebuild_sample(
     writer: &WriterHandle,
     cases: impl Iterator<Item = CaseRecord>,

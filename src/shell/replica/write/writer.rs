@@ -18,13 +18,13 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use inquiry::Keys;
-use replica::{Change, Line, Mark, SAMPLE, StoredClock};
+use replica::{Change, FeedLine, Mark, SAMPLE, StoredClock};
 
 use crate::alarms::{CLOCK, UNWRITTEN};
 use crate::file::store;
 use crate::file::{failure, quarantine, state};
+use crate::locks::locked;
 use crate::metrics::{add, count};
-use crate::poison::locked;
 use crate::sample::{self, sample_mark};
 use crate::shared::SharedState;
 use crate::write::apply;
@@ -40,7 +40,7 @@ pub(crate) enum Task {
         batch: Batch,
         done: SyncSender<Result<Applied, ApplyError>>,
     },
-    /// The source confirms the copy as it is, up to a mark.
+    /// The source confirms the replica as it is, up to a mark.
     Heartbeat {
         mark: Mark,
         /// The time on the upstream's clock, if the source sends it.
@@ -136,6 +136,7 @@ impl Writer {
         let context = ApplyContext {
             connection,
             keys: &self.keys,
+            formats: shared.formats.as_ref(),
             wal: store::with_suffix(&self.path, "-wal"),
             now: Timestamp::now(),
             ending: &self.ending,
@@ -161,7 +162,7 @@ impl Writer {
             Ok(Some(Outcome { applied, mark })) => {
                 count(&metrics.batches_applied);
                 add(&metrics.rows_applied, applied.new + applied.changed + applied.deleted);
-                add(&metrics.rows_unchanged, applied.unchanged);
+                add(&metrics.rows_of_no_format, applied.of_no_format);
                 self.publish_mark(mark);
                 self.publish_held();
                 Ok(applied)
@@ -182,7 +183,7 @@ impl Writer {
         sample::set_note(self.path.parent().unwrap_or_else(|| Path::new(".")), sample && stays);
     }
 
-    /// Stores a newer age and position, if they come from the copy's own source.
+    /// Stores a newer age and position, if they come from the replica's own source.
     pub(crate) fn heartbeat(&self, confirmed: &Mark, upstream_now: Option<Timestamp>) -> Result<(), ApplyError> {
         let Some(mark) = locked(&self.shared.mark).clone().filter(|mark| mark.source == confirmed.source) else {
             return Ok(());
@@ -221,9 +222,9 @@ impl Writer {
         for id in quarantine::ids(connection, id)? {
             match quarantine::line(connection, &self.keys, &id)? {
                 Some((_, line)) => {
-                    let change = match Line::read(line.expose().as_bytes(), 2) {
-                        Ok(Line::Case(case)) => Change::Put(*case),
-                        Ok(Line::Header(_) | Line::Blank) => continue,
+                    let change = match FeedLine::read(line.expose().as_bytes(), 2) {
+                        Ok(FeedLine::Case(case)) => Change::Put(*case),
+                        Ok(FeedLine::Header(_) | FeedLine::Blank) => continue,
                         Err(error) => Change::Bad(apply::bad_row(id.clone(), line.expose().as_bytes(), &error)),
                     };
                     rows.push((id, change));

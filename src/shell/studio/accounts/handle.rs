@@ -76,11 +76,7 @@ impl Accounts {
 pub(super) fn token() -> Result<Private<String>, AccountError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| AccountError::Busy)?;
-    Ok(Private::new(hex(&bytes)))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(Private::new(base::hex(&bytes)))
 }
 
 pub(super) fn before(now: Timestamp, age: Duration) -> Timestamp {

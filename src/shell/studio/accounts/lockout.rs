@@ -9,7 +9,6 @@ use studio::lockout::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
 
 use super::error::{AccountError, SignInError};
 use super::file::{self, Account, Hashed, hashed};
-use super::handle::hex;
 
 /// Who calls the recording service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ impl Attempts {
         if let (Some(account), Some(telephone)) = (account, caller.telephone())
             && file::is_known(connection, account.operator.id, &telephone)?
         {
-            let key = keyed(&of_number(number), &hashed("telephone", &[&hex(&telephone)]));
+            let key = keyed(&of_number(number), &hashed("telephone", &[&base::hex(&telephone)]));
             return Ok(Attempts(vec![Counter { key, rule: BY_NUMBER, shared: false }]));
         }
         let on_trunk = keyed(&of_number(number), &hashed("trunk", &[&caller.trunk]));
@@ -68,7 +67,7 @@ impl Attempts {
         if let (Some(account), Some(device)) = (account, device)
             && file::is_known(connection, account.operator.id, &device)?
         {
-            let key = hashed("known", &[name, &hex(&device)]);
+            let key = hashed("known", &[name, &base::hex(&device)]);
             return Ok(Attempts(vec![Counter { key, rule: BY_NAME, shared: false }]));
         }
         Ok(Attempts(vec![

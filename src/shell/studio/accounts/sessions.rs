@@ -11,13 +11,13 @@ use studio::Operator;
 use super::account::AccountEvent;
 use super::error::AccountError;
 use super::file::{self, Account, hashed};
-use super::handle::{Accounts, before, hex, signed};
+use super::handle::{Accounts, before, signed};
 use super::session::{OpenSession, Session};
 
 impl Accounts {
     pub(super) fn session_of(&self, id: i64, account: Account, token: &Private<String>, began: Timestamp) -> Session {
         let ends = began.saturating_add(signed(self.ages.longest)).unwrap_or(Timestamp::MAX);
-        let csrf = Private::new(hex(&hashed("csrf", &[token.expose()])));
+        let csrf = Private::new(base::hex(&hashed("csrf", &[token.expose()])));
         Session { id, operator: account.operator, must_change: account.must_change, csrf, ends }
     }
 
@@ -26,10 +26,23 @@ impl Accounts {
     /// # Errors
     /// The file cannot be read.
     pub fn session(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
-        self.by_token_at(clock::steady(), token)
+        self.by_token_at(clock::steady(), token, true)
     }
 
-    pub(super) fn by_token_at(&self, now: Timestamp, token: &Private<String>) -> Result<Option<Session>, AccountError> {
+    /// The same for a request that the page makes by itself, and no person: it does not renew the session.
+    ///
+    /// # Errors
+    /// As [`Accounts::session`].
+    pub fn session_of_page(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
+        self.by_token_at(clock::steady(), token, false)
+    }
+
+    pub(super) fn by_token_at(
+        &self,
+        now: Timestamp,
+        token: &Private<String>,
+        renews: bool,
+    ) -> Result<Option<Session>, AccountError> {
         let connection = self.lock();
         let Some((open, account)) = file::session(&connection, &hashed("session", &[token.expose()]))? else {
             return Ok(None);
@@ -41,7 +54,7 @@ impl Accounts {
             file::end(&connection, account.operator.id, open.id)?;
             return Ok(None);
         }
-        if open.seen < before(now, SEEN_EVERY) {
+        if renews && open.seen < before(now, SEEN_EVERY) {
             file::seen(&connection, open.id, now)?;
         }
         Ok(Some(self.session_of(open.id, account, token, open.began)))

@@ -74,8 +74,8 @@ impl AgentService {
         }
     }
 
-    /// Answers one request for a path below `/agent`.
-    pub(crate) async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
+    /// Answers one request for a path below `/agent`, that came `from` as in [`StudioService::answer`].
+    pub(crate) async fn answer(&self, from: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         let Some(peer) = self.studio.access.admit(from, &head.headers) else {
             return reply::problem(&RequestError::NotFound);
@@ -100,7 +100,14 @@ impl AgentService {
             let json = self.studio.json(head, body).await?;
             return self.studio.sign_in(&AGENT, peer, &head.headers, &json).await;
         }
-        let session = self.studio.session(&AGENT, &head.headers).await?;
+        let query = Query::read(head.uri.query().unwrap_or(""))?;
+        // A page asks for these again and again, also where nobody sits at it; `active` says that somebody does.
+        let asks_by_itself = matches!(api, AgentApi::State | AgentApi::Desk) && query.get("active").is_none();
+        let session = if asks_by_itself {
+            self.studio.session_of_page(&AGENT, &head.headers).await?
+        } else {
+            self.studio.session(&AGENT, &head.headers).await?
+        };
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if api.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);
@@ -113,7 +120,6 @@ impl AgentService {
         if is_refused || api.is_for_supervisors() && !role.may_supervise() {
             return Err(not_allowed());
         }
-        let query = Query::read(head.uri.query().unwrap_or(""))?;
         let asked = Asked { session, origin: access::origin(&AGENT, peer, &head.headers), query };
         let body = if api.changes() { self.studio.json(head, body).await? } else { Bytes::new() };
         self.dispatch(api, peer, asked, head, &body).await
@@ -240,7 +246,9 @@ impl AgentService {
     }
 
     fn note(&self, agent: String, note: &AgentNoteBody) -> Result<Reply, StudioError> {
-        let call = self.call(&agent, note.call)?;
+        let AgentPage { call, before, .. } = self.queue.page(&agent);
+        let noted = call.into_iter().chain(before).find(|call| call.id == note.call);
+        let call = noted.ok_or_else(no_such_call)?;
         let reason = Some(note.reason.clone()).filter(|reason| !reason.is_empty());
         if reason.as_ref().is_some_and(|reason| !self.reasons.contains(reason)) {
             return Err(RequestError::Field { field: "reason", must: "must be one of phone.call_reasons" }.into());

@@ -1,4 +1,4 @@
-//! What a supervisor sees and does. Each deed is noted in the audit log before it is done.
+//! What a supervisor sees and does. Each action is noted in the audit log before it is done.
 
 use serde::Serialize;
 

@@ -51,16 +51,24 @@ impl Access {
         Access { allow: studio.allow.clone(), proxies: studio.proxies.clone(), in_the_clear: studio.allow_insecure }
     }
 
-    /// The browser behind a connection, if it may open the studio. What says that it was forwarded counts only from a
-    /// configured proxy: an unknown one could let anyone in under its own address.
-    pub(crate) fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
+    /// Whether an address is that of a TLS proxy of these pages.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// The browser behind a connection, if it may open the studio; `from` is the connection's other end, and `behind_balancers` that
+    /// which the balancers of the HTTP service forward for. What says that it was forwarded counts only from a configured proxy: an
+    /// unknown one could let anyone in under its own address.
+    pub(crate) fn admit(&self, (from, behind_balancers): (IpAddr, IpAddr), headers: &HeaderMap) -> Option<Peer> {
         let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
-        let is_proxied = within(&self.proxies, from);
+        // A balancer may be the TLS proxy, too, or stand before it.
+        let from = if self.is_proxy(from) { from } else { behind_balancers };
+        let is_proxied = self.is_proxy(from);
         let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
         if forwarded && !is_proxied {
             return None;
         }
-        let address = if is_proxied { behind(from, headers, |address| within(&self.proxies, address))? } else { from };
+        let address = if is_proxied { behind(from, headers, |address| self.is_proxy(address))? } else { from };
         let is_secure = is_proxied && last(headers, "x-forwarded-proto").is_some_and(|proto| proto == "https");
         let host = if is_proxied { last(headers, "x-forwarded-host").map(str::to_owned) } else { None };
         within(&self.allow, address).then_some(Peer { address, is_secure, host, is_proxied })
@@ -172,13 +180,27 @@ mod tests {
     }
 
     fn admitted(from: &str, lines: &[(&'static str, &'static str)]) -> Option<Peer> {
-        access().admit(from.parse().unwrap(), &headers(lines))
+        let from = from.parse().unwrap();
+        access().admit((from, from), &headers(lines))
     }
 
     #[test]
     fn only_allowed_addresses_find_the_studio() {
         assert!(admitted("127.0.0.1", &[]).is_some() && admitted("192.0.2.7", &[]).is_some());
         assert_eq!(admitted("198.51.100.1", &[]), None);
+    }
+
+    #[test]
+    fn a_balancer_is_the_tls_proxy_or_stands_before_it() {
+        let lines = [("x-forwarded-for", "192.0.2.7, 10.0.0.1"), ("x-forwarded-proto", "https")];
+        let admitted = |from: &str, behind: &str| {
+            access().admit((from.parse().unwrap(), behind.parse().unwrap()), &headers(&lines))
+        };
+        for (from, behind) in [("10.0.0.1", "192.0.2.7"), ("10.9.9.9", "10.0.0.1")] {
+            let peer = admitted(from, behind).expect("allowed");
+            assert_eq!((peer.address.to_string().as_str(), peer.is_secure), ("192.0.2.7", true), "{from}");
+        }
+        assert_eq!(admitted("10.9.9.9", "192.0.2.7"), None, "a balancer that is no TLS proxy of the studio");
     }
 
     #[test]

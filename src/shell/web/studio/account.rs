@@ -38,6 +38,13 @@ impl StudioService {
         found.ok_or(StudioError::SignedOut)
     }
 
+    /// The same of a request that a page makes by itself, which does not renew the session.
+    pub(crate) async fn session_of_page(&self, site: &Site, headers: &HeaderMap) -> Result<Session, StudioError> {
+        let token = cookie(headers, site.session).ok_or(StudioError::SignedOut)?;
+        let found = self.blocking(move |stores| stores.accounts.session_of_page(&token).map_err(trouble)).await?;
+        found.ok_or(StudioError::SignedOut)
+    }
+
     pub(crate) async fn sign_in(
         &self,
         site: &Site,

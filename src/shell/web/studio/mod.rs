@@ -40,8 +40,9 @@ use web::telephone::is_telephone;
 use web::{self, RequestError};
 
 impl StudioService {
-    /// Answers one request for a path below `/studio`, or of the telephone in an agent's browser.
-    pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
+    /// Answers one request for a path below `/studio`, or of the telephone in an agent's browser, that came from the other end of a
+    /// connection, and from behind the balancers of the HTTP service.
+    pub async fn answer(&self, from: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&RequestError::NotFound) };
         if is_telephone(head.uri.path()) {

@@ -49,7 +49,11 @@ impl StudioService {
     async fn of_telephone(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, StudioError> {
         let route = telephone_route(head.method.as_str(), head.uri.path())?;
         self.access.same_site(peer, route.changes(), &head.headers)?;
-        let session = self.session(&AGENT, &head.headers).await?;
+        let session = if route == TelephoneRoute::Events {
+            self.session_of_page(&AGENT, &head.headers).await?
+        } else {
+            self.session(&AGENT, &head.headers).await?
+        };
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if route.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);

@@ -372,6 +372,42 @@ fn a_challenge_is_answered_with_credentials_of_its_realm_and_no_others() {
 }
 
 #[test]
+fn requests_within_the_dialog_answer_challenges_and_a_refresh_waits_for_a_server_that_is_back() {
+    let challenge = "Proxy-Authenticate: Digest realm=\"pbx\", nonce=\"n\", qop=\"auth\"\r\n";
+    let stale = challenge.replace("\"n\"", "\"m\", stale=true");
+    let with = |call: &mut Invitation| call.credentials = Some(DigestClient::new("801", "pbx", "secret", 1));
+    let mut call = Out::with(Transport::Tcp, with);
+    let authorized = |message: &Message| message.headers_named("Proxy-Authorization").next().map(str::to_owned);
+    call.respond(407, "x", challenge, "");
+    let of_invite = authorized(&call.invite);
+    call.respond(200, TAGGED, "Session-Expires: 600;refresher=uac\r\nAllow: INVITE, UPDATE\r\n", ANSWER);
+    assert_eq!(authorized(&call.sent()[0]), of_invite, "the ACK has what the INVITE had (RFC 3261 §22.1)");
+    let next = |call: &mut Out, time| {
+        let out = call.pass(Duration::from_secs(time));
+        let outputs: Vec<LegOutput> = out.into_iter().map(|(_, output)| output).collect();
+        sent(&outputs).pop()
+    };
+    let update = next(&mut call, 301).expect("a refresh");
+    assert!(update.is(&Method::Update) && authorized(&update).is_some());
+    call.reply(&update, 407, TAGGED, &stale, "");
+    let update = next(&mut call, 1).expect("the challenge is answered");
+    assert!(authorized(&update).is_some_and(|line| line.contains("nonce=\"m\"")));
+    call.reply(&update, 503, TAGGED, "Retry-After: 30\r\n", "");
+    assert!(next(&mut call, 29).is_none());
+    let update = next(&mut call, 2).expect("once more");
+    call.reply(&update, 500, TAGGED, "", "");
+    let update = next(&mut call, 60).expect("and again, before the session ends");
+    call.reply(&update, 403, TAGGED, "", "");
+    let reinvite = next(&mut call, 1).expect("a server that takes no UPDATE may take a re-INVITE");
+    assert!(reinvite.is(&Method::Invite));
+    call.reply(&reinvite, 200, TAGGED, "Session-Expires: 600;refresher=uac\r\n", ANSWER);
+    let bye = sent(call.hang_up()).pop().expect("a BYE");
+    call.reply(&bye, 407, TAGGED, challenge, "");
+    let again = call.sent().pop().expect("a BYE that is authorized");
+    assert!(again.is(&Method::Bye) && authorized(&again).is_some() && again.cseq().number > bye.cseq().number);
+}
+
+#[test]
 fn a_larger_session_interval_is_asked_for_again_and_granted() {
     let mut call = Out::begun(Transport::Tcp);
     call.respond(422, "x", "Min-SE: 3600\r\n", "");

@@ -65,9 +65,24 @@ fn notifies_of_an_earlier_refer_do_not_count_for_a_later_one() {
         call.receive(accepted);
     }
     let headers = |id| format!("Event: refer;id={id}\r\nSubscription-State: terminated\r\n");
-    assert_eq!(call.ask("NOTIFY", &headers(1), "SIP/2.0 486 Busy Here").status(), Some(481));
+    assert_eq!(call.ask("NOTIFY", &headers(1), "SIP/2.0 486 Busy Here").status(), Some(200));
     assert_eq!(progress(&call), None);
+    assert_eq!(call.ask("NOTIFY", &headers(1), "SIP/2.0 486 Busy Here").status(), Some(481), "it has ended");
     assert_eq!(call.ask("NOTIFY", &headers(2), "SIP/2.0 200 OK").status(), Some(200));
+    assert_eq!(progress(&call), Some(TransferProgress::Done));
+}
+
+#[test]
+fn a_notify_without_an_id_is_of_the_first_refer_until_that_has_an_end() {
+    let mut call = Call::established(Transport::Udp);
+    for _ in 0..2 {
+        call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        let accepted = response_to(&request(&call, &Method::Refer), 202, "", "");
+        call.receive(accepted);
+    }
+    assert_eq!(notify(&mut call, "terminated", "SIP/2.0 480 Temporarily Unavailable"), Some(200));
+    assert_eq!(progress(&call), None, "the caller was taken back before");
+    assert_eq!(notify(&mut call, "terminated", "SIP/2.0 200 OK"), Some(200));
     assert_eq!(progress(&call), Some(TransferProgress::Done));
 }
 
