@@ -120,7 +120,7 @@ pub struct Call {
     inquiries: Inquiries,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
-    /// Inputs of the application that came of its own outputs; none while it is fed nothing.
+    /// While the application handles an input: the inputs that its own outputs have caused.
     fed: Option<VecDeque<flow::Input>>,
     cdr: CdrBuilder,
 }
@@ -452,7 +452,7 @@ impl Call {
         self.feed_leg(now, LegInput::HangUp { reason: None }, out);
     }
 
-    /// Feeds the application. What comes of an output of the application itself, such as a transfer that fails at once, is fed after its
+    /// Feeds the application. An input that one of its own outputs causes, such as a transfer that fails at once, is fed after its
     /// other outputs.
     fn feed_application(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
         if let Some(waiting) = &mut self.fed {

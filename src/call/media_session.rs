@@ -104,7 +104,7 @@ impl MediaSession {
     /// (RFC 3550 §5.1 wants them unguessable).
     pub fn new(setup: MediaSetup, bank: Arc<Bank>, limits: MediaLimits, seed: u64, now: Instant) -> MediaSession {
         let mut random = Random(seed);
-        let (ssrc, start) = (random.roll() as u32, random.roll());
+        let (ssrc, start) = (random.next() as u32, random.next());
         let mut stream = MediaSession {
             outbound: Outbound::new(start, setup.lead_in),
             setup: within_limits(setup),

@@ -109,7 +109,7 @@ impl Overload {
         let late_since = self.late_since.load(Ordering::Relaxed);
         let since = |at: u64| self.at(now).saturating_sub(at);
         let is_late = late_since != 0 && since(late_since) > LATE_FOR;
-        // Nothing says how late the sockets are read once nothing comes by them: calls come by streams, too.
+        // Without datagrams nothing measures the lateness, and calls by TCP and TLS go on.
         let is_current = since(self.late_at.load(Ordering::Relaxed)) <= LATE_VALID;
         is_late && is_current && self.late.load(Ordering::Relaxed) >= LATE_MIN
     }
@@ -203,7 +203,7 @@ impl Overload {
 const DELAY_MAX: Duration = Duration::from_millis(50);
 /// Datagrams must be late for so long, in nanoseconds: one late batch is a stall, and no overload.
 const LATE_FOR: u64 = 30_000_000;
-/// How long the last late datagram says something, in nanoseconds.
+/// How long a late datagram counts, in nanoseconds.
 const LATE_VALID: u64 = 200_000_000;
 /// With fewer late datagrams nothing is turned away: a machine that others keep busy reads late, too, and answers a few calls
 /// all the same.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use inquiry::{Case, Factor, Formats, Keys, Pause, SecondFactor, Stage, Verifier};
 
-use super::line_error::{LineError, check, json_error};
+use super::line_error::{LineError, check, read_json};
 use super::row::Row;
 
 /// One application, as an upstream sends it. `Debug` prints no value.
@@ -101,11 +101,11 @@ impl FeedLine {
             return Ok(FeedLine::Blank);
         }
         if is_header(text) {
-            let HeaderLine { batch } = serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
+            let HeaderLine { batch } = read_json(text)?;
             check(batch.source.as_deref().is_none_or(is_code), "batch.source", CODE)?;
             return if number == 1 { Ok(FeedLine::Header(batch)) } else { Err(LineError::LateHeader) };
         }
-        let record: CaseRecord = serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
+        let record: CaseRecord = read_json(text)?;
         record.check()?;
         Ok(FeedLine::Case(Box::new(record)))
     }
@@ -268,12 +268,12 @@ const CODE: &str = "must be 1 to 40 small letters, digits or _";
 const DAY: &str = "must lie in 1980 to 2200";
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport",
+    pub(crate) const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport",
         "case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
 
     fn read(text: &str) -> Result<FeedLine, LineError> {

@@ -1,6 +1,7 @@
 //! Why a line of a batch or of a feed file cannot be used: the field and what it must hold, never a value, which may identify
 //! a person.
 
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 /// Why a line cannot be used. Its text names fields, never values.
@@ -33,8 +34,16 @@ pub enum LineError {
     },
 }
 
-/// The JSON parser's error of a line, in words of ours.
-pub(super) fn json_error(text: &str, error: &serde_json::Error) -> LineError {
+/// Reads a line that is one JSON value.
+///
+/// # Errors
+/// [`LineError::Json`].
+pub(super) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, LineError> {
+    serde_json::from_str(text).map_err(|error| json_error(text, &error))
+}
+
+/// The JSON parser's error about a line as a text that quotes no value.
+fn json_error(text: &str, error: &serde_json::Error) -> LineError {
     let said = error.to_string();
     let said = said.split(" at line ").next().unwrap_or_default();
     let known = said.split_once("expected ").map(|(_, known)| known.trim_start_matches("one of ").replace('`', ""));
@@ -80,9 +89,7 @@ pub(super) fn check(holds: bool, field: &'static str, wants: &'static str) -> Re
 mod tests {
     use super::*;
     use crate::CaseRecord;
-
-    const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport",
-        "case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
+    use crate::feed::tests::CASE;
 
     #[test]
     fn an_unreadable_value_is_named_by_its_field_and_not_quoted() {
@@ -97,8 +104,8 @@ mod tests {
             ("\"north\",", "north,", "not a JSON object"),
         ] {
             let line = CASE.replace(from, to);
-            let error = serde_json::from_str::<CaseRecord>(&line).expect_err(&line);
-            let LineError::Json { what, .. } = json_error(&line, &error) else { panic!("another error of {line}") };
+            let error = read_json::<CaseRecord>(&line).expect_err(&line);
+            let LineError::Json { what, .. } = error else { panic!("another error of {line}") };
             assert!(what.starts_with(named), "{what}");
             assert!(!["reveiw", "04.11", "张三", "soon"].iter().any(|value| what.contains(value)), "{what}");
         }

@@ -154,6 +154,13 @@ pub struct Outgoing {
     pub to: Target,
 }
 
+impl Outgoing {
+    /// Whether it is an INVITE to a host by its name, which may have several servers.
+    pub fn is_invite_to_host(&self) -> bool {
+        matches!(self.to, Target::Host { .. }) && self.bytes.starts_with(b"INVITE ")
+    }
+}
+
 /// Prints length and target, and no content.
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

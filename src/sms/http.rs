@@ -110,8 +110,8 @@ pub fn judge(success: &Success, answer: Answer<'_>) -> Outcome {
 
 /// A field of a JSON body as text.
 fn value_of(field: &str, body: &[u8]) -> Option<String> {
-    // Of another encoding, or with a mark of its order, it is JSON still; the field of a code is of ASCII.
-    // The second octet of a GBK character may be a backslash.
+    // The body may be in another encoding or begin with a byte order mark; the field of the code is ASCII all the same. The second
+    // octet of a GBK character may be a backslash.
     let text = String::from_utf8_lossy(body).replace("\u{fffd}\\", "\u{fffd}");
     let body: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     let found = field.split('.').try_fold(&body, |value, name| match value {

@@ -159,7 +159,7 @@ fn numbers(lang: Lang) -> Vec<Spoken> {
 
 fn dates(lang: Lang) -> Vec<Spoken> {
     let months = (1..=12).map(Spoken::Month);
-    // Of years without a recording of their own.
+    // The words from which the other years are put together.
     let parts = match lang {
         Lang::Zh | Lang::Yue => (0..10).map(Spoken::Num).chain([Spoken::Unit(Unit::Year)]).collect(),
         Lang::En => {

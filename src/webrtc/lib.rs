@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  browser ── ICE, DTLS, SRTP ──► Connection (str0m) ── RTP in the clear ──► media session of the agent's call
-//!  browser ── answer, decline ──► BrowserLine ── rings, answered, over ───────────► who called the agent
+//!  browser ── answer, decline ──► BrowserLine ── rings, answered, over ────► who called the agent
 //!                                  └─ incoming, connected, ended ──► EventLog ──► browser
 //! ```
 //!

@@ -326,6 +326,32 @@ fn a_supervisor_finds_a_recording_and_hears_it_in_the_browser() {
     assert_eq!(browser.errors, Vec::<String>::new());
 }
 
+#[test]
+fn an_agent_changes_the_password_at_the_page() {
+    let gateway = Gateway::start(&SETTINGS);
+    let mut browser = Browser::start(1366, 768);
+    signs_in(&mut browser, &gateway, "agent1", "en");
+    browser.until("document.querySelector('#do-password') !== null");
+    let present = format!("{} mine", first_password(&gateway, "agent1"));
+    browser.value("document.querySelector('#do-password').click()");
+    let types = |browser: &mut Browser, texts: [&str; 3]| {
+        for (field, text) in ["old", "new", "again"].into_iter().zip(texts) {
+            browser.until(&format!("document.querySelector('dialog[open] #{field}')?.value === ''"));
+            browser.value(&format!("document.querySelector('dialog[open] #{field}').focus()"));
+            browser.write(text);
+        }
+        browser.press("Enter");
+    };
+    types(&mut browser, [&present, "four unrelated words", "three unrelated words"]);
+    browser.until("document.querySelector('dialog[open] .trouble') !== null");
+    fits(&mut browser);
+    types(&mut browser, ["not the present one", "four unrelated words", "four unrelated words"]);
+    browser.until("document.querySelector('dialog[open] .trouble') !== null");
+    types(&mut browser, [&present, "four unrelated words", "four unrelated words"]);
+    browser.until("document.querySelector('.notice[data-kind=good]') !== null");
+    assert_eq!(browser.value("document.querySelector('dialog[open]') === null"), true);
+}
+
 /// Signs an agent in and makes the browser the telephone.
 fn answers_in_the_browser(browser: &mut Browser, gateway: &Gateway) {
     signs_in(browser, gateway, "agent1", "zh");

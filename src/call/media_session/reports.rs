@@ -21,7 +21,7 @@ pub(super) struct Reports {
 
 impl Reports {
     pub(super) fn new(ssrc: u32, mut random: Random, now: Instant) -> Reports {
-        let name = format!("{:016x}", random.roll());
+        let name = format!("{:016x}", random.next());
         let mut reports =
             Reports { ssrc, name, random, epoch: now, due: now, packets: 0, octets: 0, packets_reported: 0 };
         reports.due = now + reports.pause() / 2;
@@ -34,9 +34,9 @@ impl Reports {
 
     /// Another source from here on; a random number for its first packet.
     pub(super) fn begin_source(&mut self) -> u64 {
-        self.ssrc = self.random.roll() as u32;
+        self.ssrc = self.random.next() as u32;
         (self.packets, self.octets, self.packets_reported) = (0, 0, 0);
-        self.random.roll()
+        self.random.next()
     }
 
     pub(super) fn sent(&mut self, octets: usize) {
@@ -85,6 +85,6 @@ impl Reports {
     }
 
     fn pause(&mut self) -> Duration {
-        Duration::from_millis(2_500 + self.random.roll() % 5_000)
+        Duration::from_millis(2_500 + self.random.next() % 5_000)
     }
 }

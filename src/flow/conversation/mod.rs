@@ -191,7 +191,7 @@ impl Conversation {
     /// Feeds one input and returns everything it caused, in order.
     #[must_use]
     pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
-        // What the node answers may come at once, and again and again.
+        // The other inputs are answers of the node, which may come at once and in a loop: they do not reset the count.
         if matches!(input, Input::Start | Input::StartCallBack | Input::Key(_) | Input::Played(_) | Input::Deadline) {
             self.steps = 0;
         }

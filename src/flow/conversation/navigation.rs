@@ -23,7 +23,7 @@ impl Conversation {
                 None => self.go_to_the_beginning(now),
             },
             Target::Back => {
-                // What asks nothing is no question of its own: the one before it is the last.
+                // A node that asks nothing is not in the history, whose last question is then the one to go back to.
                 if self.history.last() == Some(&self.node) {
                     self.history.pop();
                 }

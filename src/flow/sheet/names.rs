@@ -14,12 +14,12 @@ use speech::closest_match;
 pub(super) fn check_heard(release: &Release, said: &Expected) -> Result<(), Bilingual> {
     let name = &*said.name;
     if said.menu {
-        let hint = hint(name, nodes(&release.flow));
-        return hint.map_or(Ok(()), |hint| Err(bilingual!("there is no menu {name}{hint}", "没有菜单 {name}{hint:#}")));
+        return find(name, nodes(&release.flow))
+            .map_err(|hint| bilingual!("there is no menu {name}{hint}", "没有菜单 {name}{hint:#}"));
     }
     let prompts = release.script.entries().map(|(path, _)| path.strip_prefix("prompt.").unwrap_or(path));
-    let hint = hint(name, prompts.collect());
-    hint.map_or(Ok(()), |hint| Err(bilingual!("there is no prompt {name}{hint}", "没有语句 {name}{hint:#}")))
+    find(name, prompts.collect())
+        .map_err(|hint| bilingual!("there is no prompt {name}{hint}", "没有语句 {name}{hint:#}"))
 }
 
 /// Whether the flow has a node.
@@ -27,19 +27,18 @@ pub(super) fn check_heard(release: &Release, said: &Expected) -> Result<(), Bili
 /// # Errors
 /// It has none; with the nearest name.
 pub(super) fn check_node(flow: &Flow, name: &str) -> Result<(), Bilingual> {
-    let hint = hint(name, nodes(flow));
-    hint.map_or(Ok(()), |hint| Err(bilingual!("there is no node {name}{hint}", "没有节点 {name}{hint:#}")))
+    find(name, nodes(flow)).map_err(|hint| bilingual!("there is no node {name}{hint}", "没有节点 {name}{hint:#}"))
 }
 
 fn nodes(flow: &Flow) -> Vec<&str> {
     flow.nodes.iter().map(|node| &*node.name).collect()
 }
 
-/// What to write in place of a name that is not known; none where it is.
-fn hint(name: &str, known: Vec<&str>) -> Option<Bilingual> {
+/// Looks for a name among those that are known; the error suggests the nearest one.
+fn find(name: &str, known: Vec<&str>) -> Result<(), Bilingual> {
     if known.contains(&name) {
-        return None;
+        return Ok(());
     }
     let near = closest_match(name, known);
-    Some(near.map_or_else(Bilingual::default, |near| bilingual!(" (did you mean {near}?)", "（是否应为 {near}？）")))
+    Err(near.map_or_else(Bilingual::default, |near| bilingual!(" (did you mean {near}?)", "（是否应为 {near}？）")))
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::super::feed::is_code;
-use super::super::line_error::{LineError, check, json_error};
+use super::super::feed::{is_code, is_receipt};
+use super::super::line_error::{LineError, check, read_json};
 
 /// A feed file's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,13 +72,11 @@ impl FeedHeader {
 
     pub(super) fn read(text: &str) -> Result<FeedHeader, HeaderError> {
         // The number alone first: a newer format may have fields that this one does not know.
-        let FormatLine { feed: Format { format } } =
-            serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(text, &error)))?;
+        let FormatLine { feed: Format { format } } = read_json(text).map_err(HeaderError::Line)?;
         if format > FORMAT {
             return Err(HeaderError::Newer(format));
         }
-        let HeaderLine { feed } =
-            serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(text, &error)))?;
+        let HeaderLine { feed } = read_json(text).map_err(HeaderError::Line)?;
         feed.check().map_err(HeaderError::Line)?;
         Ok(feed)
     }
@@ -100,7 +98,7 @@ impl Seal {
     }
 
     pub(super) fn read(text: &str) -> Result<Seal, LineError> {
-        serde_json::from_str(text).map(|SealLine { seal }| seal).map_err(|error| json_error(text, &error))
+        read_json(text).map(|SealLine { seal }| seal)
     }
 }
 
@@ -112,10 +110,8 @@ pub fn delete_line(receipt: &str) -> String {
 
 /// The receipt of a line that [`starts`](starts) with `delete`.
 pub(super) fn read_delete(text: &str) -> Result<String, LineError> {
-    let DeleteLine { delete: Leaving { receipt } } =
-        serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
-    let digits = (6..=32).contains(&receipt.len()) && receipt.bytes().all(|byte| byte.is_ascii_digit());
-    check(digits, "delete.receipt", "must be 6 to 32 digits")?;
+    let DeleteLine { delete: Leaving { receipt } } = read_json(text)?;
+    check(is_receipt(&receipt), "delete.receipt", "must be 6 to 32 digits")?;
     Ok(receipt)
 }
 

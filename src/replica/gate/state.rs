@@ -1,8 +1,8 @@
 //! Whether a file is next: its sequence number and hash against the replica's.
 //!
 //! ```text
-//!                 ┌ number ≤ copy's: the same content? repeat ─ other content? fork (refused)
-//!  changes, number┼ copy's + 1: does it name the replica's content? next ─ else: broken chain (refused)
+//!                 ┌ number ≤ the replica's: the same content? repeat ─ other content? fork (refused)
+//!  changes, number┼ the replica's + 1: does it name the replica's content? next ─ else: broken chain (refused)
 //!                 └ beyond: a gap, it waits
 //!  snapshot: newer than the replica ─► the replica continues from it, despite gaps ─ older ─► superseded
 //! ```

@@ -2,7 +2,7 @@
 //! its log.
 //!
 //! ```text
-//!  messages ─► TransactionAssembler ─► transactions ─► changes of the replica        catalogue ─► diagnostics
+//!  messages ─► TransactionAssembler ─► transactions ─► changes of the replica     catalogue ─► diagnostics
 //!                 └ Mapping: a row ─► a case, or why not            stored position + server ─► Plan
 //! ```
 //!

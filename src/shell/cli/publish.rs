@@ -156,7 +156,7 @@ pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By, json: bo
     if let Some(on) = on {
         let by = by.asked().map_err(one)?;
         let folder = &settings.data.folder;
-        // A name that is mistyped makes no folder, and reaches nobody.
+        // A mistyped folder is refused: no node would read the switch there.
         fs::metadata(folder).map_err(|error| one(io_fault(folder, &error)))?;
         releases::set_emergency(settings, on).map_err(one)?;
         let what = if on { "emergency on" } else { "emergency off" };

@@ -32,7 +32,7 @@ use media::SessionId;
 use os::clock;
 use queue::OfferId;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
-use sip::{Local, PeerAddresses, Target};
+use sip::{Local, PeerAddresses};
 
 /// What a call to an agent begins with.
 pub(crate) struct AgentCallStart {
@@ -107,7 +107,7 @@ impl AgentCall {
             silent_at: now + SILENT,
             has_rung: false,
             failed: None,
-            before: Vec::new(),
+            earlier: Vec::new(),
             start,
         };
         tokio::spawn(task.run(first, arrivals, media_events));
@@ -236,8 +236,8 @@ struct Task {
     has_rung: bool,
     /// The telephone could not be reached: the next one is called, or the call is over.
     failed: Option<OutgoingEnd>,
-    /// The calls to telephones before, each until its last response; they do not hold up the end of the node.
-    before: Vec<(OutgoingCall, OutgoingRegistration)>,
+    /// The calls to telephones that were called earlier, each until its last response; they do not hold up the end of the node.
+    earlier: Vec<(OutgoingCall, OutgoingRegistration)>,
 }
 
 impl Task {
@@ -269,7 +269,7 @@ impl Task {
                 () = sleep.as_mut() => OutgoingInput::Deadline,
             };
             let now = clock::now();
-            let Some(input) = self.of_before(now, input) else { continue };
+            let Some(input) = self.take_for_earlier(now, input) else { continue };
             let outputs = match input {
                 OutgoingInput::Deadline if self.is_silent(now) => self.call_next(now).unwrap_or_else(|| {
                     self.start.others.clear();
@@ -307,7 +307,7 @@ impl Task {
     /// When something is due.
     fn due(&self) -> Option<Instant> {
         let of = |call: &OutgoingCall| call.deadline().map(|deadline| deadline.at);
-        let before = self.before.iter().filter_map(|(call, _)| of(call)).min();
+        let before = self.earlier.iter().filter_map(|(call, _)| of(call)).min();
         let silent = (!self.start.others.is_empty() && !self.is_over).then_some(self.silent_at);
         [of(&self.call), before, silent].into_iter().flatten().min()
     }
@@ -316,23 +316,23 @@ impl Task {
         !self.start.others.is_empty() && !self.is_over && self.silent_at <= now
     }
 
-    /// Gives the calls before what is theirs; other inputs come back.
-    fn of_before(&mut self, now: Instant, input: OutgoingInput) -> Option<OutgoingInput> {
+    /// Gives an input to the earlier call that it belongs to; any other is returned.
+    fn take_for_earlier(&mut self, now: Instant, input: OutgoingInput) -> Option<OutgoingInput> {
         let is_for = |(call, _): &(OutgoingCall, OutgoingRegistration)| match &input {
             OutgoingInput::Sip(received) => received.0.call_id() == call.call_id(),
             OutgoingInput::Deadline => call.deadline().is_some_and(|deadline| deadline.at <= now),
             _ => false,
         };
-        let Some(at) = self.before.iter().position(is_for) else { return Some(input) };
-        let outputs = self.before[at].0.handle_input(now, input);
-        if self.send_of_before(outputs) {
-            self.before.remove(at);
+        let Some(at) = self.earlier.iter().position(is_for) else { return Some(input) };
+        let outputs = self.earlier[at].0.handle_input(now, input);
+        if self.send_for_earlier(outputs) {
+            self.earlier.remove(at);
         }
         None
     }
 
-    /// Sends what a call before wants to send; whether it is gone.
-    fn send_of_before(&self, outputs: Vec<OutgoingOutput>) -> bool {
+    /// Sends what an earlier call wants to send; whether that call is gone.
+    fn send_for_earlier(&self, outputs: Vec<OutgoingOutput>) -> bool {
         let mut is_gone = false;
         for output in outputs {
             match output {
@@ -356,8 +356,8 @@ impl Task {
         let of_earlier = earlier.handle_input(now, OutgoingInput::HangUp);
         let mut of_earlier_call = std::mem::replace(&mut self.registration, registration);
         of_earlier_call.settle();
-        if !self.send_of_before(of_earlier) && earlier.deadline().is_some() {
-            self.before.push((earlier, of_earlier_call));
+        if !self.send_for_earlier(of_earlier) && earlier.deadline().is_some() {
+            self.earlier.push((earlier, of_earlier_call));
         }
         self.invite = None;
         self.silent_at = now + SILENT;
@@ -418,7 +418,7 @@ impl Task {
     }
 
     fn send(&mut self, outgoing: sip::Outgoing) {
-        if matches!(outgoing.to, Target::Host { .. }) && outgoing.bytes.starts_with(b"INVITE ") {
+        if outgoing.is_invite_to_host() {
             self.invite = Some(outgoing.bytes.clone());
         }
         let (inbox, message) = (self.inbox.clone(), outgoing.bytes.clone());
@@ -443,7 +443,7 @@ impl Drop for Task {
     }
 }
 
-/// A telephone that is there says something at once.
+/// A telephone that can be reached answers an INVITE at once, at least with a provisional response.
 const SILENT: Duration = Duration::from_secs(4);
 /// With less time than that left no other telephone is called.
 const RING_MIN: Duration = Duration::from_secs(3);

@@ -42,7 +42,7 @@ use os::{clock, sockets};
 use queue::{CallBackId, CallBackResult, Join, Left, NewCallBack};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
-use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses, Target};
+use sip::{Arrival, EndedLeg, Late, Local, Message, Outgoing, PeerAddresses};
 use studio_store::PhoneCaller;
 
 /// What a call's task begins with.
@@ -602,7 +602,7 @@ impl Task {
 
     /// Sends a message; the call is notified if it certainly did not go out.
     fn send(&mut self, outgoing: Outgoing) {
-        if matches!(outgoing.to, Target::Host { .. }) && outgoing.bytes.starts_with(b"INVITE ") {
+        if outgoing.is_invite_to_host() {
             self.invite = Some(outgoing.bytes.clone());
         }
         let inbox = self.inbox().clone();

@@ -29,13 +29,13 @@ pub(crate) enum Request {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
     Started { trace: u64 },
-    Piece(TraceReader),
+    Piece(TracePiece),
     Refused(String),
 }
 
 /// A piece as it crosses the socket.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct TraceReader {
+pub(crate) struct TracePiece {
     pub records: String,
     pub is_found: bool,
     pub over: Option<Summary>,
@@ -51,7 +51,7 @@ pub fn listen(folder: &Path, traces: Arc<Traces>) -> io::Result<ControlListener>
             Ok(Request::Start { request }) => traces.start(request).map(|trace| Reply::Started { trace }),
             Ok(Request::Read { trace }) => traces.read(trace).map(|piece| {
                 let records = Base64::encode_string(&piece.records);
-                Reply::Piece(TraceReader { records, is_found: piece.is_found, over: piece.over })
+                Reply::Piece(TracePiece { records, is_found: piece.is_found, over: piece.over })
             }),
             Ok(Request::Stop { trace }) => traces.stop(trace).map(|()| Reply::Started { trace }),
             Err(error) => Err(error.to_string()),
@@ -85,7 +85,7 @@ impl TraceClient {
     /// The node does not serve any more, or the trace is over.
     pub fn read(&self) -> Result<Piece, String> {
         match ask(&self.folder, &Request::Read { trace: self.trace })? {
-            Reply::Piece(TraceReader { records, is_found, over }) => {
+            Reply::Piece(TracePiece { records, is_found, over }) => {
                 let records = Base64::decode_vec(&records).map_err(|_| STRANGE.to_owned())?;
                 Ok(Piece { records, is_found, over })
             }

@@ -1,8 +1,8 @@
 //! The addresses of trunks that are named by host: DNS is asked for as long as the runtime lasts.
 //!
 //! Only a host in `addresses` of a trunk lets packets in; what DNS says of registrars does not. While no name server answers,
-//! the last known addresses stay. An address that DNS no longer gives is let in for as long as a call may last: carriers take turns
-//! among theirs, and calls, connections and media sessions go on (RFC 3261 §12.2).
+//! the last known addresses stay. An address that DNS no longer gives is let in for as long as a call may last: carriers rotate
+//! theirs, and calls, connections and media sessions go on (RFC 3261 §12.2).
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;

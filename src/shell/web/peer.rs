@@ -127,7 +127,7 @@ fn host<B>(request: &Request<B>) -> Result<Option<&str>, RequestError> {
     Ok(request.uri().authority().map(hyper::http::uri::Authority::as_str).or(line))
 }
 
-fn within(networks: &[Network], address: IpAddr) -> bool {
+pub(crate) fn within(networks: &[Network], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(address))
 }
 

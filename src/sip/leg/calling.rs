@@ -124,15 +124,12 @@ impl Leg {
 
     /// The next INVITE: the first one, or one that answers a challenge or a larger Min-SE (RFC 3261 §22.2, RFC 4028 §7.3).
     fn send_invite(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
-        let Some(calling) = &mut self.calling else { return };
         let contact = self.dialog.contact.clone();
-        let mut draft = self.dialog.draft(Method::Invite).header("Contact", &contact);
-        let authorize = |credentials: &mut DigestClient| credentials.authorize(&Method::Invite, &draft.uri, &self.sdp);
-        calling.authorization = calling.credentials.as_mut().map(authorize).unwrap_or_default();
-        for (name, value) in &calling.authorization {
-            draft = draft.header(name, value);
-        }
-        draft = draft
+        let draft = self.dialog.draft(Method::Invite).header("Contact", &contact);
+        let sdp = self.sdp.clone();
+        let draft = self.authorized(draft, &sdp);
+        let Some(calling) = &mut self.calling else { return };
+        let draft = draft
             .header("Allow", ALLOW)
             .header("Supported", SUPPORTED)
             .header("Session-Expires", &calling.interval.as_secs().to_string())
@@ -144,7 +141,7 @@ impl Leg {
         self.clients.push(Client::new(now, draft.method, draft.branch, draft.cseq, request));
     }
 
-    /// A request within the dialog, with what answers the challenge of an earlier one.
+    /// A request of this side, with what answers the challenge of an earlier one.
     pub(super) fn authorized(&mut self, mut draft: Drafted, body: &[u8]) -> Drafted {
         let credentials = self.calling.as_mut().and_then(|calling| calling.credentials.as_mut());
         let headers = credentials.map(|client| client.authorize(&draft.method, &draft.uri, body)).unwrap_or_default();

@@ -3,6 +3,7 @@
 import { Refused, get, post, query, session, words } from "/studio/api.js";
 import { ask, button, fill, h, inZone, key, lang, notice, say, speak, w } from "/studio/dom.js";
 import { firstPassword } from "/studio/first_password.js";
+import { passwordFields } from "/studio/password_fields.js";
 import { signIn } from "/studio/sign_in.js";
 import { callerCard } from "./caller.js";
 import { allow, ring, stop } from "./ring.js";
@@ -100,13 +101,9 @@ function passwordChosen() {
 
 /** Asks for the present password and a new one until it is changed or given up. */
 async function changePassword() {
-  const field = (name, title, props) => [h("label", { for: name }, title), h("input", { id: name, name, required: true, type: "password", maxlength: 256, ...props })];
   for (let trouble = ""; ;) {
     const asked = await ask(w("修改密码", "Change the password"), [
-      h("input", { type: "text", name: "username", value: session.operator.name, autocomplete: "username", hidden: true }),
-      field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
-      field("new", w("新密码（至少 10 个字符，不用常见密码，不含账号名）", "New password (at least 10 characters, no common one, without your name)"), { autocomplete: "new-password", minlength: 10 }),
-      field("again", w("再次输入新密码", "New password again"), { autocomplete: "new-password" }),
+      passwordFields(session.operator.name),
       trouble && h("p", { class: "trouble", role: "alert" }, trouble),
     ], w("修改", "Change"));
     if (!asked || !session.operator) return;

@@ -7,7 +7,6 @@ const $ = (id) => document.getElementById(id);
 const FORMATS = ["code_128", "code_39", "itf", "qr_code", "pdf417"];
 const LONGEST_SIDE = 2400;
 
-
 async function smaller(picture) {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
   const canvas = document.createElement("canvas");

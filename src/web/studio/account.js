@@ -2,11 +2,10 @@
 
 import { get, post, session, words } from "./api.js";
 import { button, fill, h, notice, w, when } from "./dom.js";
+import { passwordFields, secretField } from "./password_fields.js";
 
 export async function account({ main }) {
   let { sessions } = await get("sessions");
-
-  const field = (name, title, props) => [h("label", { for: name }, title), h("input", { id: name, name, required: true, type: "password", maxlength: 256, ...props })];
 
   async function submit(event, path, read, done) {
     event.preventDefault();
@@ -41,15 +40,12 @@ export async function account({ main }) {
       h("div", { class: "cards" },
         h("form", { class: "card", onsubmit: (event) => submit(event, "password", ({ old, new: next }) => ({ old, new: next }), w("密码已修改，其他浏览器已退出登录。", "The password was changed; other browsers are signed out.")) },
           h("h2", {}, w("修改密码", "Change the password")),
-          h("input", { type: "text", name: "username", value: me.name, autocomplete: "username", hidden: true }),
-          field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
-          field("new", w("新密码（至少 10 个字符，不用常见密码，不含账号名）", "New password (at least 10 characters, no common one, without your name)"), { autocomplete: "new-password", minlength: 10 }),
-          field("again", w("再次输入新密码", "New password again"), { autocomplete: "new-password" }),
+          passwordFields(me.name),
           h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("修改密码", "Change"))),
         h("form", { class: "card", onsubmit: (event) => submit(event, "pin", ({ password, pin }) => ({ password, pin }), w("PIN 已修改。", "The PIN was changed.")) },
           h("h2", {}, w("电话录音 PIN", "PIN for the telephone")),
-          field("password", w("当前密码", "Current password"), { autocomplete: "current-password" }),
-          field("pin", w("新 PIN（6 到 8 位数字，不用连号或重复数字）", "New PIN (6 to 8 digits, no run or repeat)"), { inputmode: "numeric", pattern: "[0-9]{6,8}", maxlength: 8, autocomplete: "off" }),
+          secretField("password", w("当前密码", "Current password"), { autocomplete: "current-password" }),
+          secretField("pin", w("新 PIN（6 到 8 位数字，不用连号或重复数字）", "New PIN (6 to 8 digits, no run or repeat)"), { inputmode: "numeric", pattern: "[0-9]{6,8}", maxlength: 8, autocomplete: "off" }),
           h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("修改 PIN", "Change")))),
       h("section", { class: "card" }, h("h2", {}, w("已登录的浏览器", "Where you are signed in")),
         h("ul", { class: "plain" }, sessions.map((one) => h("li", { class: "row take" }, h("span", {}, one.agent || "—"), h("small", {}, `${one.address} · ${w("登录于", "since")} ${when(one.began)} · ${w("最近使用", "last used")} ${when(one.seen)}`),

@@ -2,6 +2,7 @@
 
 import { post, words } from "./api.js";
 import { fill, h, w } from "./dom.js";
+import { passwordFields } from "./password_fields.js";
 
 /** `typed` is the password of the sign-in; it is asked for again where the page was loaded since. */
 export function firstPassword({ main, me, typed, done }) {
@@ -26,17 +27,12 @@ export function firstPassword({ main, me, typed, done }) {
     draw();
   }
 
-  const field = (name, title, props) => [h("label", { for: name }, title), h("input", { id: name, name, required: true, type: "password", maxlength: 256, "aria-describedby": trouble ? "trouble" : null, ...props })];
-
   function draw() {
     fill(main, h("form", { class: "card narrow", onsubmit: go },
       h("h1", { tabindex: -1 }, w("请设置自己的密码", "Choose your own password")),
       h("p", {}, w("当前密码由他人设置，只能用来登录和修改密码。请换成只有您知道的密码：几个不相干的词最好记。",
         "Another person set the present password. Replace it by one that only you know: several unrelated words are easy to remember.")),
-      h("input", { type: "text", name: "username", value: me.name, autocomplete: "username", hidden: true }),
-      typed === undefined && field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
-      field("new", w("新密码（至少 10 个字符，不用常见密码，不含账号名）", "New password (at least 10 characters, no common one, without your name)"), { autocomplete: "new-password", minlength: 10 }),
-      field("again", w("再次输入新密码", "New password again"), { autocomplete: "new-password" }),
+      passwordFields(me.name, { asksOld: typed === undefined, describedBy: trouble ? "trouble" : null }),
       trouble && h("p", { class: "trouble", role: "alert", id: "trouble" }, trouble),
       h("button", { class: "first" }, w("保存并继续", "Save and go on"))));
     main.querySelector(typed === undefined ? "#old" : "#new").focus();

@@ -21,7 +21,7 @@ macro_rules! scripts {
     };
 }
 
-static SCRIPTS: [(&str, &[u8]); 23] = scripts![
+static SCRIPTS: [(&str, &[u8]); 24] = scripts![
     "account.js",
     "api.js",
     "app.js",
@@ -33,6 +33,7 @@ static SCRIPTS: [(&str, &[u8]); 23] = scripts![
     "notes.js",
     "outbox.js",
     "overview.js",
+    "password_fields.js",
     "plan.js",
     "player.js",
     "publish.js",

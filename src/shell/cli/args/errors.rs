@@ -60,7 +60,7 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// The text of an error, as clap words it, with words of ours for what is no number; none where clap's own will do.
+/// The message of an error with a clearer reason where a number is wrong; `None` where clap's own message is clear.
 pub(crate) fn in_english(error: &Error) -> Option<String> {
     let text = error.to_string();
     let plain =

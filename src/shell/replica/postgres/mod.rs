@@ -1,7 +1,7 @@
 //! Follows a table of a PostgreSQL server by logical replication.
 //!
 //! ```text
-//!           ┌────────── trouble: the replica answers as it is; a pause with random jitter ◄─────────────────────┐
+//!           ┌────────── trouble: the replica answers as it is; a pause with random jitter ◄──────────────────┐
 //!           ▼                                                                                                │
 //!  connect, catalogue ─► plan ─┬─ Continue ───────────────────────────────► stream ─► batches ─► the writer ─┤
 //!                              ├─ Copy: new slot, its snapshot ─► rebuild ──► swap ──┘                       │

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use base::Bilingual;
-use replica::{Change, LineError, Mark};
+use inquiry::Formats;
+use replica::{CaseRecord, Change, LineError, Mark};
 
 use crate::file::held::HeldReason;
 
@@ -231,6 +232,11 @@ impl std::fmt::Display for Applied {
         }
         Ok(())
     }
+}
+
+/// Whether a case is of none of the receipt formats; where the settings have no sound set, none is judged.
+pub(crate) fn is_of_no_format(formats: Option<&Formats>, case: &CaseRecord) -> bool {
+    formats.is_some_and(|formats| !case.can_be_asked_for(formats))
 }
 
 const NO_FORMAT: &str = " of no receipt format (inquiry.receipt): no caller can ask for them";

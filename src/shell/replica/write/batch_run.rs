@@ -17,7 +17,7 @@ use crate::file::held::{self, Decision, Held, HeldReason};
 use crate::file::rows::{RowWriter, Written};
 use crate::file::state::{self, Part, State};
 use crate::file::{quarantine, store};
-use crate::write::batch::{Applied, ApplyError};
+use crate::write::batch::{Applied, ApplyError, is_of_no_format};
 
 /// What a batch needs from the writer.
 pub(crate) struct ApplyContext<'a> {
@@ -204,7 +204,7 @@ impl<'a> BatchRun<'a> {
                     .bad(&bad("another receipt has the same key; report it, and look the case up by hand".into()));
             }
         }
-        if self.context.formats.is_some_and(|formats| !case.can_be_asked_for(formats)) {
+        if is_of_no_format(self.context.formats, case) {
             self.applied.of_no_format += 1;
         }
         self.touched.add(row.at.key);

@@ -27,7 +27,7 @@ use crate::file::{quarantine, schema, state, store};
 use crate::locks::locked;
 use crate::metrics::add;
 use crate::sample::sample_mark;
-use crate::write::batch::{Applied, ApplyError};
+use crate::write::batch::{Applied, ApplyError, is_of_no_format};
 use crate::write::external_sort::{ExternalSort, MergedRows, RecordKind};
 use crate::write::handle::WriterHandle;
 use crate::write::writer::Task;
@@ -152,7 +152,7 @@ impl Rebuild {
     fn row(&mut self, source: &str, case: &CaseRecord, kind: RecordKind) -> Result<(), ApplyError> {
         match case.to_row(&self.writer.keys) {
             Ok(row) => {
-                if self.writer.shared.formats.as_ref().is_some_and(|formats| !case.can_be_asked_for(formats)) {
+                if is_of_no_format(self.writer.shared.formats.as_ref(), case) {
                     self.of_no_format += 1;
                 }
                 self.sound(&row, kind)

@@ -33,7 +33,7 @@ pub use agents::{AgentAccount, AgentDuty};
 pub use error::{AccountError, SignInError};
 pub use handle::Accounts;
 pub use lockout::PhoneCaller;
-pub use session::{OpenSession, Origin, Session, SessionAges, SignedIn};
+pub use session::{OpenSession, Origin, RequestBy, Session, SessionAges, SignedIn};
 pub use sip::SipAccount;
 
 #[cfg(test)]

@@ -17,6 +17,15 @@ pub struct SessionAges {
     pub longest: Duration,
 }
 
+/// Who makes a request of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestBy {
+    /// Somebody at the browser.
+    Person,
+    /// The page by itself, as it polls: the session is not renewed.
+    Page,
+}
+
 /// A browser that is signed in.
 #[derive(Clone, Debug)]
 pub struct Session {

@@ -12,7 +12,7 @@ use super::account::AccountEvent;
 use super::error::AccountError;
 use super::file::{self, Account, hashed};
 use super::handle::{Accounts, before, signed};
-use super::session::{OpenSession, Session};
+use super::session::{OpenSession, RequestBy, Session};
 
 impl Accounts {
     pub(super) fn session_of(&self, id: i64, account: Account, token: &Private<String>, began: Timestamp) -> Session {
@@ -25,23 +25,15 @@ impl Accounts {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn session(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
-        self.by_token_at(clock::steady(), token, true)
-    }
-
-    /// The same for a request that the page makes by itself, and no person: it does not renew the session.
-    ///
-    /// # Errors
-    /// As [`Accounts::session`].
-    pub fn session_of_page(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
-        self.by_token_at(clock::steady(), token, false)
+    pub fn session(&self, token: &Private<String>, by: RequestBy) -> Result<Option<Session>, AccountError> {
+        self.by_token_at(clock::steady(), token, by)
     }
 
     pub(super) fn by_token_at(
         &self,
         now: Timestamp,
         token: &Private<String>,
-        renews: bool,
+        by: RequestBy,
     ) -> Result<Option<Session>, AccountError> {
         let connection = self.lock();
         let Some((open, account)) = file::session(&connection, &hashed("session", &[token.expose()]))? else {
@@ -54,7 +46,7 @@ impl Accounts {
             file::end(&connection, account.operator.id, open.id)?;
             return Ok(None);
         }
-        if renews && open.seen < before(now, SEEN_EVERY) {
+        if by == RequestBy::Person && open.seen < before(now, SEEN_EVERY) {
             file::seen(&connection, open.id, now)?;
         }
         Ok(Some(self.session_of(open.id, account, token, open.began)))

@@ -46,7 +46,8 @@ impl Office {
     }
 
     fn who(&self, signed_in: &SignedIn) -> Option<String> {
-        let session = self.accounts.by_token_at(self.now, &signed_in.token, true).expect("a readable file");
+        let session =
+            self.accounts.by_token_at(self.now, &signed_in.token, RequestBy::Person).expect("a readable file");
         session.map(|session| session.operator.name)
     }
 }
@@ -73,7 +74,7 @@ fn the_right_password_opens_a_session_and_its_end_closes_it() {
     let signed_in = office.try_in(" LI ", PASSWORD, &home()).expect("right");
     assert_eq!(signed_in.token.expose().len(), 64);
     assert_eq!(office.who(&signed_in).as_deref(), Some("li"));
-    let session = office.accounts.by_token_at(office.now, &signed_in.token, true).unwrap().unwrap();
+    let session = office.accounts.by_token_at(office.now, &signed_in.token, RequestBy::Person).unwrap().unwrap();
     assert_eq!((session.id, &session.csrf), (signed_in.session.id, &signed_in.session.csrf));
     assert_ne!(session.csrf, signed_in.token);
     assert!(office.accounts.end_session(&session.operator, session.id, "sign_out").unwrap());
@@ -187,7 +188,7 @@ fn a_role_counts_from_the_next_request_and_a_removed_account_is_gone_at_once() {
     let office = Office::new();
     let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
     office.accounts.set_role("li", Role::Approver, "test").unwrap();
-    let session = office.accounts.by_token_at(office.now, &signed_in.token, true).unwrap().unwrap();
+    let session = office.accounts.by_token_at(office.now, &signed_in.token, RequestBy::Person).unwrap().unwrap();
     assert_eq!(session.operator.role, Role::Approver);
     office.accounts.remove("li", "test").unwrap();
     assert_eq!(office.who(&signed_in), None);

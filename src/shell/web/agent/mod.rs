@@ -34,6 +34,7 @@ use journal::{AgentNote, Journal};
 use os::clock;
 use phone::{AgentPage, PageCall, PageCommand, QueueHandle};
 use queue::{AgentChange, AgentError, AgentState};
+use studio_store::accounts::RequestBy;
 use web::RequestError;
 use web::agent::{AgentApi, AgentNoteBody, CallBody, HoldBody, PauseBody, agent_api, page, without_numbers};
 use web::studio::{Message, Query, RequiredAccess, StudioError};
@@ -101,13 +102,10 @@ impl AgentService {
             return self.studio.sign_in(&AGENT, peer, &head.headers, &json).await;
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;
-        // A page asks for these again and again, also where nobody sits at it; `active` says that somebody does.
-        let asks_by_itself = matches!(api, AgentApi::State | AgentApi::Desk) && query.get("active").is_none();
-        let session = if asks_by_itself {
-            self.studio.session_of_page(&AGENT, &head.headers).await?
-        } else {
-            self.studio.session(&AGENT, &head.headers).await?
-        };
+        // The page polls these even while nobody uses it; `active` says that somebody does.
+        let is_poll = matches!(api, AgentApi::State | AgentApi::Desk) && query.get("active").is_none();
+        let by = if is_poll { RequestBy::Page } else { RequestBy::Person };
+        let session = self.studio.session(&AGENT, &head.headers, by).await?;
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if api.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);

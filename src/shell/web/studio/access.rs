@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
 use crate::cookie::cookie;
+use crate::peer::within;
 use base::Private;
 use config::{self, Network};
 use studio_store::accounts::Origin;
@@ -53,14 +54,13 @@ impl Access {
 
     /// Whether an address is that of a TLS proxy of these pages.
     pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|network| network.contains(address))
+        within(&self.proxies, address)
     }
 
     /// The browser behind a connection, if it may open the studio; `from` is the connection's other end, and `behind_balancers` that
     /// which the balancers of the HTTP service forward for. What says that it was forwarded counts only from a configured proxy: an
     /// unknown one could let anyone in under its own address.
     pub(crate) fn admit(&self, (from, behind_balancers): (IpAddr, IpAddr), headers: &HeaderMap) -> Option<Peer> {
-        let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
         // A balancer may be the TLS proxy, too, or stand before it.
         let from = if self.is_proxy(from) { from } else { behind_balancers };
         let is_proxied = self.is_proxy(from);

@@ -11,7 +11,7 @@ use crate::reply::Reply;
 use base::Private;
 use studio::Operator;
 use studio_store::SignInError;
-use studio_store::accounts::{AccountError, OpenSession, Session};
+use studio_store::accounts::{AccountError, OpenSession, RequestBy, Session};
 use web::studio::{EndSession, Message, NewPassword, NewPin, SignIn, StudioError};
 
 /// The signed-in operator, as the page shows it.
@@ -32,16 +32,14 @@ struct Done {
 
 impl StudioService {
     /// The session of a request, by its cookie.
-    pub(crate) async fn session(&self, site: &Site, headers: &HeaderMap) -> Result<Session, StudioError> {
+    pub(crate) async fn session(
+        &self,
+        site: &Site,
+        headers: &HeaderMap,
+        by: RequestBy,
+    ) -> Result<Session, StudioError> {
         let token = cookie(headers, site.session).ok_or(StudioError::SignedOut)?;
-        let found = self.blocking(move |stores| stores.accounts.session(&token).map_err(trouble)).await?;
-        found.ok_or(StudioError::SignedOut)
-    }
-
-    /// The same of a request that a page makes by itself, which does not renew the session.
-    pub(crate) async fn session_of_page(&self, site: &Site, headers: &HeaderMap) -> Result<Session, StudioError> {
-        let token = cookie(headers, site.session).ok_or(StudioError::SignedOut)?;
-        let found = self.blocking(move |stores| stores.accounts.session_of_page(&token).map_err(trouble)).await?;
+        let found = self.blocking(move |stores| stores.accounts.session(&token, by).map_err(trouble)).await?;
         found.ok_or(StudioError::SignedOut)
     }
 

@@ -35,6 +35,7 @@ use self::access::{PERMISSIONS, Peer, STUDIO, TOKEN};
 use self::service::{Asked, BUSY, BUSY_WAIT, RECORDING_WAIT, UPLOADS_MIB_MAX, mebibytes};
 use super::body;
 use super::reply::{self, Reply};
+use studio_store::accounts::RequestBy;
 use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, StudioError, api, page};
 use web::telephone::is_telephone;
 use web::{self, RequestError};
@@ -68,7 +69,7 @@ impl StudioService {
             let json = self.json(head, body).await?;
             return self.sign_in(&STUDIO, peer, &head.headers, &json).await;
         }
-        let session = self.session(&STUDIO, &head.headers).await?;
+        let session = self.session(&STUDIO, &head.headers, RequestBy::Person).await?;
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);

@@ -9,7 +9,7 @@ use super::replies::json;
 use super::service::StudioService;
 use crate::reply::{self, Reply};
 use browser_phone::{BrowserTelephones, CallNumber, ConnectError, OfferError, PhoneError, PhoneEvent, Press};
-use studio_store::accounts::Session;
+use studio_store::accounts::{RequestBy, Session};
 use web::studio::{Query, StudioError};
 use web::telephone::{Connect, Leave, OfCall, TelephoneError, TelephoneRoute, telephone_route, telephone_script};
 use web::{self, RequestError};
@@ -49,11 +49,8 @@ impl StudioService {
     async fn of_telephone(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, StudioError> {
         let route = telephone_route(head.method.as_str(), head.uri.path())?;
         self.access.same_site(peer, route.changes(), &head.headers)?;
-        let session = if route == TelephoneRoute::Events {
-            self.session_of_page(&AGENT, &head.headers).await?
-        } else {
-            self.session(&AGENT, &head.headers).await?
-        };
+        let by = if route == TelephoneRoute::Events { RequestBy::Page } else { RequestBy::Person };
+        let session = self.session(&AGENT, &head.headers, by).await?;
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if route.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);
