@@ -149,7 +149,7 @@ fn headers(reader: &mut Reader) -> Vec<(String, Template)> {
             None => reader.report(
                 key,
                 bilingual!(
-                    "{line:?} is no header, as in \"Content-Type: application/json\"",
+                    "{line:?} is not a header, as in \"Content-Type: application/json\"",
                     "{line:?} 不是请求头，写法如 \"Content-Type: application/json\""
                 ),
             ),

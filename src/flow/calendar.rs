@@ -237,7 +237,7 @@ impl Reader {
             self.report(
                 "E14",
                 line,
-                bilingual!("{zone:?} is no time zone", "{zone:?} 不是时区"),
+                bilingual!("{zone:?} is not a time zone", "{zone:?} 不是时区"),
                 Bilingual::fixed("write \"Asia/Shanghai\"", "请写 \"Asia/Shanghai\""),
             );
         }
@@ -435,7 +435,16 @@ impl Reader {
             match item.text().and_then(day_or_range) {
                 Some(range) => days.push(range),
                 None => {
-                    let what = bilingual!("{}: {} is no day", "{}：{:#} 不是日期", field.key, written(item));
+                    let (key, written) = (&field.key, written(item));
+                    let what = match item.text().is_some_and(is_backwards) {
+                        true => {
+                            bilingual!("{key}: {written} ends before it begins", "{key}：{written:#} 的结束早于开始")
+                        }
+                        false => bilingual!(
+                            "{key}: {written} is not a date or a range of dates",
+                            "{key}：{written:#} 不是日期"
+                        ),
+                    };
                     self.report(
                         "E14",
                         item.line,
@@ -458,7 +467,7 @@ impl Reader {
             match (weekday(from), weekday(to)) {
                 (Some(from), Some(to)) if from <= to => days.extend(from..=to),
                 _ => {
-                    let what = bilingual!("week: {part:?} are no days of the week", "week：{part:?} 不是星期");
+                    let what = bilingual!("week: {part:?} are not days of the week", "week：{part:?} 不是星期");
                     self.report(
                         "E14",
                         field.line,
@@ -486,7 +495,7 @@ impl Reader {
             match item.text().and_then(from_to) {
                 Some(range) => hours.push(range),
                 None => {
-                    let what = bilingual!("{}: {} are no hours", "{}：{:#} 不是时间段", field.key, written(item));
+                    let what = bilingual!("{}: {} are not hours", "{}：{:#} 不是时间段", field.key, written(item));
                     self.report(
                         "E14",
                         item.line,
@@ -504,9 +513,16 @@ impl Reader {
 }
 
 fn day_or_range(text: &str) -> Option<Days> {
+    two_days(text).filter(|(from, to)| from <= to)
+}
+
+fn is_backwards(text: &str) -> bool {
+    two_days(text).is_some_and(|(from, to)| from > to)
+}
+
+fn two_days(text: &str) -> Option<Days> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));
-    let (from, to): (Date, Date) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-    (from <= to).then_some((from, to))
+    Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
 }
 
 fn from_to(text: &str) -> Option<(Time, Time)> {

@@ -120,7 +120,7 @@ impl Reader {
             self.report(
                 "E02",
                 field.line,
-                bilingual!("[{key}] is no table of a flow", "[{key}] 不是流程文件中的表"),
+                bilingual!("[{key}] is not a table of a flow", "[{key}] 不是流程文件中的表"),
                 remedy,
             );
         }
@@ -277,7 +277,7 @@ impl Reader {
             Some(text) if &*text == "cleared" => None,
             Some(text) => text.parse().map_or_else(
                 |_| {
-                    let what = bilingual!("notice: until = {text:?} is no day", "通知：until = {text:?} 不是日期");
+                    let what = bilingual!("notice: until = {text:?} is not a date", "通知：until = {text:?} 不是日期");
                     self.report(
                         "E14",
                         table.line,

@@ -251,7 +251,8 @@ impl Reader {
         match range(text).filter(|(min, max)| 1 <= *min && min <= max && *max <= 32) {
             Some((min, max)) => Length::Digits { min, max },
             None => {
-                let what = bilingual!("{}: digits = {text:?} is no length", "{}：digits = {text:?} 不是位数", table.at);
+                let what =
+                    bilingual!("{}: digits = {text:?} is not a length", "{}：digits = {text:?} 不是位数", table.at);
                 self.report(
                     "E14",
                     table.line,
@@ -295,7 +296,7 @@ impl Reader {
                 self.report(
                     "E14",
                     table.line,
-                    bilingual!("{}: scale = {text:?} is no scale", "{}：scale = {text:?} 不是评分范围", table.at),
+                    bilingual!("{}: scale = {text:?} is not a scale", "{}：scale = {text:?} 不是评分范围", table.at),
                     Bilingual::fixed("write \"1..3\" or \"1..5\"", "请写 \"1..3\" 或 \"1..5\""),
                 );
             }

@@ -290,7 +290,7 @@ impl Reader {
                     self.report(
                         "E14",
                         field.line,
-                        bilingual!("{}: {other:?} is no condition", "{}：{other:?} 不是条件", table.at),
+                        bilingual!("{}: {other:?} is not a condition", "{}：{other:?} 不是条件", table.at),
                         remedy,
                     );
                     return None;
@@ -315,7 +315,7 @@ impl Reader {
             self.report(
                 "E10",
                 line,
-                bilingual!("{at}: {name:?} is no key of a telephone", "{at:#}：{name:?} 不是电话按键"),
+                bilingual!("{at}: {name:?} is not a key of a telephone", "{at:#}：{name:?} 不是电话按键"),
                 remedy,
             );
         }

@@ -15,6 +15,8 @@ use base::{Bilingual, bilingual};
 pub struct ReplayReport {
     /// Calls that were run.
     pub calls: usize,
+    /// Of them, calls whose own flow is not known: their steps are only compared with where the draft leads.
+    pub without_flow: usize,
     /// Of them, calls with a step that leads elsewhere.
     pub diverged: usize,
     /// The most frequent first.
@@ -53,6 +55,7 @@ pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow
     let mut known: HashMap<(usize, &str, &str), Option<Divergence>> = HashMap::new();
     for (old, path) in calls {
         report.calls += 1;
+        report.without_flow += usize::from(old.is_none());
         let of = old.map_or(0, |old| std::ptr::from_ref(old).addr());
         let mut from = "";
         for node in path.split(',').filter(|node| !node.is_empty()) {

@@ -69,7 +69,7 @@ pub enum CallBackOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// They are no JSON of a record.
-    #[error("this is no record of a call-back: {0}")]
+    #[error("this is not a record of a call-back: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// They are longer than any record.
     #[error("this is longer than a record of a call-back can be")]

@@ -113,7 +113,7 @@ pub enum AgentError {
     #[error("the agent is not signed in")]
     SignedOut,
     /// The settings have no such reason for a pause.
-    #[error("this is no reason for a pause")]
+    #[error("this is not a reason for a pause")]
     UnknownReason,
     /// The agent's phone cannot be reached.
     #[error("the agent's phone cannot be reached")]
@@ -137,7 +137,7 @@ impl AgentError {
                 "该坐席未签到：请先运行 jindu agent ready 账号",
             ),
             AgentError::UnknownReason => Bilingual::fixed(
-                "this is no reason for a pause: write one of phone.pause_reasons",
+                "this is not a reason for a pause: write one of phone.pause_reasons",
                 "没有这种暂停原因：请写 phone.pause_reasons 中的一种",
             ),
             AgentError::NoPhone => Bilingual::fixed(

@@ -104,7 +104,7 @@ pub fn judge(success: &Success, answer: Answer<'_>) -> Outcome {
         404 | 405 => Outcome::Unreachable("the carrier has no such address: see sms.http.url"),
         400..=499 => Outcome::Rejected("a status of refusal"),
         500..=599 => Outcome::Later("a status of a failure at the carrier"),
-        _ => Outcome::Unreachable("a status that is no answer: see sms.http.url and sms.http.ok_status"),
+        _ => Outcome::Unreachable("a status that is not an answer: see sms.http.url and sms.http.ok_status"),
     }
 }
 

@@ -85,7 +85,7 @@ impl SmsState {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// They are no JSON of a record.
-    #[error("this is no record of a text message: {0}")]
+    #[error("this is not a record of a text message: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// They are longer than any record.
     #[error("this is longer than a record of a text message can be")]

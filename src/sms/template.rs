@@ -71,7 +71,7 @@ enum Part {
 pub enum TemplateError {
     /// There is no such place.
     #[error(
-        "{{{0}}} is no place; places are {{number}}, {{text}}, {{id}}, {{time}}, {{secret}}, {{signature}} and {{body}}"
+        "{{{0}}} is not a placeholder; the placeholders are {{number}}, {{text}}, {{id}}, {{time}}, {{secret}}, {{signature}} and {{body}}"
     )]
     Unknown(String),
     /// This place means nothing here.

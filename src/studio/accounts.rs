@@ -177,7 +177,11 @@ pub fn check_password(password: &str, name: &str) -> Result<(), RuleError> {
     different.sort_unstable();
     different.dedup();
     let common = COMMON.iter().any(|word| folded == *word || (word.len() >= 10 && folded.starts_with(word)));
-    if different.len() < 5 || common || is_run(&chars) { Err(RuleError::PasswordCommon) } else { Ok(()) }
+    if different.len() < 5 || common || is_run(&chars) || is_short_word_repeated(&chars) {
+        Err(RuleError::PasswordCommon)
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks a PIN for the account of this number.
@@ -195,6 +199,13 @@ pub fn check_pin(pin: &str, number: &str) -> Result<(), RuleError> {
     let year = ["19", "20"].iter().any(|century| pin.len() == 8 && pin.starts_with(century));
     let numbered = number.len() >= 4 && pin.contains(number);
     if repeated || year || numbered || is_run(&digits) { Err(RuleError::PinCommon) } else { Ok(()) }
+}
+
+/// Whether a word too short for a password stands in it again and again, as in `passwordpassword`.
+fn is_short_word_repeated(chars: &[char]) -> bool {
+    let repeated =
+        |word: &[char]| chars.len() >= 2 * word.len() && chars.chunks(word.len()).all(|part| word.starts_with(part));
+    (1..PASSWORD_CHARS_MIN).any(|length| chars.get(..length).is_some_and(repeated))
 }
 
 /// Whether each character follows the one before it, up, down or along a row of the keyboard.
@@ -280,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_long_unusual_password_is_accepted_in_any_script() {
-        for good in ["correct horse battery", "荔枝湾的船慢慢划过桥", "kq7w-m2xz-9fta-vvbn"] {
+        for good in ["correct horse battery", "荔枝湾的船慢慢划过桥", "kq7w-m2xz-9fta-vvbn", "kq7w-m2xzk"] {
             assert_eq!(check_password(good, "li"), Ok(()), "{good}");
         }
     }
@@ -291,9 +302,17 @@ mod tests {
         assert_eq!(check_password("一二三四五六七八九", "li"), Err(RuleError::PasswordShort));
         assert_eq!(check_password(&"ab cd ef gh".repeat(30), "li"), Err(RuleError::PasswordLong));
         assert_eq!(check_password("i am Li.Chen 77", "li.chen"), Err(RuleError::PasswordName));
-        for common in
-            ["aaaaaaaaaaaa", "1234567890", "Password1234", "abcdefghijkl", "0987654321", "WOAINI1314", "abababababab"]
-        {
+        for common in [
+            "aaaaaaaaaaaa",
+            "1234567890",
+            "Password1234",
+            "abcdefghijkl",
+            "0987654321",
+            "WOAINI1314",
+            "abababababab",
+            "passwordpassword",
+            "Kq7w-M2Kq7w-M2Kq",
+        ] {
             assert_eq!(check_password(common, "li"), Err(RuleError::PasswordCommon), "{common}");
         }
     }

@@ -96,7 +96,7 @@ impl EnrolmentError {
     pub fn text(&self) -> Bilingual {
         match self {
             EnrolmentError::Format => {
-                bilingual!("it is no register of kiosks that this version reads", "不是本版本可读的查询机登记册")
+                bilingual!("it is not a register of kiosks that this version reads", "不是本版本可读的查询机登记册")
             }
             EnrolmentError::Name(what) => bilingual!(
                 "{what} must be 1 to 32 of A-Z a-z 0-9 . _ - with at most six digits",

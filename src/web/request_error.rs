@@ -63,7 +63,7 @@ pub enum RequestError {
     Misdirected,
     /// A scan that comes from no enrolled kiosk.
     #[error(
-        "this is no enrolled kiosk: send the second factor, as in POST /api/inquiry, or enrol it (jindu kiosk add)"
+        "this is not an enrolled kiosk: send the second factor, as in POST /api/inquiry, or enrol it (jindu kiosk add)"
     )]
     NotEnrolled,
     /// A one-time code that enrols no kiosk.
@@ -98,7 +98,7 @@ pub enum RequestError {
     },
     /// The number of an inquiry, or of its photograph, is none of a receipt: of another length, a waybill's, an identity
     /// document's.
-    #[error("code is no receipt number ({}): send the number on the receipt", .kind.code())]
+    #[error("code is not a receipt number ({}): send the number on the receipt", .kind.code())]
     NotReceipt {
         /// What it is.
         kind: CodeKind,

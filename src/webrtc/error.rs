@@ -24,7 +24,7 @@ pub enum PhoneError {
     #[error("another page of this agent is the telephone")]
     Replaced,
     /// It was lost, or closed.
-    #[error("this page is no telephone any more")]
+    #[error("this page is no longer a telephone")]
     Gone,
     /// The call that was named is over.
     #[error("the call is over")]

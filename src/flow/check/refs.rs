@@ -91,7 +91,8 @@ fn targets(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, diagnostics: &mut Vec<Diagnostic>) {
     let Some((set, members)) = subject.flow.members(&switch.of) else {
-        let what = bilingual!("switch {}: {} is no set of values", "switch {}：{} 没有取值范围", node.name, switch.of);
+        let what =
+            bilingual!("switch {}: {} is not a set of values", "switch {}：{} 没有取值范围", node.name, switch.of);
         let remedy =
             bilingual!("add `\"{}\" = \"enum:…\"` to [type]", "请在 [type] 中加上 `\"{}\" = \"enum:…\"`", switch.of);
         diagnostics.push(subject.diagnostic("E07", node.line, what, remedy));
@@ -119,7 +120,7 @@ fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, diagnostics: &mut
         diagnostics.push(subject.diagnostic(
             "E09",
             go.line,
-            bilingual!("switch {}: {arm} is no value of {set}", "switch {}：{arm} 不是 {set} 的取值", node.name),
+            bilingual!("switch {}: {arm} is not a value of {set}", "switch {}：{arm} 不是 {set} 的取值", node.name),
             remedy,
         ));
     }
@@ -146,7 +147,7 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, diagnostics: &m
         match subject.flow.members(var) {
             None => {
                 let what =
-                    bilingual!("{at} sets {var}, which is no set of values", "{at:#} 设置 {var}，但它没有取值范围");
+                    bilingual!("{at} sets {var}, which is not a set of values", "{at:#} 设置 {var}，但它没有取值范围");
                 diagnostics.push(subject.diagnostic(
                     "E34",
                     choice.line,
@@ -163,7 +164,7 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, diagnostics: &m
                 diagnostics.push(subject.diagnostic(
                     "E09",
                     choice.line,
-                    bilingual!("{at}: {value} is no value of {set}", "{at:#}：{value} 不是 {set} 的取值"),
+                    bilingual!("{at}: {value} is not a value of {set}", "{at:#}：{value} 不是 {set} 的取值"),
                     remedy,
                 ));
             }
@@ -262,7 +263,7 @@ fn skills(subject: &Subject<'_>, node: &Node, skills: &[Arc<str>], diagnostics: 
     for var in vars.filter(|var| *var != "lang" && subject.flow.members(var).is_none()) {
         let (kind, name) = (node.kind_name(), &node.name);
         let what = bilingual!(
-            "{kind} {name}: the skill {{{var}}} is no set of values",
+            "{kind} {name}: the skill {{{var}}} is not a set of values",
             "{kind} {name}：技能 {{{var}}} 不是取值集合"
         );
         let remedy =
@@ -309,7 +310,7 @@ fn passed_on(subject: &Subject<'_>, node: &Node, pass: &[Arc<str>], diagnostics:
 fn hours_of(subject: &Subject<'_>, node: &Node, hours: &Hours, diagnostics: &mut Vec<Diagnostic>) {
     let Some(calendars) = subject.flow.calendars(hours) else {
         let var = hours.calendar.var().unwrap_or_default();
-        let what = bilingual!("hours {}: {var} is no set of values", "hours {}：{var} 没有取值范围", node.name);
+        let what = bilingual!("hours {}: {var} is not a set of values", "hours {}：{var} 没有取值范围", node.name);
         let remedy =
             bilingual!("add {var} to [enum], or its type to [type]", "请把 {var} 加入 [enum]，或在 [type] 中写明类型");
         diagnostics.push(subject.diagnostic("E34", hours.calendar.line, what, remedy));

@@ -126,7 +126,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 fn exists(subject: &Subject<'_>, prompt: &Prompt, diagnostics: &mut Vec<Diagnostic>) {
     let Some(entries) = expanded(subject.flow, prompt) else {
         let var = prompt.var().unwrap_or_default();
-        let what = bilingual!("{}: {var} is no set of values", "{}：{var} 没有取值范围", prompt.name);
+        let what = bilingual!("{}: {var} is not a set of values", "{}：{var} 没有取值范围", prompt.name);
         diagnostics.push(subject.diagnostic(
             "E34",
             prompt.line,

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What was heard and where the call went, one line each.
     pub transcript: Vec<String>,
+    /// So many lines of the transcript had been expected when the test passed or failed.
+    pub matched: usize,
     /// How long the call had taken when its last act was done: by the recordings, if their lengths are known, else by estimates.
     pub seconds: Duration,
 }
@@ -36,7 +38,7 @@ pub struct Outcome {
 pub struct Failure {
     /// The act's line.
     pub line: u32,
-    /// What was expected, and what came instead.
+    /// What was expected and did not come, or what could not be done.
     pub what: Bilingual,
 }
 
@@ -59,7 +61,8 @@ fn run_one(release: &Arc<Release>, test: &SheetTest, clips: Option<&ClipLengths>
             break;
         }
     }
-    Outcome { name: test.name.clone(), line: test.line, failure, transcript: call.transcript(), seconds: call.taken() }
+    let (transcript, matched, seconds) = (call.transcript(), call.cursor, call.taken());
+    Outcome { name: test.name.clone(), line: test.line, failure, transcript, matched, seconds }
 }
 
 pub(super) struct Call {
@@ -511,16 +514,10 @@ impl Call {
             }
         }
         self.cursor = from;
-        let since: Vec<String> = self.events[from..].iter().take(12).map(describe).collect();
-        let since = match since.as_slice() {
-            [] => Bilingual::fixed("nothing", "没有任何内容"),
-            some => some.join("; ").into(),
-        };
-        let faults: String = self.faults.iter().map(|fault| format!(" ({fault})")).collect();
-        Err(bilingual!(
-            "expected {wanted}; from there on: {since}{faults}",
-            "应为：{wanted:#}；此后实际为：{since:#}{faults}"
-        ))
+        match self.events.len() > from {
+            true => Err(bilingual!("expected {wanted}", "应为：{wanted:#}")),
+            false => Err(bilingual!("expected {wanted}; nothing came", "应为：{wanted:#}；此后没有任何内容")),
+        }
     }
 
     fn transcript(&self) -> Vec<String> {

@@ -285,7 +285,7 @@ impl<'a> RowReader<'a> {
     }
 
     fn day(&self, role: CaseField) -> Result<Option<jiff::civil::Date>, String> {
-        self.text(role)?.map(|text| value::day(text).ok_or_else(|| why(role, "is no day"))).transpose()
+        self.text(role)?.map(|text| value::day(text).ok_or_else(|| why(role, "is not a date"))).transpose()
     }
 
     fn factor(&self) -> Result<Proven, String> {
@@ -299,7 +299,7 @@ impl<'a> RowReader<'a> {
                 Ok(Proven { id_tail: Some(tail), ..Proven::default() })
             }
             FactorKind::BirthDate => {
-                let day = value::day(text).ok_or_else(|| wrong("is no day"))?;
+                let day = value::day(text).ok_or_else(|| wrong("is not a date"))?;
                 Ok(Proven { birth_date: Some(day.strftime("%Y%m%d").to_string()), ..Proven::default() })
             }
             FactorKind::Verifier => {

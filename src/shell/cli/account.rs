@@ -87,7 +87,7 @@ pub(crate) fn change_own(
 ) -> Result<ExitCode, Errors> {
     let one = |error: Bilingual| vec![error];
     let accounts = initial::open(settings).map_err(|error| one(error.text()))?;
-    let old = ask(&bilingual!("present password of {name}", "{name} 的现密码"), old).map_err(one)?;
+    let old = ask(&bilingual!("current password of {name}", "{name} 的现密码"), old).map_err(one)?;
     let new = new_password(&NEW_PASSWORD, new).map_err(one)?;
     let initial = accounts.initial_password_file(name);
     accounts.replace_password(name, &old, &new).map_err(|error| one(error.text()))?;
@@ -216,4 +216,5 @@ fn forgotten(accounts: &Accounts, name: &str, file: Option<PathBuf>) -> String {
 
 const FIRST_PASSWORD: Bilingual = Bilingual::fixed("first password", "初始密码");
 const NEW_PASSWORD: Bilingual = Bilingual::fixed("new password", "新密码");
-const COMMAND_LINE: &str = "command line";
+/// Who acts, in the audit log.
+pub(crate) const COMMAND_LINE: &str = "command line";

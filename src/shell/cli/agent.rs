@@ -10,7 +10,7 @@ use studio::Role;
 use studio_store::accounts::initial;
 use studio_store::{AgentAccount, AgentDuty};
 
-use crate::account::role_name;
+use crate::account::{COMMAND_LINE, role_name};
 use crate::args::agent::AgentCommand;
 use crate::exit::print;
 use crate::say::say;
@@ -34,6 +34,7 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
         }
         AgentCommand::Ready { name } => {
             ask(data, &AgentRequest::Ready { agent: name.clone() })?;
+            note(settings, name, "ready")?;
             say!("{name} takes callers", "{name} 开始接听来电");
         }
         AgentCommand::Pause { name, reason } => {
@@ -41,15 +42,17 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
             if let Some(other) = reason.as_ref().filter(|reason| !reasons.iter().any(|known| **known == ***reason)) {
                 let (en, zh) = (reasons.join(", "), reasons.join("、"));
                 return Err(Bilingual::new(
-                    format!("{other} is no reason of phone.pause_reasons, which are: {en}"),
+                    format!("{other} is not one of phone.pause_reasons, which are: {en}"),
                     format!("phone.pause_reasons 中没有 {other}，可用：{zh}"),
                 ));
             }
             ask(data, &AgentRequest::Pause { agent: name.clone(), reason: reason.clone() })?;
+            note(settings, name, "pause")?;
             say!("{name} pauses", "{name} 暂停接听");
         }
         AgentCommand::SignOut { name } => {
             ask(data, &AgentRequest::SignOut { agent: name.clone() })?;
+            note(settings, name, "sign_out")?;
             say!("{name} is signed out", "{name} 已签退");
         }
         AgentCommand::Set { name, queue, skill, address } => set(settings, name, queue, skill, address.as_ref())?,
@@ -68,6 +71,24 @@ pub(crate) fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, B
     })
 }
 
+/// Notes a change of an agent's state in the audit log, as the supervisors' page does.
+fn note(settings: &Settings, agent: &str, state: &str) -> Result<(), Bilingual> {
+    let accounts = initial::open(settings).map_err(|error| error.text())?;
+    accounts.note_desk("agent_state", agent, COMMAND_LINE, state).map_err(|error| error.text())
+}
+
+/// Whether the settings have a queue of this name.
+pub(crate) fn is_queue(settings: &Settings, name: &str) -> bool {
+    settings.phone.queues.queues.iter().any(|queue| *queue.name == *name)
+}
+
+pub(crate) fn unknown_queue(name: &str) -> Bilingual {
+    bilingual!(
+        "there is no queue {name}: the settings name each in a table [[queue]]",
+        "没有队列 {name}：每个队列应在设置的 [[queue]] 表中"
+    )
+}
+
 fn set(
     settings: &Settings,
     name: &str,
@@ -75,12 +96,8 @@ fn set(
     skills: &[String],
     address: Option<&String>,
 ) -> Result<(), Bilingual> {
-    let known = |name: &&String| settings.phone.queues.queues.iter().any(|queue| *queue.name == ***name);
-    if let Some(unknown) = queues.iter().find(|name| !known(name)) {
-        return Err(bilingual!(
-            "there is no queue {unknown}: the settings name each in a table [[queue]]",
-            "没有队列 {unknown}：每个队列应在设置的 [[queue]] 表中"
-        ));
+    if let Some(unknown) = queues.iter().find(|name| !is_queue(settings, name)) {
+        return Err(unknown_queue(unknown));
     }
     if let Some(address) = address.filter(|address| !is_of_a_trunk(&settings.phone, address)) {
         return Err(bilingual!(
@@ -108,7 +125,7 @@ fn set(
         ));
     }
     let duty = AgentDuty { queues: queues.to_vec(), skills: skills.to_vec(), address: address.cloned() };
-    accounts.set_agent(name, &duty, "command line").map_err(|error| error.text())?;
+    accounts.set_agent(name, &duty, COMMAND_LINE).map_err(|error| error.text())?;
     let served = if queues.is_empty() {
         Bilingual::fixed("every queue", "所有队列")
     } else {

@@ -64,6 +64,7 @@ pub(crate) enum Command {
     /// Check settings, flow, words, calendar and recordings
     Check,
     /// Show the node at one look: lines, trunks, data, troubles, messages; without a node what the data folder shows
+    #[command(alias = "health")]
     Status {
         /// Print JSON
         #[arg(long)]
@@ -346,7 +347,7 @@ pub(crate) enum Studio {
     Passwd {
         /// Your account
         name: String,
-        /// A file whose first line is the present password
+        /// A file whose first line is the current password
         #[arg(long, value_name = "PATH")]
         password_file: Option<PathBuf>,
         /// A file whose first line is the new password

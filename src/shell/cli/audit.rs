@@ -12,7 +12,7 @@ use release::releases::{self, Entry};
 use studio_store::accounts::{AccountEvent, initial};
 use studio_store::{AuditRow, Studio};
 
-use crate::call_words::action;
+use crate::call_words::{action, detail};
 use crate::exit::print;
 use crate::local_time::{read_past, rfc3339, shown, zone};
 use crate::publish::{person, reason};
@@ -119,8 +119,9 @@ fn of_account(event: AccountEvent) -> Line {
     let by = if by.is_empty() || by == who {
         String::new()
     } else {
-        in_language(&bilingual!("by {by} ", "由 {by} ")).to_owned()
+        let by = person(&by);
+        in_language(&bilingual!("by {by} ", "由{by:#} ")).to_owned()
     };
-    let why = format!("{by}{from}").trim().to_owned();
+    let why = format!("{by}{}", in_language(&detail(&from))).trim().to_owned();
     Line { at, log: Log::Accounts, what, who, release: None, slot: None, why }
 }

@@ -72,6 +72,12 @@ pub(crate) fn action(what: &str) -> Bilingual {
     ACTIONS.iter().find_map(of).unwrap_or_else(|| code(what))
 }
 
+/// What the audit log adds to an action: the state of an agent, a role, a way of monitoring have words; all else stays.
+pub(crate) fn detail(what: &str) -> Bilingual {
+    let word = DETAILS.iter().find(|(known, _)| *known == what);
+    word.map_or_else(|| what.to_owned().into(), |(known, chinese)| Bilingual::new(known.replace('_', " "), *chinese))
+}
+
 /// What the audit log says of a trace, as ` begins, trunk local, masked`.
 fn trace_in_chinese(rest: &str) -> String {
     let words = TRACE_WORDS.iter().fold(rest.to_owned(), |text, (en, zh)| text.replace(en, zh));
@@ -295,6 +301,22 @@ const ACTIONS: &[(&str, &str)] = &[
     ("monitor_changed", "切换监听方式"),
     ("monitor_ended", "结束监听"),
     ("monitor_not_answered", "监听未接听"),
+];
+
+/// Words of the audit log that [`detail`] translates.
+const DETAILS: &[(&str, &str)] = &[
+    ("ready", "就绪"),
+    ("pause", "暂停"),
+    ("sign_out", "签退"),
+    ("listen", "监听"),
+    ("whisper", "耳语"),
+    ("barge", "加入通话"),
+    ("take_over", "接管通话"),
+    ("end", "结束"),
+    ("operator", "录音员"),
+    ("approver", "审核员"),
+    ("agent", "坐席"),
+    ("supervisor", "班长"),
 ];
 
 #[cfg(test)]

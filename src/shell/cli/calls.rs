@@ -82,17 +82,34 @@ fn print_list(calls: &[CallLine], zone: &TimeZone, as_json: bool) {
         print(format!("{:#}\n", calls.iter().map(line).collect::<Value>()));
         return;
     }
-    let lang = language::current();
-    for call in calls {
-        let tag = call.tag.as_deref().unwrap_or("-");
-        let (at, seconds) = (shown(call.at, zone), call.duration_ms as f64 / 1000.0);
-        let outcome = padded(code(&call.outcome).of(lang), lang.choose(12, 26));
-        let cause = if call.cause.is_empty() { String::new() } else { format!("  {}", code(&call.cause).of(lang)) };
-        let (id, trunk, last) = (call.id, &call.trunk, &call.last);
-        print(format!("#{id:<6} {tag:<12}  {at}  {trunk:<10} {seconds:>7.1} s  {outcome} {last}{cause}\n"));
+    if !calls.is_empty() {
+        print(list_text(calls, zone, language::current()));
     }
     let (n, s) = (calls.len(), plural(calls.len()));
+    if n == LISTED_MAX {
+        say!("the newest {n} calls; --since shows others", "仅列出最近 {n} 次来电；可用 --since 另选时间");
+    }
     say!("{n} call{s}; jindu call TAG shows one, step by step", "共 {n} 次来电；jindu call 编号 可查看每一步");
+}
+
+/// The calls as a table, the newest last.
+fn list_text(calls: &[CallLine], zone: &TimeZone, lang: OfficeLang) -> String {
+    let row = |cells: [&str; 8]| {
+        let widths = [8, 12, 19, 10, 10, lang.choose(12, 26), 14, 0];
+        let cells = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    let heads = lang.choose(
+        ["row", "call", "at", "trunk", "seconds", "ended", "last node", "cause"],
+        ["行号", "编号", "时间", "中继", "时长（秒）", "结果", "最后节点", "原因"],
+    );
+    let lines = calls.iter().rev().map(|call| {
+        let (id, at, seconds) =
+            (format!("#{}", call.id), shown(call.at, zone), format!("{:.1}", call.duration_ms as f64 / 1000.0));
+        let (tag, cause) = (call.tag.as_deref().unwrap_or("-"), code(&call.cause));
+        row([&id, tag, &at, &call.trunk, &seconds, code(&call.outcome).of(lang), &call.last, cause.of(lang)])
+    });
+    std::iter::once(row(heads)).chain(lines).collect()
 }
 
 fn no_journal(folder: &Path) -> Bilingual {

@@ -39,7 +39,7 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
         KioskCommand::Revoke { name } => {
             kiosks.revoke(name).map_err(lines)?;
             text!(
-                "{name} is no kiosk any more; a serving node knows within two seconds",
+                "{name} is no longer a kiosk; a serving node knows within two seconds",
                 "{name} 已撤销；运行中的节点两秒内生效"
             ) + "\n"
         }
@@ -90,8 +90,10 @@ fn add(kiosks: &KioskStore, new: &AddKiosk, at: &str) -> Result<String, KioskSto
 /// The settings do not say.
 fn service_url(settings: &Settings) -> Result<String, Bilingual> {
     let web = &settings.web;
-    let Some(listen) = web.listen.first().filter(|listen| !listen.ip().is_unspecified() || !web.hosts.is_empty())
-    else {
+    // A serving node may have been started with other addresses than the settings name.
+    let serving = node::node_status(&settings.data.folder)?.map(|node| node.pages).unwrap_or_default();
+    let listen = serving.first().or(web.listen.first());
+    let Some(listen) = listen.filter(|listen| !listen.ip().is_unspecified() || !web.hosts.is_empty()) else {
         return Err(Bilingual::fixed(
             "web.listen names no address that a kiosk could open: give --at URL, or set web.hosts",
             "web.listen 没有可供查询机打开的地址：请写 --at URL，或设 web.hosts",

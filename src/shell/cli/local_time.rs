@@ -54,7 +54,7 @@ pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, Bilingual> 
     let at = local.and_then(|local| local.to_zoned_datetime(zone.clone()).ok());
     at.map(|at| at.timestamp()).ok_or_else(|| {
         bilingual!(
-            "{word} is no time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 or RFC 3339 [time.form]",
+            "{word} is not a time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 or RFC 3339 [time.form]",
             "{word} 不是时间：请写 2026-01-05、\"2026-01-05 09:30\"、09:30 或 RFC 3339 [time.form]"
         )
     })

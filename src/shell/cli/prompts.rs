@@ -224,7 +224,9 @@ fn import(
         if !name.to_ascii_lowercase().ends_with(".zip") {
             return Err(Rejection::Unreadable(studio::Message::new(
                 format!("{name} 不是压缩包（.zip）；导入一条录音请用 --slot 语言/位置 写明位置，如 zh/prompt.welcome"),
-                format!("{name} is no archive (.zip); one recording needs --slot LANG/SLOT, as in zh/prompt.welcome"),
+                format!(
+                    "{name} is not an archive (.zip); one recording needs --slot LANG/SLOT, as in zh/prompt.welcome"
+                ),
             )));
         }
         let archive = File::open(file).map_err(|error| fault(file, &error))?;

@@ -188,6 +188,13 @@ fn print_replay(report: &ReplayReport) {
         "{calls} past call{s} replayed; {diverged} would take another path",
         "已重放 {calls} 次过往来电；其中 {diverged} 次会走另一条路径"
     );
+    if report.without_flow > 0 {
+        let (n, s) = (report.without_flow, plural(report.without_flow));
+        say!(
+            "{n} call{s} of a release that is no longer stored: compared by node only",
+            "其中 {n} 次来电所用的版本已不再保存，仅按节点比较"
+        );
+    }
     for (step, calls) in report.divergences.iter().take(DIVERGENCES_SHOWN) {
         let step = step.text();
         say!("  {calls:>6}  {step}", "  {calls:>6}  {step:#}");

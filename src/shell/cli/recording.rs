@@ -14,7 +14,9 @@ use config::Settings;
 use journal::{RecordingFilter, RecordingSound, StoredRecording, forget_recording, recording, recordings};
 use os::io_fault;
 use release::releases;
+use studio_store::accounts::initial;
 
+use crate::agent::{is_queue, unknown_queue};
 use crate::args::by::By;
 use crate::args::recording::RecordingCommand;
 use crate::exit::print;
@@ -41,6 +43,9 @@ pub(crate) fn run(settings: &Settings, command: &RecordingCommand) -> Result<(),
 
 fn list(settings: &Settings, filter: &RecordingFilter, json: bool, zone: &TimeZone) -> Result<(), Bilingual> {
     let found = recordings(&settings.data.folder, filter)?;
+    if found.is_empty() {
+        names_are_known(settings, filter)?;
+    }
     if json {
         let rows: Vec<Value> = found.iter().map(|one| to_json(one, zone)).collect();
         let text = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
@@ -71,6 +76,22 @@ fn list(settings: &Settings, filter: &RecordingFilter, json: bool, zone: &TimeZo
     let (n, s) = (found.len(), plural(found.len()));
     say!("{n} recording{s}", "共 {n} 条录音");
     Ok(())
+}
+
+/// Recordings outlive the queue and the account that they name: only where there is none, a name may be mistyped.
+fn names_are_known(settings: &Settings, filter: &RecordingFilter) -> Result<(), Bilingual> {
+    if let Some(queue) = filter.queue.as_ref().filter(|name| !is_queue(settings, name)) {
+        return Err(unknown_queue(queue));
+    }
+    let Some(agent) = &filter.agent else { return Ok(()) };
+    let accounts = initial::open(settings).and_then(|accounts| accounts.list()).map_err(|error| error.text())?;
+    if accounts.iter().any(|row| row.operator.name == *agent) {
+        return Ok(());
+    }
+    Err(bilingual!(
+        "there is no account {agent}; jindu studio account list shows all [recording.agent]",
+        "没有账号 {agent}；见 jindu studio account list [recording.agent]"
+    ))
 }
 
 /// A recording as JSON.

@@ -53,7 +53,11 @@ fn print_call(file: &str, call: &Outcome) {
     };
     let (name, line, what) = (&call.name, failure.line, &failure.what);
     say!("FAIL  {name}\n      {file}:{line}: {what}", "未通过  {name}\n      {file}:{line}: {what:#}");
-    for line in &call.transcript {
-        crate::exit::print(format!("      | {line}\n"));
+    if call.transcript.len() > call.matched {
+        say!("      what came instead is marked >", "      实际出现的内容以 > 标出");
+    }
+    for (n, line) in call.transcript.iter().enumerate() {
+        let mark = if n < call.matched { '|' } else { '>' };
+        crate::exit::print(format!("      {mark} {line}\n"));
     }
 }

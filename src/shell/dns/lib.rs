@@ -34,7 +34,7 @@ use sip::locating::{self, ServiceRecord};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {
     /// The text is no host name.
-    #[error("it is no host name")]
+    #[error("it is not a host name")]
     Name,
     /// DNS has no address of it.
     #[error("DNS has no address of it")]

@@ -76,7 +76,7 @@ async fn run(
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
     let backend = Arc::new(node.backend(hotline.scan_rules.clone()));
-    let _status = listen_for_node_status(settings, &backend);
+    let _status = listen_for_node_status(settings, &backend, &sockets);
     let http_service = node.http_service(hotline.scan_rules.clone(), metrics, user_agent.queue());
     node.start_watch()?;
     // Before the ready line, since who reads it may send a signal at once.
@@ -132,8 +132,12 @@ fn listen_for_text_messages(data: &Path, node: &Node<'_>) -> Option<ControlListe
 }
 
 /// The same for `jindu status`.
-fn listen_for_node_status(settings: &Settings, backend: &Arc<NodeBackend>) -> Option<ControlListener> {
-    let listening = status::listen(&settings.data.folder, backend);
+fn listen_for_node_status(
+    settings: &Settings,
+    backend: &Arc<NodeBackend>,
+    sockets: &Sockets,
+) -> Option<ControlListener> {
+    let listening = status::listen(&settings.data.folder, backend, sockets.web.addresses());
     listening.map_err(|error| tracing::warn!(%error, "jindu status cannot reach this node")).ok()
 }
 

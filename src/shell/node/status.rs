@@ -2,6 +2,7 @@
 //! where the node answers HTTP.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ pub struct NodeStatus {
     pub serving_since: Timestamp,
     /// The program's version.
     pub version: String,
+    /// Where it serves the public page and the kiosks'.
+    #[serde(default)]
+    pub pages: Vec<SocketAddr>,
     /// The body of `GET /health`.
     pub health: Value,
     /// Text messages; none: the settings name no carrier.
@@ -66,7 +70,7 @@ enum Reply {
 ///
 /// # Errors
 /// The socket cannot be opened.
-pub(crate) fn listen(folder: &Path, backend: &Arc<NodeBackend>) -> io::Result<ControlListener> {
+pub(crate) fn listen(folder: &Path, backend: &Arc<NodeBackend>, pages: Vec<SocketAddr>) -> io::Result<ControlListener> {
     let serving_since = clock::timestamp();
     let backend = Arc::downgrade(backend);
     ControlListener::start(folder, NAME, move |request: io::Result<Request>| {
@@ -78,7 +82,7 @@ pub(crate) fn listen(folder: &Path, backend: &Arc<NodeBackend>) -> io::Result<Co
         match found {
             Ok((health, sms)) => {
                 let version = env!("CARGO_PKG_VERSION").to_owned();
-                Reply::Status(NodeStatus { serving_since, version, health, sms })
+                Reply::Status(NodeStatus { serving_since, version, pages: pages.clone(), health, sms })
             }
             Err(why) => Reply::Refused(why),
         }

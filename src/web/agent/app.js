@@ -99,7 +99,7 @@ function passwordChosen() {
   begin();
 }
 
-/** Asks for the present password and a new one until it is changed or given up. */
+/** Asks for the current password and a new one until it is changed or given up. */
 async function changePassword() {
   for (let trouble = ""; ;) {
     const asked = await ask(w("修改密码", "Change the password"), [

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base::plural;
 use serde::Serialize;
 
 use crate::RequestError;
@@ -165,7 +166,7 @@ fn wait(retry_after: Duration) -> Message {
     let seconds = retry_after.as_secs().max(1);
     Message {
         zh: format!("错误次数过多，请 {seconds} 秒后再试。"),
-        en: format!("Too many wrong tries. Please wait {seconds} seconds."),
+        en: format!("Too many wrong tries. Please wait {seconds} second{}.", plural(seconds)),
     }
 }
 

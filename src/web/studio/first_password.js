@@ -31,7 +31,7 @@ export function firstPassword({ main, me, typed, done }) {
     fill(main, h("form", { class: "card narrow", onsubmit: go },
       h("h1", { tabindex: -1 }, w("请设置自己的密码", "Choose your own password")),
       h("p", {}, w("当前密码由他人设置，只能用来登录和修改密码。请换成只有您知道的密码：几个不相干的词最好记。",
-        "Another person set the present password. Replace it by one that only you know: several unrelated words are easy to remember.")),
+        "Another person set the current password. Replace it by one that only you know: several unrelated words are easy to remember.")),
       passwordFields(me.name, { asksOld: typed === undefined, describedBy: trouble ? "trouble" : null }),
       trouble && h("p", { class: "trouble", role: "alert", id: "trouble" }, trouble),
       h("button", { class: "first" }, w("保存并继续", "Save and go on"))));

@@ -22,8 +22,17 @@ const what = (name) => ({
   transfer: w("转接", "transferred"), consultation: w("咨询同事", "colleague asked"), recording_heard: w("收听通话录音", "recording heard"),
 })[name] || name;
 
-/** The log writes "-" where no person acted. */
-const person = (name) => (name && name !== "-" ? name : w("系统", "the system"));
+/** What the log writes where no account acted. */
+const noAccount = () => new Map([["", w("系统", "the system")], ["-", w("系统", "the system")], ["command line", w("命令行", "the command line")], ["first start", w("首次启动", "the first start")]]);
+const person = (name) => noAccount().get(name ?? "") ?? name;
+
+/** States of agents, ways of monitoring and roles, as the log names them. */
+const details = () => new Map([["ready", w("就绪", "ready")], ["pause", w("暂停", "paused")], ["sign_out", w("签退", "signed out")], ["listen", w("监听", "listening")], ["whisper", w("耳语", "whispering")],
+  ["barge", w("加入通话", "joining")], ["take_over", w("接管通话", "taking over")], ["end", w("结束", "end")], ["operator", w("录音员", "operator")], ["approver", w("审核员", "approver")],
+  ["agent", w("坐席", "agent")], ["supervisor", w("班长", "supervisor")]]);
+
+/** What the log adds to an action, and who did it where it was done to another. */
+const note = ({ by, why }) => [by && w(`由${person(by)}操作`, `by ${person(by)}`), details().get(why) ?? why].filter(Boolean).join(w("，", ", "));
 
 export async function publish({ main }) {
   const mayPublish = session.operator.role === "approver";
@@ -122,7 +131,7 @@ export async function publish({ main }) {
       fill(place, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("审计日志", "Audit log") }, h("table", {},
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("谁", "Who"), w("做了什么", "What"), w("对象", "On"), w("说明", "Note")].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, audit.rows.map((row) => h("tr", {}, h("td", {}, when(row.at)), h("td", {}, person(row.who)), h("td", {}, what(row.what)),
-          h("td", {}, row.slot ? h("a", { href: `#/record/${row.lang}/${row.slot}` }, row.lang, "/", row.slot) : row.release ? h("code", {}, row.release.slice(0, 8)) : ""), h("td", {}, row.why)))))));
+          h("td", {}, row.slot ? h("a", { href: `#/record/${row.lang}/${row.slot}` }, row.lang, "/", row.slot) : row.release ? h("code", {}, row.release.slice(0, 8)) : ""), h("td", {}, note(row))))))));
     };
     return h("details", { class: "card", ontoggle: (event) => event.target.open && !place.firstChild && show() }, h("summary", {}, h("b", {}, w("审计日志：谁、何时、做了什么", "Audit log: who, when, what"))), place);
   }

@@ -84,7 +84,7 @@ impl Accounts {
         by: &str,
     ) -> Result<(), AccountError> {
         let hash = self.hash(password)?;
-        self.change(name, "password", by, |connection, account| {
+        self.change(name, "password", by, "", |connection, account| {
             file::change(connection, account.operator.id, &Field::Password(&hash))?;
             file::change(connection, account.operator.id, &Field::MustChange(must_change))?;
             file::end_others(connection, account.operator.id, keep)
@@ -180,7 +180,7 @@ impl Accounts {
         let account = self.find(name)?;
         rules::check_pin(pin.expose(), &account.operator.number)?;
         let hash = self.hash(pin)?;
-        self.change(name, "pin", by, |connection, account| {
+        self.change(name, "pin", by, "", |connection, account| {
             file::change(connection, account.operator.id, &Field::Pin(&hash))?;
             file::clear_all(connection, &of_number(&account.operator.number))
         })
@@ -191,7 +191,7 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or the file cannot be written.
     pub fn set_role(&self, name: &str, role: Role, by: &str) -> Result<(), AccountError> {
-        self.change(name, "role", by, |connection, account| {
+        self.change(name, "role", by, role.code(), |connection, account| {
             file::change(connection, account.operator.id, &Field::Role(role))
         })
     }
@@ -201,7 +201,7 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or the file cannot be written.
     pub fn remove(&self, name: &str, by: &str) -> Result<(), AccountError> {
-        self.change(name, "remove", by, |connection, account| {
+        self.change(name, "remove", by, "", |connection, account| {
             file::end_others(connection, account.operator.id, None)?;
             file::change(connection, account.operator.id, &Field::Removed(clock::timestamp()))
         })?;
@@ -214,7 +214,7 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or the file cannot be written.
     pub fn unlock(&self, name: &str, by: &str) -> Result<(), AccountError> {
-        self.change(name, "unlock", by, |connection, account| {
+        self.change(name, "unlock", by, "", |connection, account| {
             file::clear(connection, &hashed("name", &[&account.operator.name]))?;
             file::clear_all(connection, &of_number(&account.operator.number))
         })
@@ -225,11 +225,13 @@ impl Accounts {
         file::by_name(&self.lock(), &name)?.ok_or(AccountError::Unknown(name))
     }
 
+    /// Changes an account; the audit log gets `what` was done, `by` whom, and what it was `about`.
     pub(super) fn change(
         &self,
         name: &str,
         what: &str,
         by: &str,
+        about: &str,
         change: impl FnOnce(&Connection, &Account) -> rusqlite::Result<()>,
     ) -> Result<(), AccountError> {
         let name = rules::normalized_name(name)?;
@@ -237,7 +239,7 @@ impl Accounts {
         let transaction = connection.transaction()?;
         let account = file::by_name(&transaction, &name)?.ok_or(AccountError::Unknown(name))?;
         change(&transaction, &account)?;
-        file::note(&transaction, &AccountEvent::of(clock::timestamp(), what, &account.operator.name, by, ""))?;
+        file::note(&transaction, &AccountEvent::of(clock::timestamp(), what, &account.operator.name, by, about))?;
         Ok(transaction.commit()?)
     }
 

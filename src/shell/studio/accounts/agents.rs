@@ -18,6 +18,15 @@ pub struct AgentDuty {
     pub address: Option<String>,
 }
 
+impl AgentDuty {
+    /// What the audit log says of it, as `queues visa, skills en, sip:801@192.0.2.7`.
+    fn noted(&self) -> String {
+        let listed = |name: &str, words: &[String]| (!words.is_empty()).then(|| format!("{name} {}", words.join(" ")));
+        let parts = [listed("queues", &self.queues), listed("skills", &self.skills), self.address.clone()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// An account with the role of an agent or of a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentAccount {
@@ -35,7 +44,7 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or the file cannot be written.
     pub fn set_agent(&self, name: &str, duty: &AgentDuty, by: &str) -> Result<(), AccountError> {
-        self.change(name, "agent", by, |connection, account| {
+        self.change(name, "agent", by, &duty.noted(), |connection, account| {
             let sql = "INSERT INTO agents (account, queues, skills, address) VALUES (?1, ?2, ?3, ?4)
                        ON CONFLICT (account) DO UPDATE SET queues = ?2, skills = ?3, address = ?4";
             let (queues, skills) = (duty.queues.join(" "), duty.skills.join(" "));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::{Bilingual, bilingual};
+use base::{Bilingual, bilingual, plural};
 use studio::accounts::RuleError;
 
 /// Why a sign-in is rejected.
@@ -34,11 +34,11 @@ impl SignInError {
             SignInError::Credentials => {
                 bilingual!("name and password do not match: try again", "账号与密码不符，请重试")
             }
-            SignInError::LockedOut { retry_after } => bilingual!(
-                "too many failed attempts: wait {} seconds",
-                "尝试次数过多：请等候 {} 秒",
-                retry_after.as_secs().max(1)
-            ),
+            SignInError::LockedOut { retry_after } => {
+                let seconds = retry_after.as_secs().max(1);
+                let s = plural(seconds);
+                bilingual!("too many failed attempts: wait {seconds} second{s}", "尝试次数过多：请等候 {seconds} 秒")
+            }
             SignInError::MustChange { name } => bilingual!(
                 "the password of {name} was set by another person and must be changed first: jindu studio passwd {name}, or sign in at /studio",
                 "{name} 的密码由他人设定，须先更改：jindu studio passwd {name}，或在 /studio 登录"

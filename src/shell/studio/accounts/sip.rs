@@ -35,7 +35,7 @@ impl Accounts {
     ) -> Result<String, AccountError> {
         rules::check_password(password.expose(), &rules::normalized_name(name)?)?;
         let mut user = String::new();
-        self.change(name, "sip_password", by, |connection, account| {
+        self.change(name, "sip_password", by, "", |connection, account| {
             user.clone_from(&account.operator.number);
             let hash = |algorithm| Ha1::new(algorithm, &user, realm, password.expose()).expose().to_owned();
             let sql = "INSERT INTO sip_passwords (account, realm, md5, sha256) VALUES (?1, ?2, ?3, ?4)
@@ -51,7 +51,7 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or the file cannot be written.
     pub fn remove_sip_password(&self, name: &str, by: &str) -> Result<(), AccountError> {
-        self.change(name, "sip_password_removed", by, |connection, account| {
+        self.change(name, "sip_password_removed", by, "", |connection, account| {
             connection.execute("DELETE FROM sip_passwords WHERE account = ?1", [account.operator.id]).map(drop)
         })
     }

@@ -262,7 +262,7 @@ fn refused(error: AgentError) -> StudioError {
         AgentError::Unknown => (
             "no_agent",
             "该账号不是坐席，或刚刚建立：请几秒后再试。",
-            "This account is no agent's, or is new: try again in some seconds.",
+            "This is not the account of an agent, or it is new: try again in some seconds.",
         ),
         AgentError::SignedOut => ("not_signed_in", "尚未签到。", "You are not signed in."),
         AgentError::UnknownReason => (

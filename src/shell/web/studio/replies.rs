@@ -121,6 +121,9 @@ pub(super) struct Line {
     pub at: jiff::Timestamp,
     who: String,
     what: String,
+    /// Who did it, where it was done to another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lang: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,14 +136,14 @@ pub(super) struct Line {
 impl From<AuditRow> for Line {
     fn from(row: AuditRow) -> Line {
         let AuditRow { at, who, what, lang, slot, release, why, .. } = row;
-        Line { at, who: who.name, what, lang, slot, release, why }
+        Line { at, who: who.name, what, by: None, lang, slot, release, why }
     }
 }
 
 impl From<AccountEvent> for Line {
     fn from(AccountEvent { at, what, who, by, from }: AccountEvent) -> Line {
-        let by = if by.is_empty() || by == who { String::new() } else { format!("by {by} ") };
-        Line { at, who, what, lang: None, slot: None, release: None, why: format!("{by}{from}").trim().to_owned() }
+        let by = Some(by).filter(|by| !by.is_empty() && *by != who);
+        Line { at, who, what, by, lang: None, slot: None, release: None, why: from }
     }
 }
 
