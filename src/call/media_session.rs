@@ -293,9 +293,14 @@ impl MediaSession {
 
     /// Begins to keep the peer's sound for the listener of this place, below [`LISTENERS_MAX`], or ends it.
     pub fn set_relaying(&mut self, place: usize, on: bool) {
+        self.keys.forget_tone();
         if let Some(relay) = self.relays.get_mut(place) {
             *relay = on.then(|| Box::new(Relay::new(self.setup.codec, samples_in(self.setup.jitter_buffer) as u32)));
         }
+    }
+
+    fn is_heard(&self) -> bool {
+        self.relays.iter().any(Option::is_some)
     }
 
     /// The sound that waits for the listener of this place, which gives it back after its [`tick`](MediaSession::tick).
@@ -450,6 +455,8 @@ impl MediaSession {
             return;
         }
         match arrival {
+            // People hear each other's tones themselves.
+            SequencePlace::First | SequencePlace::Next { .. } if self.is_heard() => {}
             SequencePlace::First | SequencePlace::Next { .. } => {
                 let outbound = &mut self.outbound;
                 self.keys.sound(now, codec, octets, |key| {

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A trunk that agreed on telephone-event may send tones all the same, so both are heard until the first event comes.
-//! From then on tones are not looked for: that would cost time, and a tone would be a second sign of the same key.
+//! From then on tones are not looked for: that would cost time, and a tone would be a second sign of the same key. While another session
+//! hears the sound, tones are part of it, and are not looked for either.
 
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,13 @@ impl Keys {
             *last_tone = Some((key, now));
             on_key(key);
         });
+    }
+
+    /// Begins to look for tones anew: what came meanwhile was not looked at.
+    pub(super) fn forget_tone(&mut self) {
+        if let Some(tones) = &mut self.tones {
+            **tones = DtmfDetector::default();
+        }
     }
 
     fn listen(&mut self) {

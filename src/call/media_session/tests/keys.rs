@@ -54,6 +54,17 @@ fn tones_count_until_the_first_event_although_events_were_agreed() {
 }
 
 #[test]
+fn tones_of_a_conversation_are_for_the_other_side_and_keys_again_after_it() {
+    let mut talk = Peer::with_mode(DtmfMode::Inband);
+    talk.stream.set_relaying(0, true);
+    talk.hear_samples(&tone_of_5());
+    assert_eq!(talk.keys(), "");
+    talk.stream.set_relaying(0, false);
+    talk.pass(ms(2000)).hear_samples(&tone_of_5());
+    assert_eq!(talk.keys(), "5");
+}
+
+#[test]
 fn each_trunk_setting_hears_its_own_way() {
     for (mode, keys) in
         [(DtmfMode::Auto, "57"), (DtmfMode::Rfc4733, "7"), (DtmfMode::Info, ""), (DtmfMode::Inband, "5")]
