@@ -56,7 +56,7 @@ impl CdrBuilder {
             recordings: Vec::new(),
             text_message: None,
             transfer: None,
-            message: None,
+            messages: Vec::new(),
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -76,7 +76,7 @@ impl CdrBuilder {
             handling: std::mem::take(&mut self.record.handling),
             trunk: std::mem::take(&mut self.record.trunk),
             source: std::mem::take(&mut self.record.source),
-            message: self.record.message.take(),
+            messages: std::mem::take(&mut self.record.messages),
             ..self.record.clone()
         }
     }
@@ -168,8 +168,9 @@ impl CdrBuilder {
     /// A supervisor talks to the caller in the place of the agent who answered.
     pub(super) fn taken_over(&mut self, by: Arc<str>) {
         if let Some(visit) = &mut self.record.queue {
-            visit.taken_over_by = Some(by);
+            visit.taken_over_by = Some(Arc::clone(&by));
         }
+        self.handled(HandlingStep::TakenOver(by));
     }
 
     /// What an agent did. Who talks to the caller from here on is the agent of the last wait.
@@ -204,9 +205,13 @@ impl CdrBuilder {
         self.record.transfer = Some(result);
     }
 
-    /// What became of the caller's message.
+    /// What became of the caller's message, or of one that was sent.
     pub(super) fn message(&mut self, result: MessageResult) {
-        self.record.message = Some(result);
+        let messages = &mut self.record.messages;
+        messages.pop_if(|last| *last == MessageResult::Sent);
+        if messages.len() < MESSAGES_MAX {
+            messages.push(result);
+        }
     }
 
     pub(super) fn ended(&mut self, outcome: CallOutcome, cause: Option<&'static str>) {
@@ -228,6 +233,8 @@ const PARTLY: &str = "partly";
 const STEPS_MAX: usize = 200;
 /// Agents may give a caller back and forth.
 const HANDLING_MAX: usize = 50;
+/// Callers may leave one message after the other.
+const MESSAGES_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ pub fn read_all(text: &str, overrides: &[String], base: &Path) -> (Settings, Vec
     let mut reader = Reader::new(table);
     reader.diagnostics = diagnostics;
     old_keys(&mut reader);
-    let inquiry = inquiry(&mut reader);
+    let inquiry = inquiry(&mut reader, is_whole);
     let settings = Settings {
         data: data(&mut reader, base),
         phone: phone(&mut reader, &trunks, base),
@@ -420,10 +420,11 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
     }
 }
 
-fn inquiry(reader: &mut Reader) -> Inquiry {
+/// `is_whole`: the whole file could be read.
+fn inquiry(reader: &mut Reader, is_whole: bool) -> Inquiry {
     let errors = reader.diagnostics.len();
     let formats = reader.tables("inquiry.receipt");
-    if formats.is_empty() && reader.diagnostics.len() == errors {
+    if is_whole && formats.is_empty() && reader.diagnostics.len() == errors {
         reader.report(
             "inquiry.receipt",
             Bilingual::fixed(
@@ -431,6 +432,9 @@ fn inquiry(reader: &mut Reader) -> Inquiry {
                 "至少应写明一种回执格式，写在 [[inquiry.receipt]] 表中",
             ),
         );
+    }
+    if reader.diagnostics.len() == errors {
+        check_formats(reader, &formats);
     }
     Inquiry {
         formats,
@@ -444,6 +448,21 @@ fn inquiry(reader: &mut Reader) -> Inquiry {
         look_ups_per_client: count(reader, "inquiry.lookups_per_client", 1..=1_000_000, 600),
         look_ups_per_receipt: count(reader, "inquiry.lookups_per_receipt", 1..=1_000_000, 20),
         look_ups_total: count(reader, "inquiry.lookups_total", 1..=1_000_000_000, 200_000),
+    }
+}
+
+/// Errors of the formats among each other, where the tables themselves can be read.
+fn check_formats(reader: &mut Reader, formats: &[inquiry::ReceiptFormat]) {
+    for error in inquiry::Formats::new(formats.to_vec()).err().into_iter().flatten() {
+        let key = match error {
+            inquiry::FormatError::Length { format, .. }
+            | inquiry::FormatError::Prefix { format, .. }
+            | inquiry::FormatError::Groups { format, .. }
+            | inquiry::FormatError::Name { format, .. }
+            | inquiry::FormatError::Ambiguous { second: format, .. } => format!("inquiry.receipt[{format}]"),
+            inquiry::FormatError::Empty | inquiry::FormatError::TooMany(_) => "inquiry.receipt".to_owned(),
+        };
+        reader.report(&key, error.text());
     }
 }
 

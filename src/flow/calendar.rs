@@ -61,6 +61,8 @@ pub struct Desk {
     pub make_up: Vec<Days>,
     /// The days of a season, for `when = "calendar.…"`.
     pub days: Vec<Days>,
+    /// The calendar whose days it has beside its own.
+    pub same_days_as: Option<Arc<str>>,
     /// Where the table stands.
     pub line: u32,
 }
@@ -326,6 +328,7 @@ impl Reader {
             return self.report("E46", like.line, what, remedy);
         };
         if let Some(desk) = calendar.desks.get_mut(&like.desk) {
+            desk.same_days_as = Some(Arc::clone(&like.of));
             desk.holiday.extend(holiday);
             desk.make_up.extend(&make_up);
             self.shared_make_up_hours(like, desk, &make_up);

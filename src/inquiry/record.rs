@@ -140,6 +140,8 @@ pub enum HandlingStep {
     ToQueue(Arc<str>),
     /// The number did not answer, and the caller came back.
     Returned,
+    /// A supervisor took the conversation over: the account's name.
+    TakenOver(Arc<str>),
 }
 
 impl HandlingStep {
@@ -152,6 +154,7 @@ impl HandlingStep {
             HandlingStep::ToAgent(name) => ("to_agent", name),
             HandlingStep::ToNumber(number) => ("to_number", number),
             HandlingStep::ToQueue(name) => ("to_queue", name),
+            HandlingStep::TakenOver(name) => ("taken_over", name),
             HandlingStep::Returned => return "returned".into(),
         };
         format!("{word}:{}", about.replace([',', ':'], "_"))
@@ -289,6 +292,6 @@ pub struct CallRecord {
     pub text_message: Option<bool>,
     /// What came of the last transfer outside the queues.
     pub transfer: Option<TransferResult>,
-    /// What became of the last message that the caller recorded.
-    pub message: Option<MessageResult>,
+    /// What became of the messages that the caller recorded, in order.
+    pub messages: Vec<MessageResult>,
 }

@@ -1,11 +1,25 @@
 //! What is counted of a queue and of an agent.
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
 use crate::io::AgentState;
 use crate::moment::Moment;
+use crate::queues::Queues;
+
+/// What has been counted since midnight, for a node that goes on after a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayCounts {
+    queues: BTreeMap<String, QueueDay>,
+    agents: BTreeMap<String, AgentDay>,
+}
 
 /// The counts of one queue.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct QueueDay {
     pub joined: u64,
     pub refused: u64,
     pub left_by_key: u64,
@@ -18,7 +32,36 @@ pub(crate) struct Counts {
     pub ratings: [u64; 3],
 }
 
-impl Counts {
+impl Queues {
+    /// What has been counted since midnight.
+    pub fn day_counts(&mut self, now: Instant) -> DayCounts {
+        self.at(now);
+        let queues = self.queues.iter().map(|queue| (queue.settings.name.to_string(), queue.counts.clone()));
+        let own = self.agents.iter().filter(|agent| agent.line_of.is_none());
+        let agents = own.map(|agent| {
+            let mut day = agent.day.clone();
+            day.spent(&agent.shown(), self.now.saturating_sub(agent.since));
+            (agent.name.to_string(), day)
+        });
+        DayCounts { queues: queues.collect(), agents: agents.collect() }
+    }
+
+    /// Goes on with what an earlier run counted on the same day. Queues and agents that are gone are not counted on.
+    pub fn resume_day(&mut self, day: &DayCounts) {
+        for queue in &mut self.queues {
+            if let Some(counts) = day.queues.get(&*queue.settings.name) {
+                queue.counts = counts.clone();
+            }
+        }
+        for agent in &mut self.agents {
+            if let Some(counts) = day.agents.get(&*agent.name) {
+                agent.day = counts.clone();
+            }
+        }
+    }
+}
+
+impl QueueDay {
     pub(crate) fn answered(&mut self, waited: Moment, in_time: Moment) {
         self.answered += 1;
         self.answered_in_time += u64::from(waited <= in_time);
@@ -35,7 +78,7 @@ impl Counts {
     }
 
     pub(crate) fn service_level(&self) -> Option<f64> {
-        let all = self.answered + (self.abandoned - self.abandoned_early);
+        let all = self.answered + self.abandoned.saturating_sub(self.abandoned_early);
         (all > 0).then(|| self.answered_in_time as f64 / all as f64)
     }
 }
@@ -46,7 +89,8 @@ pub(crate) fn rated(ratings: &mut [u64; 3], score: u8) {
 }
 
 /// The counts of one agent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct AgentDay {
     pub offered: u64,
     pub answered: u64,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::call_back_record::{CallBackOutcome, CallBackState};
 use crate::caller::Entry;
-use crate::counts::{AgentDay, Counts, rated};
+use crate::counts::{AgentDay, QueueDay, rated};
 use crate::io::AgentState;
 use crate::lines::LineFigures;
 use crate::moment::between;
@@ -181,7 +181,7 @@ impl Queues {
     /// All counts begin again; nobody's state changes.
     pub fn new_day(&mut self, now: Instant) {
         self.at(now);
-        self.queues.iter_mut().for_each(|queue| queue.counts = Counts::default());
+        self.queues.iter_mut().for_each(|queue| queue.counts = QueueDay::default());
         for agent in &mut self.agents {
             agent.day = AgentDay::default();
             // What the present state lasted yesterday is yesterday's.

@@ -141,8 +141,9 @@ impl AgentError {
                 "没有这种暂停原因：请写 phone.pause_reasons 中的一种",
             ),
             AgentError::NoPhone => Bilingual::fixed(
-                "the agent's telephone is not registered: switch it on, or give its address with jindu agent set NAME --address",
-                "该坐席的话机未注册：请接通话机，或用 jindu agent set 账号 --address 写明其地址",
+                "the agent's telephone is not registered: switch it on, and the agent is ready as soon as it registers; or give its \
+                 address with jindu agent set NAME --address",
+                "该坐席的话机未注册：请接通话机，注册后坐席即就绪；或用 jindu agent set 账号 --address 写明其地址",
             ),
             AgentError::TooManySkills => {
                 Bilingual::fixed("there are too many skills: take some away", "技能过多：请减少")

@@ -49,6 +49,7 @@ mod supervisor;
 mod transfer;
 
 pub use call_back_record::{CallBackOutcome, CallBackRecord, CallBackState, RecordError};
+pub use counts::DayCounts;
 pub use figures::{AgentFigures, CallBackFigures, QueueFigures};
 pub use io::{
     Action, AgentChange, AgentError, AgentState, CallBackError, CallBackId, CallBackResult, CallerId, Join,

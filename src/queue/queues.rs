@@ -9,7 +9,7 @@ use base::{Deadline, earliest};
 use crate::agent::{Agent, State};
 use crate::call_back_record::CallBackRecord;
 use crate::caller::{Announcing, CallerLine, Consultation, Entry, FIRST, Offer, Waiting};
-use crate::counts::Counts;
+use crate::counts::QueueDay;
 use crate::estimate::Rates;
 use crate::io::{Action, AgentChange, AgentError, CallBackId, CallerId, Join, Left, OfferId, OfferResult, Refusal};
 use crate::moment::{Epoch, Moment, ms};
@@ -52,7 +52,7 @@ pub(crate) struct Queue {
     pub settings: QueueSettings,
     pub open: bool,
     pub rates: Rates,
-    pub counts: Counts,
+    pub counts: QueueDay,
 }
 
 /// A caller and an agent in conversation.
@@ -82,7 +82,7 @@ impl Queues {
             open: settings.open,
             settings,
             rates: Rates::default(),
-            counts: Counts::default(),
+            counts: QueueDay::default(),
         };
         let mut queues = Queues {
             epoch: Epoch::new(now, unix_ms),

@@ -98,10 +98,13 @@ impl EnrolmentError {
             EnrolmentError::Format => {
                 bilingual!("it is not a register of kiosks that this version reads", "不是本版本可读的查询机登记册")
             }
-            EnrolmentError::Name(what) => bilingual!(
-                "{what} must be 1 to 32 of A-Z a-z 0-9 . _ - with at most six digits",
-                "{what} 应为 1 至 32 个 A-Z a-z 0-9 . _ -，数字最多六位"
-            ),
+            EnrolmentError::Name(what) => {
+                let zh = if *what == HALL { "大厅" } else { "名称" };
+                bilingual!(
+                    "{what} must be 1 to 32 of A-Z a-z 0-9 . _ - with at most six digits",
+                    "{zh}应为 1 至 32 个 A-Z a-z 0-9 . _ -，数字最多六位"
+                )
+            }
             EnrolmentError::Taken => bilingual!(
                 "there is a kiosk of this name: revoke it, or give it another browser with --renew",
                 "已有同名查询机：请先撤销，或用 --renew 换浏览器"
@@ -159,7 +162,7 @@ impl KioskRegister {
     /// # Errors
     /// [`EnrolmentError::Name`], [`EnrolmentError::Taken`], [`EnrolmentError::Unknown`] or [`EnrolmentError::Full`].
     pub fn add(&mut self, new: &NewKiosk, code: &str, now: Timestamp) -> Result<(), EnrolmentError> {
-        for (what, name) in [("the name", &new.name), ("the hall", &new.hall)] {
+        for (what, name) in [("the name", &new.name), (HALL, &new.hall)] {
             if !is_name(name) {
                 return Err(EnrolmentError::Name(what));
             }
@@ -284,6 +287,9 @@ const TOKEN: &str = "kiosk token";
 const CODE_CHARS_MAX: usize = 64;
 /// Metrics name every enrolled kiosk.
 pub const KIOSKS_MAX: usize = 500;
+
+/// What [`EnrolmentError::Name`] says of the hall.
+const HALL: &str = "the hall";
 
 #[cfg(test)]
 mod tests {

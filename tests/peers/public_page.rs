@@ -147,6 +147,9 @@ fn another_language_keeps_the_answer_and_what_was_typed() {
     assert_eq!(browser.text(".wording"), expected["wording"]["en"].as_str().expect("words"));
     let left = browser.value("document.documentElement.outerHTML + location.href");
     assert!(!left.as_str().expect("a text").contains(&receipt));
+    // Back leads to the form, which is empty.
+    browser.value("history.back()");
+    browser.until("document.getElementById('code')?.value === ''");
     assert_eq!(browser.errors, Vec::<String>::new());
 }
 

@@ -223,10 +223,27 @@ fn calendars(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
         );
     }
     for (name, desk) in &calendar.desks {
-        for (day, what, remedy) in contradictions(working, desk) {
-            report(desk.line, bilingual!("[{name}] {day} {what}", "[{name}] {day} {what:#}"), remedy);
+        // What a calendar has of another one is mended there.
+        let of = desk.same_days_as.as_ref().and_then(|of| calendar.desks.get(of));
+        let theirs = of.map(|of| contradictions(working, of)).unwrap_or_default();
+        let own = contradictions(working, desk).into_iter().filter(|one| !theirs.contains(one));
+        for ((from, to), what, remedy) in in_ranges(own) {
+            let days = if from == to { from.to_string() } else { format!("{from}..{to}") };
+            report(desk.line, bilingual!("[{name}] {days} {what}", "[{name}] {days} {what:#}"), remedy);
         }
     }
+}
+
+/// Days in a row of which the same is to be said, as one range.
+fn in_ranges(found: impl Iterator<Item = (Date, Bilingual, Bilingual)>) -> Vec<((Date, Date), Bilingual, Bilingual)> {
+    let mut ranges: Vec<((Date, Date), Bilingual, Bilingual)> = Vec::new();
+    for (day, what, remedy) in found {
+        match ranges.last_mut() {
+            Some(((_, to), said, _)) if *said == what && to.tomorrow().is_ok_and(|next| next == day) => *to = day,
+            _ => ranges.push(((day, day), what, remedy)),
+        }
+    }
+    ranges
 }
 
 /// The days that a desk and the working calendar both cover and judge differently.
@@ -259,8 +276,8 @@ fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date,
         found.push((
             day,
             Bilingual::fixed(
-                "is worked by [working], and the desk has no hours",
-                "在 [working] 中为上班日，而窗口没有工作时间",
+                "is worked by [working], and has no hours here",
+                "在 [working] 中为上班日，而此处没有工作时间",
             ),
             Bilingual::fixed("add it to `make_up`, or to `closed`", "请加入 `make_up` 或 `closed`"),
         ));
@@ -269,7 +286,7 @@ fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date,
         if !holds(&desk.holiday, day) && !holds(&desk.closed, day) {
             found.push((
                 day,
-                Bilingual::fixed("is off by [working], and the desk is open", "在 [working] 中为休息日，而窗口开放"),
+                Bilingual::fixed("is off by [working], and open here", "在 [working] 中为休息日，而此处开放"),
                 Bilingual::fixed("add it to `holiday`, or to `closed`", "请加入 `holiday` 或 `closed`"),
             ));
         }

@@ -14,6 +14,7 @@ use studio::accounts::{self as rules, Role};
 use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, initial};
 
 use crate::args::account::AccountCommand;
+use crate::args::by::By;
 use crate::exit::{Errors, print};
 use crate::local_time::{shown, zone};
 use crate::say::text;
@@ -33,9 +34,10 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
         }
         AccountCommand::List => table(&accounts.list().map_err(lines)?, &zone(settings)),
         AccountCommand::Password { name, password_file } => {
-            let password = new_password(&FIRST_PASSWORD, password_file.as_deref()).map_err(|error| vec![error])?;
+            let password =
+                new_password(&FIRST_PASSWORD, name, password_file.as_deref()).map_err(|error| vec![error])?;
             let initial = accounts.initial_password_file(name);
-            accounts.reset_password(name, &password, COMMAND_LINE).map_err(lines)?;
+            accounts.reset_password(name, &password, &actor()).map_err(lines)?;
             let done = text!(
                 "{name} has a first password, and must change it; its sessions have ended",
                 "已为 {name} 设定初始密码，本人须更改；其登录已结束"
@@ -43,31 +45,34 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
             done + &forgotten(&accounts, name, initial)
         }
         AccountCommand::Pin { name } => {
-            let pin = ask_new(&Bilingual::fixed("PIN for the telephone", "电话 PIN"), Some(&rules::PIN_RULES), true)
-                .map_err(|error| vec![error])?;
-            accounts.set_pin(name, &pin, COMMAND_LINE).map_err(lines)?;
+            may_have_pin(&accounts, name).map_err(|error| vec![error])?;
+            let what = Bilingual::fixed("PIN for the telephone", "电话 PIN");
+            let pin = ask_new(&what, Some(&rules::PIN_RULES), true, pin_fits).map_err(|error| vec![error])?;
+            accounts.set_pin(name, &pin, &actor()).map_err(lines)?;
             text!("{name} has a new PIN", "{name} 的 PIN 已更新")
         }
         AccountCommand::Sip { name, remove: true } => {
-            accounts.remove_sip_password(name, COMMAND_LINE).map_err(lines)?;
+            accounts.remove_sip_password(name, &actor()).map_err(lines)?;
             text!("{name}'s telephones register no more", "{name} 的话机不再注册")
         }
         AccountCommand::Sip { name, remove: false } => sip(settings, &accounts, name).map_err(|error| vec![error])?,
         AccountCommand::Role { name, role } => {
-            accounts.set_role(name, *role, COMMAND_LINE).map_err(lines)?;
-            text!("{name} is an {}", "{name} 现为{}", role_name(*role).of(current()))
+            accounts.set_role(name, *role, &actor()).map_err(lines)?;
+            let a = if matches!(role, Role::Supervisor) { "a" } else { "an" };
+            let done = text!("{name} is {a} {}", "{name} 现为{}", role_name(*role).of(current()));
+            done + &no_approver(&accounts)
         }
         AccountCommand::Remove { name } => {
             let initial = accounts.initial_password_file(name);
-            accounts.remove(name, COMMAND_LINE).map_err(lines)?;
+            accounts.remove(name, &actor()).map_err(lines)?;
             let done = text!(
                 "{name} is removed; its takes and its entries in the audit log stay",
                 "{name} 已删除；其录音和审计记录保留"
             );
-            done + &forgotten(&accounts, name, initial)
+            done + &forgotten(&accounts, name, initial) + &no_approver(&accounts)
         }
         AccountCommand::Unlock { name } => {
-            accounts.unlock(name, COMMAND_LINE).map_err(lines)?;
+            accounts.unlock(name, &actor()).map_err(lines)?;
             text!("{name} may sign in again", "{name} 可以重新登录")
         }
     };
@@ -88,7 +93,7 @@ pub(crate) fn change_own(
     let one = |error: Bilingual| vec![error];
     let accounts = initial::open(settings).map_err(|error| one(error.text()))?;
     let old = ask(&bilingual!("current password of {name}", "{name} 的现密码"), old).map_err(one)?;
-    let new = new_password(&NEW_PASSWORD, new).map_err(one)?;
+    let new = new_password(&NEW_PASSWORD, name, new).map_err(one)?;
     let initial = accounts.initial_password_file(name);
     accounts.replace_password(name, &old, &new).map_err(|error| one(error.text()))?;
     let done = text!("{name} has a new password; its sessions have ended", "{name} 的密码已更新；其登录已结束");
@@ -97,10 +102,43 @@ pub(crate) fn change_own(
 }
 
 /// A password to be set: the first line of `file`, else asked for.
-fn new_password(what: &Bilingual, file: Option<&Path>) -> Result<Private<String>, Bilingual> {
+fn new_password(what: &Bilingual, name: &str, file: Option<&Path>) -> Result<Private<String>, Bilingual> {
     match file {
         Some(path) => read_file(what, path),
-        None => ask_new(what, Some(&rules::PASSWORD_RULES), true),
+        None => ask_new(what, Some(&rules::PASSWORD_RULES), true, |password| {
+            let name = rules::normalized_name(name).map_err(|error| error.text())?;
+            rules::check_password(password, &name).map_err(|error| error.text())
+        }),
+    }
+}
+
+/// A PIN as it is typed; that it does not hold the account's number is seen when it is stored.
+fn pin_fits(pin: &str) -> Result<(), Bilingual> {
+    rules::check_pin(pin, "").map_err(|error| error.text())
+}
+
+/// Only those who record use the studio's telephone.
+fn may_have_pin(accounts: &Accounts, name: &str) -> Result<(), Bilingual> {
+    let rows = accounts.list().map_err(|error| error.text())?;
+    match rows.iter().find(|row| row.operator.name == name) {
+        Some(row) if !row.operator.role.may_record() => Err(bilingual!(
+            "{name} is {}: only operators and approvers record by telephone, with a PIN",
+            "{name} 是{}：只有录音员和审核员用 PIN 电话录音",
+            role_name(row.operator.role).of(current())
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A further line where nobody may approve any more.
+fn no_approver(accounts: &Accounts) -> String {
+    let is_left = accounts.list().is_ok_and(|rows| rows.iter().any(|row| row.operator.role.may_approve()));
+    match is_left {
+        true => String::new(),
+        false => text!(
+            "\nnobody may approve and publish now: jindu studio account add NAME --role approver",
+            "\n现在无人可以审核和发布：jindu studio account add 账号 --role approver"
+        ),
     }
 }
 
@@ -114,19 +152,20 @@ fn add(
     let line = |error: AccountError| error.text();
     // Before the secrets are asked for.
     rules::normalized_name(name).map_err(|error| error.text())?;
-    let password = new_password(&FIRST_PASSWORD, password_file)?;
+    let password = new_password(&FIRST_PASSWORD, name, password_file)?;
     // Only those who record use the studio's telephone.
     let pin = match role.may_record() {
         true => Some(ask_new(
             &Bilingual::fixed("PIN for the telephone (empty: none)", "电话 PIN（留空则没有）"),
             Some(&rules::PIN_RULES),
             false,
+            pin_fits,
         )?),
         false => None,
     };
     let pin = pin.filter(|pin| !pin.expose().is_empty());
     let new = NewAccount { name: name.to_owned(), role, number: number.cloned(), password, pin };
-    let operator = accounts.add(&new, COMMAND_LINE).map_err(line)?;
+    let operator = accounts.add(&new, &actor()).map_err(line)?;
     let phone = match new.pin {
         _ if role.may_answer() => Bilingual::fixed("at /agent", "网址 /agent"),
         Some(_) => Bilingual::fixed("with a PIN", "有 PIN"),
@@ -148,8 +187,12 @@ fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, B
             "尚不允许话机注册：请先设 phone.registrar.realm",
         ))?
         .realm;
-    let password = ask_new(&Bilingual::fixed("password for the telephone", "话机密码"), None, true)?;
-    let set = accounts.set_sip_password(name, &password, realm, COMMAND_LINE);
+    let what = Bilingual::fixed("password for the telephone", "话机密码");
+    let password = ask_new(&what, None, true, |password| {
+        let name = rules::normalized_name(name).map_err(|error| error.text())?;
+        rules::check_password(password, &name).map_err(|error| error.text())
+    })?;
+    let set = accounts.set_sip_password(name, &password, realm, &actor());
     let user = set.map_err(|error| error.text())?;
     Ok(text!(
         "{name}'s telephones register as {user} in the realm {realm}",
@@ -216,5 +259,7 @@ fn forgotten(accounts: &Accounts, name: &str, file: Option<PathBuf>) -> String {
 
 const FIRST_PASSWORD: Bilingual = Bilingual::fixed("first password", "初始密码");
 const NEW_PASSWORD: Bilingual = Bilingual::fixed("new password", "新密码");
-/// Who acts, in the audit log.
-pub(crate) const COMMAND_LINE: &str = "command line";
+/// Who acts, in the audit log: the command line, and the user of the terminal.
+pub(crate) fn actor() -> String {
+    format!("command line: {}", By::default().name())
+}

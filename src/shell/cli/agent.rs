@@ -10,7 +10,7 @@ use studio::Role;
 use studio_store::accounts::initial;
 use studio_store::{AgentAccount, AgentDuty};
 
-use crate::account::{COMMAND_LINE, role_name};
+use crate::account::{actor, role_name};
 use crate::args::agent::AgentCommand;
 use crate::exit::print;
 use crate::say::say;
@@ -74,7 +74,7 @@ pub(crate) fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, B
 /// Notes a change of an agent's state in the audit log, as the supervisors' page does.
 fn note(settings: &Settings, agent: &str, state: &str) -> Result<(), Bilingual> {
     let accounts = initial::open(settings).map_err(|error| error.text())?;
-    accounts.note_desk("agent_state", agent, COMMAND_LINE, state).map_err(|error| error.text())
+    accounts.note_desk("agent_state", agent, &actor(), state).map_err(|error| error.text())
 }
 
 /// Whether the settings have a queue of this name.
@@ -125,7 +125,7 @@ fn set(
         ));
     }
     let duty = AgentDuty { queues: queues.to_vec(), skills: skills.to_vec(), address: address.cloned() };
-    accounts.set_agent(name, &duty, COMMAND_LINE).map_err(|error| error.text())?;
+    accounts.set_agent(name, &duty, &actor()).map_err(|error| error.text())?;
     let served = if queues.is_empty() {
         Bilingual::fixed("every queue", "所有队列")
     } else {

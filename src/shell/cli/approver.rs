@@ -17,6 +17,13 @@ use crate::secrets::ask;
 /// The password is wrong or must be changed, or the account may not approve.
 pub(crate) fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator, Bilingual> {
     let accounts = initial::open(settings).map_err(|error| error.text())?;
+    let rows = accounts.list().map_err(|error| error.text())?;
+    if !rows.iter().any(|row| row.operator.role.may_approve()) {
+        return Err(Bilingual::fixed(
+            "there is no approver: jindu studio account add NAME --role approver",
+            "没有审核员：请用 jindu studio account add 账号 --role approver 添加",
+        ));
+    }
     let name = by.by.who.clone().ok_or(Bilingual::fixed(
         "name yourself with --who NAME: an approver's account of the studio",
         "请用 --who 写明您的账号：须为录音工作室的审核员",

@@ -114,7 +114,7 @@ pub(crate) enum Command {
     },
     /// List the audit log: releases, the emergency notice, takes, accounts, looks at cases, who heard messages and recordings
     Audit {
-        /// Since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
+        /// Since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today, or yesterday where that is still to come) or RFC 3339
         #[arg(long, value_name = "TIME", value_parser = calls::time)]
         since: Option<String>,
         /// Print JSON

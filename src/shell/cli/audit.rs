@@ -120,8 +120,9 @@ fn of_account(event: AccountEvent) -> Line {
         String::new()
     } else {
         let by = person(&by);
-        in_language(&bilingual!("by {by} ", "由{by:#} ")).to_owned()
+        in_language(&bilingual!("by {by}", "由 {by:#}")).to_owned()
     };
-    let why = format!("{by}{}", in_language(&detail(&from))).trim().to_owned();
+    let parts = [in_language(&detail(&from)).to_owned(), by];
+    let why = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
     Line { at, log: Log::Accounts, what, who, release: None, slot: None, why }
 }

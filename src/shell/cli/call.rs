@@ -125,7 +125,7 @@ fn results_of_requests(lines: &mut Lines, call: &PastCall) {
     if let Some(result) = call.transfer.as_deref().map(transfer) {
         lines.line(&fixed("transfer", "转接"), &result);
     }
-    if let Some(result) = call.message.as_deref().map(message) {
+    for result in call.message.iter().flat_map(|results| results.split(',')).map(message) {
         lines.line(&fixed("message", "留言"), &result);
     }
     if let Some(outcome) = text_message(call) {
@@ -276,6 +276,7 @@ fn handling(step: &str) -> Bilingual {
         "to_agent" => bilingual!("given to {about}", "转给坐席 {about}"),
         "to_number" => bilingual!("given to the number …{about}", "转至号码…{about}"),
         "to_queue" => bilingual!("given to the queue {about}", "转至队列 {about}"),
+        "taken_over" => bilingual!("{about} took over", "班长 {about} 接管"),
         "returned" => Bilingual::fixed("came back: no answer", "无人接听，转回"),
         other => other.to_owned().into(),
     }
@@ -292,7 +293,7 @@ fn text_message(call: &PastCall) -> Option<Bilingual> {
 }
 
 /// What came of a transfer to a person outside the queues.
-fn transfer(result: &str) -> Bilingual {
+pub(crate) fn transfer(result: &str) -> Bilingual {
     match result {
         "done" => Bilingual::fixed("connected", "已接通"),
         "no_answer" => Bilingual::fixed("no answer in the time that the flow gives it", "在流程规定的时间内无人接听"),

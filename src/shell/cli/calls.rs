@@ -1,5 +1,6 @@
 //! `jindu calls`: how many calls there were and why callers were not served, in English or Chinese.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use phone::TrunksStatus;
 use release::hotline;
 
 use crate::args::calls::CallsArguments;
+use crate::call::transfer;
 use crate::call_words::{Words, code, word};
 use crate::exit::print;
 use crate::local_time::{read_past, rfc3339, shown, zone};
@@ -35,12 +37,7 @@ pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<()
         None => before(if arguments.hour { HOUR } else { DAY }),
     };
     if let Some(name) = arguments.trunk.as_ref().filter(|name| !is_trunk(settings, name)) {
-        let names: Vec<&str> = settings.phone.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-        return Err(bilingual!(
-            "there is no trunk {name}; there is {} [trunk.unknown]",
-            "没有中继 {name}；现有 {} [trunk.unknown]",
-            names.join(", ")
-        ));
+        return Err(unknown_trunk(settings, name));
     }
     let release = hotline::release(settings).ok();
     let called_back = release.as_ref().and_then(|release| release.flow.called_back_node()).map(str::to_owned);
@@ -103,7 +100,7 @@ fn list_text(calls: &[CallLine], zone: &TimeZone, lang: OfficeLang) -> String {
         ["row", "call", "at", "trunk", "seconds", "ended", "last node", "cause"],
         ["行号", "编号", "时间", "中继", "时长（秒）", "结果", "最后节点", "原因"],
     );
-    let lines = calls.iter().rev().map(|call| {
+    let lines = calls.iter().map(|call| {
         let (id, at, seconds) =
             (format!("#{}", call.id), shown(call.at, zone), format!("{:.1}", call.duration_ms as f64 / 1000.0));
         let (tag, cause) = (call.tag.as_deref().unwrap_or("-"), code(&call.cause));
@@ -124,7 +121,16 @@ fn before(span: Duration) -> Timestamp {
     clock::timestamp().checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
-fn is_trunk(settings: &Settings, name: &str) -> bool {
+pub(crate) fn unknown_trunk(settings: &Settings, name: &str) -> Bilingual {
+    let names: Vec<&str> = settings.phone.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    bilingual!(
+        "there is no trunk {name}; there is {} [trunk.unknown]",
+        "没有中继 {name}；现有 {} [trunk.unknown]",
+        names.join(", ")
+    )
+}
+
+pub(crate) fn is_trunk(settings: &Settings, name: &str) -> bool {
     settings.phone.trunks.iter().any(|trunk| trunk.name == name)
 }
 
@@ -148,6 +154,7 @@ impl Report {
             "outcomes": outcomes,
             "causes": causes,
             "left_at": left_at,
+            "transfers": self.counted.transfers,
             "look_ups": look_ups,
             "trunks": trunks,
             "answered_s_mean": seconds(self.counted.answered_ms),
@@ -157,18 +164,18 @@ impl Report {
             "mos_poor_calls": self.counted.mos_poor,
             "refused_before_they_began": {
                 "since": self.trunks.serving_since.map(|since| rfc3339(since, &self.zone)),
-                "reasons": self.refused().into_iter().collect::<serde_json::Map<_, _>>(),
+                "reasons": self.refused(),
             },
         })
     }
 
     /// Refusals of all trunks, by reason.
-    fn refused(&self) -> Vec<(String, Value)> {
-        let mut sums = std::collections::BTreeMap::<&str, u64>::new();
+    fn refused(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
         for (reason, count) in self.trunks.trunks.iter().flat_map(|trunk| &trunk.refused) {
-            *sums.entry(reason).or_default() += count;
+            *sums.entry(reason.to_owned()).or_default() += count;
         }
-        sums.into_iter().map(|(reason, count)| (reason.to_owned(), count.into())).collect()
+        sums
     }
 
     fn to_text(&self, lang: OfficeLang) -> String {
@@ -178,21 +185,22 @@ impl Report {
         if let Some(trunk) = &self.filter.trunk {
             let _ = writeln!(text, "{}{trunk}", words.trunk);
         }
-        let _ = writeln!(text, "{:>8}  {}", counted.calls, if self.filter.failed { words.failed } else { words.calls });
-        for (title, counts) in [
-            (words.outcomes, &counted.outcomes),
-            (words.causes, &counted.causes),
-            (words.left_at, &counted.left_at),
-            (words.look_ups, &counted.look_ups),
-            (words.trunks, &counted.trunks),
+        let counts = if self.filter.failed { words.failed } else { words.calls };
+        let _ = writeln!(text, "{:>8}  {}", counted.calls, counts[usize::from(counted.calls != 1)]);
+        for (title, counts, name) in [
+            (words.outcomes, &counted.outcomes, word as fn(&str) -> Bilingual),
+            (words.causes, &counted.causes, word),
+            (words.left_at, &counted.left_at, word),
+            (words.transfers, &counted.transfers, transfer),
+            (words.look_ups, &counted.look_ups, word),
+            (words.trunks, &counted.trunks, word),
         ] {
-            section(&mut text, lang, title, counts.iter().map(|(name, count)| (name.as_str(), *count)));
+            section(&mut text, lang, title, counts, name);
         }
         let refused = self.refused();
         if let Some(since) = self.trunks.serving_since.filter(|_| !refused.is_empty()) {
             let title = format!("{}{}", words.refused, shown(since, &self.zone));
-            let counts = refused.iter().map(|(reason, count)| (reason.as_str(), count.as_u64().unwrap_or(0)));
-            section(&mut text, lang, &title, counts);
+            section(&mut text, lang, &title, &refused, word);
         }
         if counted.calls > 0 {
             let _ = writeln!(text, "\n{}", words.means);
@@ -215,18 +223,24 @@ impl Report {
 }
 
 /// A title and its counts, the highest first; nothing without a count.
-fn section<'a>(text: &mut String, lang: OfficeLang, title: &str, counts: impl Iterator<Item = (&'a str, u64)>) {
-    let mut counts: Vec<(&str, u64)> = counts.collect();
+fn section(
+    text: &mut String,
+    lang: OfficeLang,
+    title: &str,
+    counts: &BTreeMap<String, u64>,
+    name: impl Fn(&str) -> Bilingual,
+) {
+    let mut counts: Vec<(&String, &u64)> = counts.iter().collect();
     counts.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
     if counts.is_empty() {
         return;
     }
     let _ = writeln!(text, "\n{title}");
-    for (name, count) in counts.iter().take(ROWS_MAX) {
-        let _ = writeln!(text, "{count:>8}  {}", word(name).of(lang));
+    for (code, count) in counts.iter().take(ROWS_MAX) {
+        let _ = writeln!(text, "{count:>8}  {}", name(code).of(lang));
     }
     if let Some(rest) = counts.get(ROWS_MAX..).filter(|rest| !rest.is_empty()) {
-        let _ = writeln!(text, "{:>8}  …", rest.iter().map(|(_, count)| count).sum::<u64>());
+        let _ = writeln!(text, "{:>8}  …", rest.iter().map(|(_, count)| **count).sum::<u64>());
     }
 }
 

@@ -30,8 +30,17 @@ pub(crate) fn publish(settings: &Settings, by: &ByApprover, missing: MissingPoli
     let who = publisher(settings, by).map_err(one)?;
     let publication = FlowPublication::prepare(settings, missing)?;
     publication.hotline().remarks.iter().for_each(|remark| say!("{remark}", "{remark:#}"));
-    if !sheets::print_failures(&publication.run_sheets()?) {
-        failed(&Bilingual::fixed("call sheets failed; nothing was published", "通话脚本未通过；未发布任何内容"));
+    let reports = publication.run_sheets()?;
+    if reports.is_empty() {
+        let folder = settings.hotline.call_sheets.display();
+        say!("{folder} has no call sheets: nothing is tested", "{folder} 中没有通话脚本：未作任何测试");
+    }
+    if !sheets::print_failures(&reports) {
+        let folder = settings.hotline.call_sheets.display();
+        failed(&bilingual!(
+            "call sheets failed; nothing was published. Where the change is meant, change the sheets in {folder} to fit it, too",
+            "通话脚本未通过；未发布任何内容。如确需此改动，请同时修改 {folder} 中的通话脚本"
+        ));
         return Ok(ExitCode::FAILURE);
     }
     print_replay(&publication.replay()?);
@@ -135,9 +144,14 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
 pub(crate) fn person(who: &str) -> Bilingual {
     match who {
         "" | "-" => Bilingual::fixed("the system", "系统"),
-        "command line" => Bilingual::fixed("the command line", "命令行"),
         "first start" => Bilingual::fixed("the first start", "首次启动"),
-        name => name.to_owned().into(),
+        name => match name.strip_prefix("command line") {
+            Some(user) => match user.strip_prefix(": ") {
+                Some(user) => bilingual!("{user} (command line)", "{user}（命令行）"),
+                None => Bilingual::fixed("the command line", "命令行"),
+            },
+            None => name.to_owned().into(),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use os::language;
 use phone::{AgentRequest, QueueLine};
 use studio_store::accounts::initial;
 
-use crate::account::COMMAND_LINE;
+use crate::account::actor;
 use crate::agent::{ask, figures, rows};
 use crate::args::queue::QueueCommand;
 use crate::exit::print;
@@ -45,7 +45,8 @@ fn change(settings: &Settings, queue: &str, open: bool) -> Result<(), Bilingual>
     ask(data, &AgentRequest::SetQueue { queue: queue.clone(), open })?;
     let what = if open { "queue_opened" } else { "queue_closed" };
     let accounts = initial::open(settings).map_err(|error| error.text())?;
-    accounts.note_desk(what, COMMAND_LINE, COMMAND_LINE, &queue).map_err(|error| error.text())
+    let by = actor();
+    accounts.note_desk(what, &by, &by, &queue).map_err(|error| error.text())
 }
 
 fn table(queues: &[QueueLine], lang: OfficeLang) -> String {

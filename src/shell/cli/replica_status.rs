@@ -55,9 +55,23 @@ fn done_text(en: &str) -> String {
         }
         "decided; the source continues with its next attempt" => "已决定；上游下次尝试时继续",
         "nothing is held" => "没有暂缓的变更",
-        other => other,
+        other => return in_language(&counted(other)).to_owned(),
     };
     in_language(&Bilingual::new(en, zh)).to_owned()
+}
+
+/// What was done with rows in quarantine.
+fn counted(en: &str) -> Bilingual {
+    let numbers: Vec<&str> = en.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
+    match numbers.as_slice() {
+        [dropped] if en.contains(" dropped;") => {
+            Bilingual::new(en, format!("已丢弃 {dropped} 行；这些案件仍按副本中较早的内容答复"))
+        }
+        [tried, applied, requested] if en.contains(" retried, ") => {
+            Bilingual::new(en, format!("重试 {tried} 行，生效 {applied} 行；已向上游请求 {requested} 行"))
+        }
+        _ => en.to_owned().into(),
+    }
 }
 
 fn of_status(status: &Status, zone: &TimeZone) -> String {

@@ -11,8 +11,14 @@ use os::io_fault;
 use crate::exit::aside;
 use crate::say::text;
 
-/// Asks for a new secret: twice on a terminal, after its rules; one line of the standard input otherwise.
-pub(crate) fn ask_new(what: &Bilingual, rules: Option<&Bilingual>, needed: bool) -> Result<Private<String>, Bilingual> {
+/// Asks for a new secret: twice on a terminal, after its rules, until one `fits` and both are the same; one line of the standard input
+/// otherwise.
+pub(crate) fn ask_new(
+    what: &Bilingual,
+    rules: Option<&Bilingual>,
+    needed: bool,
+    fits: impl Fn(&str) -> Result<(), Bilingual>,
+) -> Result<Private<String>, Bilingual> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line(&mut stdin.lock(), what, needed);
@@ -20,17 +26,22 @@ pub(crate) fn ask_new(what: &Bilingual, rules: Option<&Bilingual>, needed: bool)
     if let Some(rules) = rules {
         aside(&bilingual!("{what}: {rules}", "{what:#}：{rules:#}"));
     }
-    let secret = prompted(what, needed)?;
-    let again = if secret.expose().is_empty() {
-        secret.clone()
-    } else {
-        prompted(&Bilingual::fixed("the same again", "请再输入一次"), needed)?
-    };
-    if secret == again {
-        Ok(secret)
-    } else {
-        Err(Bilingual::fixed("the two entries differ: try again", "两次输入不一致，请重试"))
+    let mut error = Bilingual::default();
+    for _ in 0..TRIES {
+        let secret = prompted(what, needed)?;
+        if secret.expose().is_empty() {
+            return Ok(secret);
+        }
+        error = match fits(secret.expose()) {
+            Err(error) => error,
+            Ok(()) if secret == prompted(&Bilingual::fixed("the same again", "请再输入一次"), needed)? => {
+                return Ok(secret);
+            }
+            Ok(()) => Bilingual::fixed("the two entries differ: try again", "两次输入不一致，请重试"),
+        };
+        aside(&error);
     }
+    Err(error)
 }
 
 /// Asks for a secret that exists: the first line of `file`, else once on a terminal, else one line of the standard input.
@@ -75,6 +86,8 @@ fn checked(secret: String, what: &Bilingual, needed: bool) -> Result<Private<Str
 }
 
 const LINE_BYTES_MAX: u64 = 4096;
+/// So often a person may mistype a secret.
+const TRIES: usize = 3;
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ use phone::{CallChoice, Summary, TraceClient, TraceRequest};
 use sip::capture::pcap;
 
 use crate::args::trace::{Call, TraceArguments};
+use crate::calls::{is_trunk, unknown_trunk};
 use crate::say::say;
 
 /// Traces a call.
@@ -28,6 +29,9 @@ pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<()
             "{} 已存在：请换一个文件名，或加 --overwrite",
             out.display()
         ));
+    }
+    if let Some(name) = call.trunk.as_ref().filter(|name| !is_trunk(settings, name)) {
+        return Err(unknown_trunk(settings, name));
     }
     let (choice, awaited) = choice(call)?;
     let octets_max = max_mb * 1_000_000;

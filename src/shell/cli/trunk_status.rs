@@ -57,7 +57,7 @@ fn of_trunk(trunk: &TrunkStatus, serving: bool, zone: &TimeZone, lines: &mut Lin
     }
     line("calls", "通话", bilingual!("{calls} of {most}", "{most} 路中使用 {calls} 路"));
     line("ended", "已结束", counted(&trunk.ended));
-    line("refused", "已拒绝", counted(&trunk.refused));
+    line("not taken", "未受理", counted(&trunk.refused));
     let last = trunk.last_call.map(|at| shown(at, zone).into());
     line("last call", "最近来电", last.unwrap_or_else(|| Bilingual::fixed("none", "无")));
     if let Some(registration) = &trunk.registration {

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use inquiry::CallOutcome;
+use inquiry::{CallOutcome, TransferResult};
 
 use crate::reading::{column, failed, open};
 
@@ -15,7 +15,7 @@ use crate::reading::{column, failed, open};
 pub struct CallFilter {
     /// From this time on.
     pub since: Timestamp,
-    /// Only calls that were abandoned, in a queue too, were refused or failed.
+    /// Only calls that were not served: abandoned, in a queue too, refused, failed, or without the person that was asked for.
     pub failed: bool,
     /// Only those of the trunk with this name.
     pub trunk: Option<String>,
@@ -52,10 +52,12 @@ pub struct CallStatistics {
     /// By outcome: [`CallOutcome::name`].
     pub outcomes: BTreeMap<String, u64>,
     /// By the cause that the record names, among calls that were abandoned, were refused or failed; `queue_abandoned`: while they
-    /// waited for an agent.
+    /// waited for an agent; `transfer_failed`: nobody answered a transfer, and no message was left.
     pub causes: BTreeMap<String, u64>,
     /// By the last node, among calls of callers who hung up or gave up.
     pub left_at: BTreeMap<String, u64>,
+    /// Last transfers outside the queues: [`inquiry::TransferResult::journal_text`].
+    pub transfers: BTreeMap<String, u64>,
     /// Look-ups by result.
     pub look_ups: BTreeMap<String, u64>,
     /// By trunk.
@@ -111,9 +113,9 @@ pub fn call_list(folder: &Path, filter: &CallFilter, most: usize) -> Result<Opti
 }
 
 fn list(connection: &Connection, filter: &CallFilter, most: usize) -> rusqlite::Result<Vec<CallLine>> {
-    let (tag, wait) = (column(connection, "calls", "tag")?, column(connection, "calls", "queue_outcome")?);
+    let (tag, service) = (column(connection, "calls", "tag")?, service_columns(connection)?);
     let sql = format!(
-        "SELECT outcome, cause, {wait}, id, {tag}, at_us, trunk, path, duration_ms FROM calls
+        "SELECT {service}, id, {tag}, at_us, trunk, path, duration_ms FROM calls
         WHERE at_us >= ?1 AND (?2 IS NULL OR trunk = ?2) AND path NOT LIKE '(%' ORDER BY id DESC"
     );
     let mut select = connection.prepare(&sql)?;
@@ -122,83 +124,90 @@ fn list(connection: &Connection, filter: &CallFilter, most: usize) -> rusqlite::
     while let Some(row) = rows.next()?
         && lines.len() < most
     {
-        let cause = unserved(row, 0, 1, 2)?.map(str::to_owned);
+        let cause = unserved(row)?.map(str::to_owned);
         if filter.failed && cause.is_none() {
             continue;
         }
         lines.push(CallLine {
-            id: row.get(3)?,
-            tag: row.get(4)?,
-            at: Timestamp::from_microsecond(row.get(5)?).unwrap_or_default(),
-            trunk: row.get(6)?,
             outcome: row.get(0)?,
             cause: cause.unwrap_or_default(),
-            last: row.get_ref(7)?.as_str()?.rsplit(',').next().unwrap_or_default().to_owned(),
-            duration_ms: row.get(8)?,
+            id: row.get(5)?,
+            tag: row.get(6)?,
+            at: Timestamp::from_microsecond(row.get(7)?).unwrap_or_default(),
+            trunk: row.get(8)?,
+            last: row.get_ref(9)?.as_str()?.rsplit(',').next().unwrap_or_default().to_owned(),
+            duration_ms: row.get(10)?,
         });
     }
     lines.reverse();
     Ok(lines)
 }
 
-/// Why the call of a row was not served, by the places of its outcome, its cause and its queue's outcome; `None` if it was.
-fn unserved<'a>(row: &'a Row<'_>, outcome: usize, cause: usize, wait: usize) -> rusqlite::Result<Option<&'a str>> {
-    let ended = row.get_ref(outcome)?.as_str()?;
-    Ok(match row.get_ref(wait)?.as_str_or_null()? {
-        _ if UNSERVED.iter().any(|unserved| unserved.name() == ended) => {
-            Some(row.get_ref(cause)?.as_str_or_null()?.unwrap_or("-"))
-        }
-        Some("abandoned") => Some(LEFT_THE_QUEUE),
-        _ => None,
-    })
+/// The five columns that say whether a call was served, as [`unserved`] reads them.
+fn service_columns(connection: &Connection) -> rusqlite::Result<String> {
+    let later = ["queue_outcome", "transfer", "message"].map(|name| column(connection, "calls", name));
+    let [wait, transfer, message] = later;
+    Ok(format!("outcome, cause, {}, {}, {}", wait?, transfer?, message?))
+}
+
+/// Why the call of a row that begins with [`service_columns`] was not served; `None` if it was.
+fn unserved<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
+    let text = |column: usize| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
+    let ended = text(0)?.unwrap_or_default();
+    if UNSERVED.iter().any(|unserved| unserved.name() == ended) {
+        return Ok(Some(text(1)?.unwrap_or("-")));
+    }
+    if text(2)? == Some("abandoned") {
+        return Ok(Some(LEFT_THE_QUEUE));
+    }
+    // Whoever was answered in a queue, or left a message, was served all the same.
+    let failed = text(3)?.is_some_and(|result| result != TransferResult::Done.journal_text());
+    Ok((failed && text(2)?.is_none() && text(4)?.is_none()).then_some(NO_PERSON))
 }
 
 fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallStatistics> {
-    let (mos, wait) = (column(connection, "calls", "mos_hundredths")?, column(connection, "calls", "queue_outcome")?);
+    let (mos, service) = (column(connection, "calls", "mos_hundredths")?, service_columns(connection)?);
     let sql = format!(
-        "SELECT outcome, cause, path, look_ups, trunk, answered_ms, duration_ms, {mos}, {wait} FROM calls
+        "SELECT {service}, path, look_ups, trunk, answered_ms, duration_ms, {mos} FROM calls
         WHERE at_us >= ?1 AND (?2 IS NULL OR trunk = ?2) AND path NOT LIKE '(%' ORDER BY at_us"
     );
     let mut select = connection.prepare(&sql)?;
     let mut rows = select.query(params![filter.since.as_microsecond(), filter.trunk])?;
     let mut counted = CallStatistics::default();
     while let Some(row) = rows.next()? {
-        let outcome = row.get_ref(0)?.as_str()?;
-        let cause = unserved(row, 0, 1, 8)?;
+        let cause = unserved(row)?;
         if cause.is_some() || !filter.failed {
-            counted.add(row, outcome, cause, filter.called_back.as_deref())?;
+            counted.add(row, cause, filter.called_back.as_deref())?;
         }
     }
     Ok(counted)
 }
 
 impl CallStatistics {
-    fn add(
-        &mut self,
-        row: &Row<'_>,
-        outcome: &str,
-        cause: Option<&str>,
-        called_back: Option<&str>,
-    ) -> rusqlite::Result<()> {
+    fn add(&mut self, row: &Row<'_>, cause: Option<&str>, called_back: Option<&str>) -> rusqlite::Result<()> {
+        let outcome = row.get_ref(0)?.as_str()?;
         self.calls += 1;
         count_one(&mut self.outcomes, outcome);
         if let Some(cause) = cause {
             count_one(&mut self.causes, cause);
         }
         if [CallOutcome::HungUp, CallOutcome::Abandoned].iter().any(|left| left.name() == outcome) {
-            let last = row.get_ref(2)?.as_str()?.rsplit(',').next().filter(|node| !node.is_empty());
+            let last = row.get_ref(5)?.as_str()?.rsplit(',').next().filter(|node| !node.is_empty());
             count_one(&mut self.left_at, last.unwrap_or("-"));
         }
-        for result in row.get_ref(3)?.as_str()?.split(',').filter(|result| !result.is_empty()) {
+        if let Some(transfer) = row.get_ref(3)?.as_str_or_null()? {
+            count_one(&mut self.transfers, transfer);
+        }
+        for result in row.get_ref(6)?.as_str()?.split(',').filter(|result| !result.is_empty()) {
             count_one(&mut self.look_ups, result);
         }
-        count_one(&mut self.trunks, row.get_ref(4)?.as_str()?);
-        let first = row.get_ref(2)?.as_str()?.split(',').next();
+        count_one(&mut self.trunks, row.get_ref(7)?.as_str()?);
+        let first = row.get_ref(5)?.as_str()?.split(',').next();
         if called_back.is_none() || first != called_back {
-            self.answered_ms.add(row.get(5)?);
+            self.answered_ms.add(row.get(8)?);
         }
-        self.duration_ms.add(row.get(6)?);
-        let mos: Option<i64> = row.get(7)?;
+        self.duration_ms.add(row.get(9)?);
+        let mos: Option<i64> = row.get(10)?;
         self.mos_hundredths.add(mos);
         self.mos_poor += u64::from(mos.is_some_and(|mos| mos < MOS_POOR));
         Ok(())
@@ -218,6 +227,8 @@ fn count_one(counts: &mut BTreeMap<String, u64>, word: &str) {
 
 /// The cause of callers who hung up while they waited for an agent.
 const LEFT_THE_QUEUE: &str = "queue_abandoned";
+/// The cause of callers who asked for a person and were not connected.
+const NO_PERSON: &str = "transfer_failed";
 /// Outcomes of callers who got no service.
 const UNSERVED: [CallOutcome; 3] = [CallOutcome::Abandoned, CallOutcome::Refused, CallOutcome::Failed];
 const MOS_POOR: i64 = 360;

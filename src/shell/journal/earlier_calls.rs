@@ -16,6 +16,8 @@ pub struct EarlierCall {
     pub agent: Option<String>,
     /// What an agent noted as its reason, at last.
     pub reason: Option<String>,
+    /// What agents noted of it, in their order.
+    pub note: Option<String>,
 }
 
 /// The newest calls of a caller of a trunk, newest first.
@@ -26,7 +28,9 @@ pub(crate) fn earlier_calls(
     since: Timestamp,
 ) -> rusqlite::Result<Vec<EarlierCall>> {
     let sql = "SELECT at_us, outcome, queue_outcome, agent,
-        (SELECT reason FROM agent_notes WHERE agent_notes.call = calls.tag ORDER BY agent_notes.id DESC LIMIT 1) FROM calls
+        (SELECT reason FROM agent_notes WHERE agent_notes.call = calls.tag ORDER BY agent_notes.id DESC LIMIT 1),
+        (SELECT group_concat(text, ' / ') FROM agent_notes AS noted WHERE noted.call = calls.tag AND text <> ''
+            AND id = (SELECT max(id) FROM agent_notes WHERE call = noted.call AND agent = noted.agent)) FROM calls
         WHERE at_us >= ?1 AND caller = ?2 AND trunk = ?3 ORDER BY at_us DESC LIMIT ?4";
     let values = params![since.as_microsecond(), caller.cast_signed(), trunk, SHOWN_MAX];
     connection.prepare_cached(sql)?.query_map(values, call)?.collect()
@@ -39,6 +43,7 @@ fn call(row: &Row) -> rusqlite::Result<EarlierCall> {
         queue_outcome: row.get(2)?,
         agent: row.get(3)?,
         reason: row.get(4)?,
+        note: row.get(5)?,
     })
 }
 

@@ -118,9 +118,15 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         (!record.recordings.is_empty()).then(|| record.recordings.join(",")),
         record.text_message.map(|accepted| if accepted { "accepted" } else { "refused" }),
         record.transfer.map(TransferResult::journal_text),
-        record.message.as_ref().map(MessageResult::journal_text),
+        messages_of(record),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// What became of the messages of a call; none: it has none.
+fn messages_of(record: &CallRecord) -> Option<String> {
+    let results: Vec<&str> = record.messages.iter().map(MessageResult::journal_text).collect();
+    (!results.is_empty()).then(|| results.join(","))
 }
 
 /// Appends a kiosk's score.

@@ -72,11 +72,13 @@ pub enum RecordingFailure {
     Busy,
     /// It is as long as one may be.
     Longest,
+    /// The media threads gave nothing of a conversation that went on.
+    NoSound,
 }
 
 impl RecordingFailure {
     /// All of them, in the order of metrics.
-    pub const ALL: [RecordingFailure; 7] = [
+    pub const ALL: [RecordingFailure; 8] = [
         RecordingFailure::Unannounced,
         RecordingFailure::NoKey,
         RecordingFailure::TooMany,
@@ -84,6 +86,7 @@ impl RecordingFailure {
         RecordingFailure::Disk,
         RecordingFailure::Busy,
         RecordingFailure::Longest,
+        RecordingFailure::NoSound,
     ];
 
     /// The word in log and metrics.
@@ -96,6 +99,7 @@ impl RecordingFailure {
             RecordingFailure::Disk => "disk",
             RecordingFailure::Busy => "busy",
             RecordingFailure::Longest => "longest",
+            RecordingFailure::NoSound => "no_sound",
         }
     }
 }

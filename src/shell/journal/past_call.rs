@@ -65,7 +65,7 @@ pub struct PastCall {
     pub text_message: Option<String>,
     /// What came of the last transfer outside the queues: [`inquiry::TransferResult::journal_text`].
     pub transfer: Option<String>,
-    /// What became of the last message that the caller recorded: [`inquiry::MessageResult::journal_text`].
+    /// What became of the messages that the caller recorded, in order, with commas between: [`inquiry::MessageResult::journal_text`].
     pub message: Option<String>,
 }
 

@@ -44,7 +44,7 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         recordings: Vec::new(),
         text_message: None,
         transfer: Some(inquiry::TransferResult::Refused(486)),
-        message: Some(inquiry::MessageResult::Kept("12345678".into())),
+        messages: vec![inquiry::MessageResult::Kept("12345678".into()), inquiry::MessageResult::Empty],
         srtp: None,
     }
 }
@@ -97,7 +97,7 @@ fn a_call_is_found_by_its_tag_also_in_a_file_of_an_older_program() {
     journal.flush();
     let found = past_call(folder.path(), CallName::Tag("0a1b2c3d4e5f")).expect("readable").expect("a call");
     assert_eq!((found.id, found.path.as_str(), found.mos_hundredths), (1, "welcome,main", Some(350)));
-    assert_eq!((found.transfer.as_deref(), found.message.as_deref()), (Some("486"), Some("12345678")));
+    assert_eq!((found.transfer.as_deref(), found.message.as_deref()), (Some("486"), Some("12345678,empty")));
     assert_eq!(past_call(folder.path(), CallName::Tag("ffffffffffff")), Ok(None));
     drop(journal);
     opened(&folder)

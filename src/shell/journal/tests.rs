@@ -53,7 +53,7 @@ fn call(started: Timestamp) -> CallRecord {
         recordings: Vec::new(),
         text_message: None,
         transfer: None,
-        message: None,
+        messages: Vec::new(),
         srtp: Some("AEAD_AES_128_GCM"),
     }
 }

@@ -239,7 +239,7 @@ mod tests {
             recordings: Vec::new(),
             text_message: None,
             transfer: None,
-            message: None,
+            messages: Vec::new(),
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -252,7 +252,7 @@ mod tests {
             recordings: Vec::new(),
             text_message: None,
             transfer: None,
-            message: None,
+            messages: Vec::new(),
             rating: None,
             srtp: None,
             ..record

@@ -254,7 +254,8 @@ fn start_browsers(settings: &Settings) -> Result<Option<Arc<BrowserTelephones>>,
     let Some((_, sip)) = phone.listen.first().filter(|_| !phone.queues.queues.is_empty()) else { return Ok(None) };
     let started = BrowserTelephones::start(&phone.webrtc, *sip);
     started.map(Some).map_err(|(address, error)| {
-        bind_error("phone.webrtc.listen", &format!("cannot listen on udp:{address}: {error}"), error.kind())
+        let what = bilingual!("cannot listen on udp:{address}: {error}", "无法监听 udp:{address}：{error}");
+        bind_error("phone.webrtc.listen", &what, error.kind())
     })
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::bilingual;
+use base::{Bilingual, bilingual};
 use config::Settings;
 use phone::{HepExporter, Sink, Tap, TransportLayer};
 use tls::TlsContext;
@@ -28,7 +28,7 @@ impl Sockets {
     /// Binds all addresses of the settings. Needs a runtime.
     pub(crate) fn bind(settings: &Settings) -> Result<Sockets, Fault> {
         let sip = TransportLayer::bind(&settings.phone.listen);
-        let sip = sip.map_err(|error| bind_error("phone.listen", &error.to_string(), error.kind()))?;
+        let sip = sip.map_err(|error| bind_error("phone.listen", &cannot_listen(&error), error.kind()))?;
         let tls = load_tls(settings)?;
         let tap = Tap::new(settings.phone.public_address);
         let hep = export(settings, &tap)?;
@@ -50,7 +50,8 @@ fn export(settings: &Settings, tap: &Tap) -> Result<Option<Arc<HepExporter>>, Fa
 fn bind_web(settings: &Settings) -> Result<Listeners, Fault> {
     let bind = |key: &str, addresses: &[SocketAddr], serves| {
         Listeners::bind(addresses, serves).map_err(|(address, error)| {
-            bind_error(key, &format!("cannot listen on http://{address}: {error}"), error.kind())
+            let what = bilingual!("cannot listen on http://{address}: {error}", "无法监听 http://{address}：{error}");
+            bind_error(key, &what, error.kind())
         })
     };
     let studio = &settings.studio.listen;
@@ -61,7 +62,7 @@ fn bind_web(settings: &Settings) -> Result<Listeners, Fault> {
 }
 
 /// Adds to `what` the remedy for the setting `key`.
-pub(crate) fn bind_error(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
+pub(crate) fn bind_error(key: &str, what: &Bilingual, kind: io::ErrorKind) -> Fault {
     let remedy = match kind {
         io::ErrorKind::AddrInUse => bilingual!(
             "another program uses that port (ss -lntup names it): end it, or change {key}",
@@ -76,5 +77,14 @@ pub(crate) fn bind_error(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
         ),
         _ => bilingual!("see {key}", "请检查 {key}"),
     };
-    bilingual!("{what}; {remedy}", "{what}；{remedy:#}")
+    bilingual!("{what}; {remedy}", "{what:#}；{remedy:#}")
+}
+
+/// What the transport says of an address that it cannot have.
+fn cannot_listen(error: &io::Error) -> Bilingual {
+    let en = error.to_string();
+    match en.strip_prefix("cannot listen on ") {
+        Some(rest) => Bilingual::new(en.as_str(), format!("无法监听 {rest}")),
+        None => en.into(),
+    }
 }

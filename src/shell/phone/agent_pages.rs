@@ -39,7 +39,7 @@ pub struct PageCall {
     pub queue: Arc<str>,
     /// How far it is.
     pub stage: CallStage,
-    /// How long the caller had waited when the telephone rang.
+    /// How long the caller had waited when the telephone rang, and once it was answered, until then.
     pub waited: Duration,
     /// When the stage began.
     pub since: Timestamp,
@@ -200,7 +200,11 @@ impl AgentPages {
     /// The call of an offer has come to this stage.
     pub(super) fn comes_to(&mut self, agent: &Arc<str>, offer: OfferId, stage: CallStage) {
         if let Some(call) = self.calls.get_mut(agent).filter(|call| call.id == offer.0 && call.stage != stage) {
-            (call.stage, call.since, call.held, call.muted) = (stage, clock::timestamp(), false, false);
+            let now = clock::timestamp();
+            if call.stage == CallStage::Ringing {
+                call.waited += Duration::try_from(now.duration_since(call.since)).unwrap_or_default();
+            }
+            (call.stage, call.since, call.held, call.muted) = (stage, now, false, false);
             (call.consultation, call.monitor) = (None, None);
             call.recording = RecordingState::Off;
             self.touch(agent);

@@ -1,4 +1,5 @@
-//! Which agents are signed in and which queues are closed, in a file of the data folder: a node that died goes on where it was.
+//! Which agents are signed in, which queues are closed and what was counted today, in a file of the data folder: a node that died goes
+//! on where it was.
 //!
 //! The task of the queues gives each change to [`DeskKeeper`], whose own task writes the last of them; a file that is being written
 //! never delays a call.
@@ -7,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use queue::DayCounts;
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ pub(super) struct KeptDesk {
     /// How many numbers each agent has called on this day.
     #[serde(default)]
     pub numbers: (String, BTreeMap<String, u32>),
+    /// What was counted on this day.
+    #[serde(default)]
+    pub counts: (String, DayCounts),
 }
 
 /// An agent who is signed in.
@@ -34,6 +41,10 @@ pub(super) struct KeptAgent {
 /// Writes what is kept. Without a file nothing is.
 pub(super) struct DeskKeeper {
     last: KeptDesk,
+    /// When counts alone are written again.
+    counts_due: Option<Instant>,
+    /// The node will end: each change is written at once.
+    is_ending: bool,
     changes: Option<watch::Sender<KeptDesk>>,
 }
 
@@ -41,18 +52,31 @@ impl DeskKeeper {
     /// What the last run has left, and what writes the rest. Call it in a runtime.
     pub(super) fn open(data: Option<&Path>) -> (KeptDesk, DeskKeeper) {
         let Some(path) = data.map(|data| data.join(NAME)) else {
-            return (KeptDesk::default(), DeskKeeper { last: KeptDesk::default(), changes: None });
+            return (
+                KeptDesk::default(),
+                DeskKeeper { last: KeptDesk::default(), counts_due: None, is_ending: false, changes: None },
+            );
         };
         let kept = read(&path);
         let (changes, arrivals) = watch::channel(kept.clone());
         tokio::spawn(write_changes(path, arrivals));
-        (kept.clone(), DeskKeeper { last: kept, changes: Some(changes) })
+        (kept.clone(), DeskKeeper { last: kept, counts_due: None, is_ending: false, changes: Some(changes) })
     }
 
-    /// Writes this, if it is another state than the last one.
-    pub(super) fn keep(&mut self, desk: KeptDesk) {
-        if let Some(changes) = self.changes.as_ref().filter(|_| desk != self.last) {
+    /// From now on every change is written.
+    pub(super) fn node_ends(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Writes this, if it is another state than the last one; where only the counts are others, from time to time.
+    pub(super) fn keep(&mut self, now: Instant, desk: KeptDesk) {
+        let is_due = desk.agents != self.last.agents
+            || desk.closed != self.last.closed
+            || desk.numbers != self.last.numbers
+            || (self.is_ending || self.counts_due.is_none_or(|due| now >= due)) && desk.counts != self.last.counts;
+        if let Some(changes) = self.changes.as_ref().filter(|_| is_due) {
             self.last = desk.clone();
+            self.counts_due = Some(now + COUNTS_EVERY);
             let _ = changes.send(desk);
         }
     }
@@ -95,6 +119,8 @@ fn write(path: &Path, desk: &KeptDesk) -> io::Result<()> {
 }
 
 const NAME: &str = "desk.json";
+/// So much of the day's figures is lost with a node that dies.
+const COUNTS_EVERY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -111,6 +137,7 @@ mod tests {
             agents: BTreeMap::from([("li".into(), agent(None)), ("wang".into(), agent(Some("break")))]),
             closed: BTreeSet::from(["second".into()]),
             numbers: ("2026-11-30".into(), BTreeMap::from([("li".into(), 2)])),
+            counts: ("2026-11-30".into(), DayCounts::default()),
         };
         write(&path, &desk).unwrap();
         assert_eq!(read(&path), desk);

@@ -67,6 +67,9 @@ impl Recorder {
     /// Begins the recording of a conversation, if its queue records; its name.
     pub(crate) fn begin(&mut self, shared: &Shared, conversation: &Conversation) -> Option<Arc<str>> {
         let settings = &shared.settings.recording;
+        // The end of a tap of this caller's session must not come after the beginning of the next one.
+        let Conversation { caller, offer, .. } = *conversation;
+        self.end_where(shared, |other, of| other == caller && of != offer);
         if !settings.queues.contains(&conversation.queue) {
             return None;
         }
@@ -122,6 +125,7 @@ impl Recorder {
             keys,
             settings: settings.clone(),
             journal: Arc::clone(journal),
+            began: clock::now(),
             pauses: Arc::clone(&pauses),
             failed: Arc::clone(&failed),
         };
@@ -231,6 +235,7 @@ struct Writer {
     keys: Keys,
     settings: Recording,
     journal: Arc<Journal>,
+    began: Instant,
     pauses: Arc<Mutex<Vec<(Duration, Duration)>>>,
     failed: Arc<AtomicBool>,
 }
@@ -322,6 +327,10 @@ impl Writer {
     fn close(&self, file: RecordingFile) {
         let (length, octets) = (file.length(), file.octets());
         if length.is_zero() {
+            // Silence is sound, too: only a conversation of a moment has none.
+            if clock::now().saturating_duration_since(self.began) > MOMENT {
+                self.fail(RecordingFailure::NoSound);
+            }
             if let Err(error) = file.remove() {
                 tracing::warn!(%error, "the empty recording of a conversation cannot be deleted");
             }
@@ -365,5 +374,7 @@ fn put(both: &mut Interleaver, block: &TappedSound) {
 
 /// How long a thread waits for sound before it looks again whether the conversation is over.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than what a tap gathers before it gives a block.
+const MOMENT: Duration = Duration::from_secs(2);
 /// Five seconds of sound: so often the disk is looked at.
 const LOOK_EVERY: u64 = 40_000;

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base::{Bilingual, bilingual};
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
@@ -71,11 +72,11 @@ impl TraceClient {
     ///
     /// # Errors
     /// No node serves, or it refuses: another trace runs, there is no such trunk, or the audit log cannot be written.
-    pub fn start(folder: &Path, request: TraceRequest) -> Result<TraceClient, String> {
+    pub fn start(folder: &Path, request: TraceRequest) -> Result<TraceClient, Bilingual> {
         match ask(folder, &Request::Start { request })? {
             Reply::Started { trace } => Ok(TraceClient { folder: folder.to_owned(), trace }),
-            Reply::Refused(why) => Err(why),
-            Reply::Piece(_) => Err(STRANGE.into()),
+            Reply::Refused(why) => Err(why.into()),
+            Reply::Piece(_) => Err(STRANGE),
         }
     }
 
@@ -83,14 +84,14 @@ impl TraceClient {
     ///
     /// # Errors
     /// The node does not serve any more, or the trace is over.
-    pub fn read(&self) -> Result<Piece, String> {
+    pub fn read(&self) -> Result<Piece, Bilingual> {
         match ask(&self.folder, &Request::Read { trace: self.trace })? {
             Reply::Piece(TracePiece { records, is_found, over }) => {
-                let records = Base64::decode_vec(&records).map_err(|_| STRANGE.to_owned())?;
+                let records = Base64::decode_vec(&records).map_err(|_| STRANGE)?;
                 Ok(Piece { records, is_found, over })
             }
-            Reply::Refused(why) => Err(why),
-            Reply::Started { .. } => Err(STRANGE.into()),
+            Reply::Refused(why) => Err(why.into()),
+            Reply::Started { .. } => Err(STRANGE),
         }
     }
 
@@ -98,17 +99,20 @@ impl TraceClient {
     ///
     /// # Errors
     /// As for [`TraceClient::read`].
-    pub fn stop(&self) -> Result<(), String> {
+    pub fn stop(&self) -> Result<(), Bilingual> {
         match ask(&self.folder, &Request::Stop { trace: self.trace })? {
-            Reply::Refused(why) => Err(why),
+            Reply::Refused(why) => Err(why.into()),
             Reply::Started { .. } | Reply::Piece(_) => Ok(()),
         }
     }
 }
 
-fn ask(folder: &Path, request: &Request) -> Result<Reply, String> {
-    let failed = |error: io::Error| format!("{}: the serving node does not answer: {error}", folder.display());
-    let none = || format!("{}: no node serves from this data folder", folder.display());
+fn ask(folder: &Path, request: &Request) -> Result<Reply, Bilingual> {
+    let data = folder.display();
+    let failed = |error: io::Error| {
+        bilingual!("{data}: the serving node does not answer: {error}", "{data}：正在运行的节点没有应答：{error}")
+    };
+    let none = || bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹");
     if !folder.exists() {
         return Err(none());
     }
@@ -116,4 +120,7 @@ fn ask(folder: &Path, request: &Request) -> Result<Reply, String> {
 }
 
 const NAME: &str = "traces.sock";
-const STRANGE: &str = "the serving node gave an answer that this program does not know: is it of another version?";
+const STRANGE: Bilingual = Bilingual::fixed(
+    "the serving node gave an answer that this program does not know: is it of another version?",
+    "无法识别正在运行的节点的应答：版本是否不同？",
+);

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use base::plural;
+
 use crate::control::{Reply, Request};
 use crate::file::held::{self, Decision, Held};
 use crate::file::quarantine::{self, QuarantinedRow};
@@ -98,7 +100,8 @@ impl Replica {
         self.run(move |writer| {
             let removed = quarantine::remove(writer.connection()?, id.as_deref())?;
             writer.publish_quarantine();
-            Ok(format!("{removed} rows dropped; the replica's older rows of their cases are served again"))
+            let s = plural(removed);
+            Ok(format!("{removed} row{s} dropped; the replica's older rows of their cases are served again"))
         })
     }
 

@@ -73,7 +73,7 @@ impl<'a> FlowPublication<'a> {
         &self.hotline
     }
 
-    /// Runs all call sheets of `hotline.sheets`. A release whose sheets fail must not go live.
+    /// Runs all call sheets of `hotline.call_sheets`. A release whose sheets fail must not go live.
     ///
     /// # Errors
     /// The folder cannot be read.

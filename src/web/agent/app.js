@@ -1,7 +1,7 @@
 // The agents' page: the session, what the agent does, the caller who rings or talks, notes, figures. Supervisors see the whole desk.
 
 import { Refused, get, post, query, session, words } from "/studio/api.js";
-import { ask, button, fill, h, inZone, key, lang, notice, say, speak, w } from "/studio/dom.js";
+import { ask, button, clearNotices, fill, h, inZone, key, lang, notice, say, speak, w } from "/studio/dom.js";
 import { firstPassword } from "/studio/first_password.js";
 import { passwordFields } from "/studio/password_fields.js";
 import { signIn } from "/studio/sign_in.js";
@@ -26,7 +26,8 @@ let typed; // the password of a sign-in, until it is changed
 let supervisor = null;
 let card = { call: null, card: null, problem: "" };
 let drawn = {}; // what each part of the page shows
-let note = null; // { call, reason, saved }
+let note = null; // { call, reason, text, saved }
+let closed = null; // the call that is over and was put away
 let retry = 0; // asks for the card again
 let touched = performance.now(); // when somebody last used keys or mouse
 const ACTIVE_MS = 120000;
@@ -131,6 +132,7 @@ async function signOut() {
   await post("sign-out").catch(() => {});
   Object.assign(session, { operator: null, mustChange: false, csrf: "" });
   following += 1;
+  clearNotices();
   enter();
 }
 
@@ -165,6 +167,7 @@ function isActive() {
 
 function take(next) {
   const before = state;
+  if (isPutAway(next)) next.call = null;
   [state, received] = [next, performance.now()];
   const call = next.call;
   if (call && card.call !== call.call) look(call.call);
@@ -181,9 +184,23 @@ function take(next) {
   const consultation = call && consultationTitle(call);
   if (before && consultation && consultation !== (before.call && consultationTitle(before.call))) say(consultation);
   if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
+  // What a supervisor did to the state says nothing of the next one.
+  if (before && before.state !== next.state) clearNotices("supervisor");
   const told = next.notice && JSON.stringify(next.notice);
   if (told && before && told !== JSON.stringify(before.notice)) notice("supervisor", noticeText(next.notice));
   draw();
+}
+
+/** A call that is over stays until it is closed, or until the agent goes on to other callers and has no note that is not saved. */
+function isPutAway({ call, state: next }) {
+  if (call?.stage !== "over") return false;
+  const unsaved = note?.call === call.call && !note.saved && (note.text || note.reason);
+  return closed === call.call || (["ready", "reserved"].includes(next) && !unsaved);
+}
+
+function close() {
+  closed = state.call.call;
+  take(state);
 }
 
 /** Asks for the card; the node notes that this agent saw it. */
@@ -260,7 +277,9 @@ function tick() {
   const set = (id, text) => { const node = document.getElementById(id); if (node && node.textContent !== text) node.textContent = text; };
   if (!state || !["agent", "supervisor"].includes(document.body.dataset.view)) return;
   set("state-time", clock(state.for_s + elapsed()));
-  if (state.call) set("call-time", clock(state.call.for_s + elapsed()));
+  if (!state.call) return;
+  set("call-time", clock(state.call.for_s + elapsed()));
+  set("waited-time", clock(state.call.waited_s + (state.call.stage === "ringing" ? state.call.for_s + elapsed() : 0)));
 }
 setInterval(tick, 500);
 
@@ -297,7 +316,7 @@ function callPart() {
   if (!call) return [h("h2", {}, w("没有通话", "No call")), h("p", { class: "soft" }, state.state === "ready" ? w("来电时话机振铃，此处显示来电人的办理情况。", "Your telephone rings for the next caller, and this page shows what the caller did.") : w("就绪后即可接听来电。", "Callers come once you are ready."))];
   const titles = { ringing: works() ? w("来电振铃，请按“接听”", "Incoming call: press Answer") : w("来电振铃，请接听话机", "Incoming call: answer your telephone"), talking: call.held ? w("保持中，来电人听音乐", "On hold: the caller hears music") : call.muted ? w("静音中，对方听不到您", "Muted: the other side does not hear you") : w("通话中", "Talking"), over: w("通话已结束", "The call is over") };
   return h("div", { class: `banner is-${call.stage}` },
-    h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} ${clock(call.waited_s)}`),
+    h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} `, h("span", { id: "waited-time" })),
       call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
     h("p", { class: "big-time", id: "call-time" }),
     call.stage === "talking" && recordingMark(call.recording),
@@ -308,7 +327,8 @@ function callPart() {
       call.stage === "talking" && !call.asked_by && !call.consultation?.in_progress && h("button", { type: "button", id: "do-hold", "aria-pressed": String(call.held), onclick: hold }, withKey(call.held ? w("取消保持", "Resume") : w("保持", "Hold"), "K")),
       call.stage === "talking" && call.recording !== "off" && h("button", { type: "button", id: "do-pause-recording", "aria-pressed": String(call.recording === "paused"), onclick: pauseRecording }, withKey(call.recording === "paused" ? w("继续录音", "Record again") : w("暂停录音", "Pause recording"), "V")),
       call.stage === "talking" && transferPart({ state, settings, act }),
-      call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H"))));
+      call.stage === "talking" && h("button", { type: "button", id: "do-hang-up", class: "danger", onclick: hangUp }, withKey(w("结束通话", "End the call"), "H")),
+      call.stage === "over" && h("button", { type: "button", id: "do-close", onclick: close }, w("关闭", "Close"))));
 }
 
 /** Whether the conversation is recorded: a word and a sign, never the colour alone. */
@@ -342,8 +362,10 @@ async function saveNote() {
   const kept = note;
   kept.saving = true;
   try {
-    await post("note", { call: kept.call, reason: kept.reason, text: kept.text || "" });
-    kept.saved = true;
+    const sent = kept.text || "";
+    const { text } = await post("note", { call: kept.call, reason: kept.reason, text: sent });
+    // As it is stored: without long numbers.
+    if ((kept.text || "") === sent) Object.assign(kept, { text, saved: true });
     notice("refused", "");
     say(w("已保存", "Saved"));
   } catch (problem) {
@@ -378,7 +400,7 @@ function callBacksPart() {
   if (state.call_backs.length === 0) return null;
   return [h("h2", {}, w("等待回电", "Call-backs")), h("ul", { class: "plain" }, state.call_backs.slice(0, 10).map((one) => h("li", {},
     h("b", {}, `…${one.number}`), ` ${one.queue}`, one.lang && ` · ${langName(one.lang)}`, " ", h("span", { class: "chip" }, callBackState(one)),
-    h("span", { class: "soft" }, w(` 自 ${hour(one.since)}，已呼叫 ${one.attempts} 次`, ` since ${hour(one.since)}, called ${one.attempts} times`))))),
+    h("span", { class: "soft" }, w(` 自 ${hour(one.since)}，已呼叫 ${one.attempts} 次`, ` since ${hour(one.since)}, called ${one.attempts} time${one.attempts === 1 ? "" : "s"}`))))),
   state.call_backs.length > 10 && h("p", { class: "soft" }, w(`共 ${state.call_backs.length} 个`, `${state.call_backs.length} in all`))];
 }
 
@@ -472,7 +494,7 @@ function top() {
       session.operator && h("span", { class: "who" }, session.operator.name, h("small", {}, role[session.operator.role])),
       session.operator && !session.mustChange && button(w("修改密码", "Password"), changePassword, { id: "do-password", class: "quiet" }),
       session.operator && button(w("退出登录", "Sign out"), signOut, { class: "quiet" }),
-      button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); enter(); }, { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));
+      button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); clearNotices("good", "supervisor", "refused"); enter(); }, { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));
 }
 
 const press = (id) => { const node = document.getElementById(id); if (node && !node.disabled && node.offsetParent) { node.click(); return true; } return false; };
@@ -481,7 +503,12 @@ document.addEventListener("keydown", (event) => {
   const { view } = document.body.dataset;
   if (!["agent", "supervisor"].includes(view) || event.isComposing || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
   if (event.ctrlKey) {
-    if (event.key === "Enter" && note && state?.call?.can_note) { event.preventDefault(); saveNote(); }
+    if (event.key === "Enter" && note && state?.call?.can_note) {
+      event.preventDefault();
+      // The next key is for the call again.
+      document.activeElement?.blur();
+      saveNote();
+    }
     return;
   }
   if (event.key === "Escape") { document.activeElement?.blur(); return; }

@@ -42,7 +42,8 @@ function way(card) {
 function earlier(card) {
   if (!card.earlier.length) return h("p", { class: "soft" }, card.number ? w("今天没有更早的来电。", "No earlier call today.") : w("号码未显示，无法查找更早的来电。", "The number is withheld: earlier calls cannot be found."));
   return h("ul", { class: "plain earlier" }, card.earlier.map((call) => h("li", {}, h("b", {}, hour(call.at)), " ",
-    outcomeName(call.queue_outcome || call.outcome), call.agent && h("span", { class: "chip" }, call.agent), call.reason && h("span", { class: "chip" }, reasonName(call.reason)))));
+    outcomeName(call.queue_outcome || call.outcome), call.agent && h("span", { class: "chip" }, call.agent), call.reason && h("span", { class: "chip" }, reasonName(call.reason)),
+    call.note && h("p", { class: "soft" }, call.note))));
 }
 
 /** The card as elements. */

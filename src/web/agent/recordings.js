@@ -29,7 +29,7 @@ export function recordingsView(names) {
     h("option", { value: "" }, all), values.map((value) => h("option", { value, selected: value === wanted[name] }, value))));
 
   function row(one) {
-    const pauses = one.pauses.length > 0 && h("span", { class: "chip warn-chip" }, w(`暂停 ${one.pauses.length} 次`, `${one.pauses.length} pauses`));
+    const pauses = one.pauses.length > 0 && h("span", { class: "chip warn-chip" }, w(`暂停 ${one.pauses.length} 次`, `${one.pauses.length} pause${one.pauses.length === 1 ? "" : "s"}`));
     const cut = !one.whole && one.length_s !== null && h("span", { class: "chip bad-chip" }, w("不完整", "cut short"));
     return h("tr", { "data-id": one.id }, h("th", { scope: "row" }, when(one.at)), h("td", {}, one.queue || "–"), h("td", {}, one.agent || "–"),
       h("td", { class: "num" }, one.length_s === null ? w("录音中", "recording") : clock(one.length_s)), h("td", {}, pauses, cut),

@@ -69,9 +69,9 @@ export const modeName = named(MODES);
 /** What a supervisor does at the agent's conversation, for as long as it lasts. */
 export function monitorText({ by, mode }) {
   switch (mode) {
-    case "whisper": return w(`班长 ${by} 正在耳语：您能听到班长说话，来电人听不到。`, `${by} listens, and can speak to you; the caller does not hear it.`);
+    case "whisper": return w(`班长 ${by} 正在耳语：您能听到班长说话，来电人听不到。`, `${by} is listening and can speak to you; the caller does not hear them.`);
     case "barge": return w(`班长 ${by} 已加入通话，三方互相听到。`, `${by} has joined: all three hear each other.`);
-    default: return w(`班长 ${by} 正在监听，您和来电人听不到班长。`, `${by} listens; you and the caller do not hear it.`);
+    default: return w(`班长 ${by} 正在监听，您和来电人听不到班长。`, `${by} is listening; you and the caller do not hear them.`);
   }
 }
 
@@ -92,6 +92,8 @@ export function noticeText({ what, about, by }) {
     case "monitor_listen": case "monitor_whisper": case "monitor_barge": return monitorText({ by, mode: what.slice(8) });
     case "monitor_take_over": return w(`班长 ${by} 已接管通话。`, `${by} has taken the conversation over.`);
     case "monitor_ended": return w(`班长 ${by} 已退出通话。`, `${by} has left your conversation.`);
+    case "monitor_consults": return w(`坐席 ${about} 正在咨询同事，监听已结束。咨询结束后可再次监听。`, `${about} asks a colleague: you no longer listen. Listen again once that is over.`);
+    case "monitor_consultation": return w(`您正在咨询，班长 ${by} 已退出监听。`, `You are asking a colleague: ${by} no longer listens.`);
     case "monitor_no_answer": return w(`您的话机没有接听，未能介入 ${about} 的通话。`, `Your telephone was not answered: you are not at the conversation of ${about}.`);
     case "monitor_failed": return w(`无法呼叫您的话机，未能介入 ${about} 的通话。`, `Your telephone could not be reached: you are not at the conversation of ${about}.`);
     default: return w(`班长 ${by} 已将您设为就绪。`, `${by} has set you to ready.`);

@@ -99,8 +99,16 @@ async function take(work, otherwise) {
 
 function ask(form) {
   typed = new URLSearchParams(new FormData(form));
-  take(async () => show(await load(form.action, { method: "POST", body: typed })), () => form.submit());
+  take(async () => {
+    show(await load(form.action, { method: "POST", body: typed }));
+    // Back leads from an answer to the form.
+    if (!$("inquiry")) location.hash = "main";
+  }, () => form.submit());
 }
+
+addEventListener("hashchange", () => {
+  if (!$("inquiry") && !location.hash) location.reload();
+});
 
 // The form in another language, or again after "no match", as it was typed; an answer in another language.
 async function follow(link) {

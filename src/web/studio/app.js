@@ -4,7 +4,7 @@
 //   #/hands/yue/digits   a set, hands free                 #/review #/publish #/files #/account
 
 import { Refused, get, post, session, words } from "./api.js";
-import { button, fill, h, inZone, lang, notice, say, speak, w } from "./dom.js";
+import { button, clearNotices, fill, h, inZone, lang, notice, say, speak, w } from "./dom.js";
 import { list as waitingTakes, outbox, send } from "./outbox.js";
 import { stop } from "./player.js";
 import { signIn } from "./sign_in.js";
@@ -141,6 +141,7 @@ async function signOut() {
   session.csrf = "";
   slots.forget();
   location.hash = "";
+  clearNotices();
   enter();
 }
 
@@ -160,7 +161,7 @@ function top() {
       session.operator && h("span", { class: "who" }, session.operator.name,
         h("small", {}, roleName(session.operator.role))),
       session.operator && button(w("退出登录", "Sign out"), signOut, { class: "quiet" }),
-      button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); top(); view?.draw(); drawOutbox(); },
+      button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); clearNotices("good", "publish", "audit", "sound"); top(); view?.draw(); drawOutbox(); },
         { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));
   drawOutbox();
 }

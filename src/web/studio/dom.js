@@ -67,6 +67,11 @@ export function notice(kind, words, ...more) {
   if (kind === "good") setTimeout(() => notice(kind, ""), 8000);
 }
 
+/** Takes messages away: of these kinds, or all of them where none is named. */
+export function clearNotices(...kinds) {
+  for (const shown of [...document.getElementById("notices").children]) if (!kinds.length || kinds.includes(shown.dataset.kind)) shown.remove();
+}
+
 /** Asks in a dialog; the answer is what its form holds, or null. */
 export function ask(title, body, confirm, danger) {
   return new Promise((resolve) => {

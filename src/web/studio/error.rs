@@ -38,6 +38,8 @@ pub enum StudioError {
         /// What is left of the wait.
         retry_after: Duration,
     },
+    /// Who is signed in gave another password than the current one.
+    WrongPassword,
     /// The connection is neither TLS nor local.
     InsecureTransport,
     /// An upload without Content-Length.
@@ -72,6 +74,7 @@ impl StudioError {
             | StudioError::MustChange
             | StudioError::NotApprover
             | StudioError::Credentials
+            | StudioError::WrongPassword
             | StudioError::InsecureTransport => 403,
             StudioError::TooManyTries { .. } => 429,
             StudioError::Length => 411,
@@ -89,7 +92,7 @@ impl StudioError {
             StudioError::Token => "token",
             StudioError::MustChange => "must_change",
             StudioError::NotApprover => "not_approver",
-            StudioError::Credentials => "wrong",
+            StudioError::Credentials | StudioError::WrongPassword => "wrong",
             StudioError::TooManyTries { .. } => "wait",
             StudioError::InsecureTransport => "in_the_clear",
             StudioError::Length => "length",
@@ -109,6 +112,7 @@ impl StudioError {
             | StudioError::MustChange
             | StudioError::NotApprover
             | StudioError::Credentials
+            | StudioError::WrongPassword
             | StudioError::InsecureTransport
             | StudioError::Length
             | StudioError::Unavailable
@@ -137,6 +141,9 @@ impl StudioError {
             StudioError::NotApprover => ("此操作需要审核员权限。", "This needs an approver."),
             StudioError::Credentials => {
                 ("账号或密码不正确，请重试。", "Account name or password is wrong. Please try again.")
+            }
+            StudioError::WrongPassword => {
+                ("当前密码不正确，请重试。", "The current password is wrong. Please try again.")
             }
             StudioError::InsecureTransport => (
                 "请使用 https 打开，或在本机打开：密码和录音不能明文传输。请联系系统管理员设置 studio.proxies。",
@@ -217,6 +224,7 @@ mod tests {
             StudioError::MustChange,
             StudioError::NotApprover,
             StudioError::Credentials,
+            StudioError::WrongPassword,
             StudioError::TooManyTries { retry_after: Duration::from_millis(10) },
             StudioError::InsecureTransport,
             StudioError::Length,

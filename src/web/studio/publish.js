@@ -12,7 +12,7 @@ const what = (name) => ({
   restore: w("恢复出厂", "factory restored"), import: w("导入", "imported"), tidy: w("清理", "tidied"), export: w("导出", "exported"),
   sign_in: w("登录", "signed in"), sign_in_failed: w("登录失败", "sign-in failed"), sign_out: w("退出登录", "signed out"),
   phone_sign_in: w("电话登录", "signed in by telephone"), phone_sign_in_failed: w("电话登录失败", "telephone sign-in failed"),
-  password: w("修改密码", "password changed"), pin: w("修改 PIN", "PIN changed"), role: w("修改角色", "role changed"), add: w("新建账号", "account added"),
+  password_wrong: w("当前密码错误", "wrong current password"), password: w("修改密码", "password changed"), pin: w("修改 PIN", "PIN changed"), role: w("修改角色", "role changed"), add: w("新建账号", "account added"),
   remove: w("删除账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束登录", "session ended"),
   monitor: w("要求监听", "asked to monitor"), monitor_began: w("开始监听", "monitoring began"), monitor_changed: w("切换监听方式", "monitoring changed"),
   monitor_ended: w("结束监听", "monitoring ended"), monitor_not_answered: w("监听未接听", "monitoring not answered"),
@@ -24,7 +24,9 @@ const what = (name) => ({
 
 /** What the log writes where no account acted. */
 const noAccount = () => new Map([["", w("系统", "the system")], ["-", w("系统", "the system")], ["command line", w("命令行", "the command line")], ["first start", w("首次启动", "the first start")]]);
-const person = (name) => noAccount().get(name ?? "") ?? name;
+/** Who acted. A name that no account has is not stored: it may be a password in the wrong field. */
+const actor = ({ who, what: name }) => (who === "-" && name.endsWith("sign_in_failed") ? w("未知账号名", "an unknown name") : person(who));
+const person = (name) => noAccount().get(name ?? "") ?? (name.startsWith("command line: ") ? w(`${name.slice(14)}（命令行）`, `${name.slice(14)} (command line)`) : name);
 
 /** States of agents, ways of monitoring and roles, as the log names them. */
 const details = () => new Map([["ready", w("就绪", "ready")], ["pause", w("暂停", "paused")], ["sign_out", w("签退", "signed out")], ["listen", w("监听", "listening")], ["whisper", w("耳语", "whispering")],
@@ -32,7 +34,7 @@ const details = () => new Map([["ready", w("就绪", "ready")], ["pause", w("暂
   ["agent", w("坐席", "agent")], ["supervisor", w("班长", "supervisor")]]);
 
 /** What the log adds to an action, and who did it where it was done to another. */
-const note = ({ by, why }) => [by && w(`由${person(by)}操作`, `by ${person(by)}`), details().get(why) ?? why].filter(Boolean).join(w("，", ", "));
+const note = ({ by, why }) => [by && w(`操作人：${person(by)}`, `by ${person(by)}`), details().get(why) ?? why].filter(Boolean).join(w("，", ", "));
 
 export async function publish({ main }) {
   const mayPublish = session.operator.role === "approver";
@@ -40,6 +42,7 @@ export async function publish({ main }) {
   let releases;
   let trouble = "";
   let audit = null;
+  let auditIsOpen = false;
 
   async function load() {
     [coming, { releases }] = await Promise.all([get("publication"), get("releases"), slots.recent()]);
@@ -67,7 +70,7 @@ export async function publish({ main }) {
     const answer = await ask(w("重新启用此版本？", "Make this release live again?"), h("div", {},
       h("p", {}, release.why === "as shipped" ? w("新来电将听到出厂状态的版本，通话中的来电不受影响。", "New calls hear the hotline as shipped; calls in progress are not affected.")
         : w(`新来电将听到 ${when(release.at)} 由${person(release.who)}启用的版本，通话中的来电不受影响。`, `New calls hear the release of ${when(release.at)} by ${person(release.who)}; calls in progress are not affected.`)),
-      h("label", {}, w("原因（记入审计日志）", "Reason (kept in the audit log)"), h("input", { name: "why", required: true, maxlength: 200, value: w("试听后重新启用", "made live again after listening") }))), w("重新启用", "Make live again"), true);
+      h("label", {}, w("原因（记入审计日志）", "Reason (kept in the audit log)"), h("input", { name: "why", required: true, maxlength: 200, placeholder: w("例：新录音有杂音", "as in: the new recordings are noisy") }))), w("重新启用", "Make live again"), true);
     if (!answer) return;
     try {
       await post("rollback", { release: release.release, why: answer.why }, { limit: 120000 });
@@ -130,10 +133,14 @@ export async function publish({ main }) {
       } catch (problem) { notice("audit", words(problem)); return; }
       fill(place, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("审计日志", "Audit log") }, h("table", {},
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("谁", "Who"), w("做了什么", "What"), w("对象", "On"), w("说明", "Note")].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, audit.rows.map((row) => h("tr", {}, h("td", {}, when(row.at)), h("td", {}, person(row.who)), h("td", {}, what(row.what)),
+        h("tbody", {}, audit.rows.map((row) => h("tr", {}, h("td", {}, when(row.at)), h("td", {}, actor(row)), h("td", {}, what(row.what)),
           h("td", {}, row.slot ? h("a", { href: `#/record/${row.lang}/${row.slot}` }, row.lang, "/", row.slot) : row.release ? h("code", {}, row.release.slice(0, 8)) : ""), h("td", {}, note(row))))))));
     };
-    return h("details", { class: "card", ontoggle: (event) => event.target.open && !place.firstChild && show() }, h("summary", {}, h("b", {}, w("审计日志：谁、何时、做了什么", "Audit log: who, when, what"))), place);
+    const toggled = (event) => {
+      auditIsOpen = event.target.open;
+      if (auditIsOpen && !place.firstChild) show();
+    };
+    return h("details", { class: "card", open: auditIsOpen, ontoggle: toggled }, h("summary", {}, h("b", {}, w("审计日志：谁、何时、做了什么", "Audit log: who, when, what"))), place);
   }
 
   function draw() {

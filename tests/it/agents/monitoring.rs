@@ -57,7 +57,7 @@ fn hear(caller: &Phone, desk: Option<&AgentPhone>, boss: Option<&AgentPhone>, wa
 }
 
 /// A supervisor at the page, with a telephone that is registered unless the number is empty.
-fn supervisor(gateway: &Gateway, name: &str, number: &str) -> Person {
+pub(super) fn supervisor(gateway: &Gateway, name: &str, number: &str) -> Person {
     let words = ["studio", "account", "add", name, "--role", "supervisor", "--number", number];
     let added = command(gateway, &words, &format!("{FIRST}\n\n"));
     assert!(added.0, "{}", added.1);
@@ -72,7 +72,7 @@ fn refused(person: &Person, agent: &str, mode: &str) -> (u16, String) {
 }
 
 /// Asks to monitor; an account that is new is known within seconds.
-fn monitors(person: &Person, agent: &str, mode: &str) {
+pub(super) fn monitors(person: &Person, agent: &str, mode: &str) {
     eventually(SOON, format!("{agent} is monitored"), || match refused(person, agent, mode) {
         (200, _) => Ok(()),
         other => Err(format!("{other:?}")),

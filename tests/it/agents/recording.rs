@@ -15,8 +15,9 @@ use support::sound::clip;
 use support::studio::{Person, Reply, request};
 use support::wait::{SOON, eventually};
 
+use super::monitoring::{monitors, supervisor};
 use super::page::{FIRST, await_call, state, takes_callers};
-use super::{LONG, command};
+use super::{LONG, command, telephone};
 use support::agent_phone::AgentPhone;
 
 /// The tones of the caller, of the agent, and of what must not be recorded.
@@ -295,4 +296,57 @@ fn a_recording_ends_at_its_longest_and_the_conversation_goes_on() {
     assert_eq!(gateway.metric("jindu_recording_failures_total{reason=\"longest\"}"), 1.0);
     caller.hang_up();
     assert!(desk.is_hung_up(LONG));
+}
+
+#[test]
+fn whoever_comes_into_a_conversation_has_a_recording_of_the_own_part() {
+    let scratch = Folder::new();
+    let set = office(&scratch);
+    let gateway = Gateway::start(&strs(&set));
+    let chen = supervisor(&gateway, "chen", "803");
+    let mut boss = telephone(&gateway, "803");
+    let (li, mut desk) = takes_callers(&gateway, "li", "801");
+    let (wang, mut second) = takes_callers(&gateway, "wang", "802");
+    wang.does("pause", &json!({}));
+    let (mut caller, call) = connected(&gateway, &li, &mut desk);
+    talk(&mut caller, &mut desk, (CALLER, AGENT));
+    // A colleague who was asked.
+    wang.does("ready", &json!({}));
+    li.does("consult", &json!({"call": call, "agent": "wang"}));
+    assert!(second.rings(LONG), "{}", gateway.log());
+    second.answers(8);
+    eventually(SOON, "the colleague answers", || match li.post("complete", &json!({"call": call})) {
+        reply if reply.status == 200 => Ok(()),
+        reply => Err(reply.json().to_string()),
+    });
+    await_call(&wang, "talking");
+    assert_eq!(state(&wang)["call"]["recording"], "on");
+    talk(&mut caller, &mut second, (SECRET, CALLER));
+    // A supervisor who takes over.
+    monitors(&chen, "wang", "take_over");
+    assert!(boss.rings(LONG));
+    boss.answers(8);
+    assert!(second.is_hung_up(LONG));
+    await_call(&chen, "talking");
+    talk(&mut caller, &mut boss, (AGENT, SECRET));
+    caller.hang_up();
+    assert!(boss.is_hung_up(LONG));
+
+    let ended = eventually(SOON, "each part has ended", || {
+        let listed = done_json(&gateway.folder, &words(&["recording", "list", "--json"], &set));
+        let parts = listed.as_array().cloned().unwrap_or_default();
+        let all = parts.len() == 3 && parts.iter().all(|part| part["length_s"].is_number());
+        if all { Ok(parts) } else { Err(format!("{listed} {}", gateway.log())) }
+    });
+    for (agent, tones) in [("li", [CALLER, AGENT]), ("wang", [SECRET, CALLER]), ("chen", [AGENT, SECRET])] {
+        let part = ended.iter().find(|part| part["agent"] == agent).expect("a part of each");
+        assert!(part["whole"] == true && part["length_s"].as_f64() > Some(0.6), "{part}");
+        let out = scratch.join(&format!("{agent}.wav"));
+        let id = part["id"].as_str().expect("a name");
+        let export = ["recording", "export", id, "--out", out.to_str().expect("UTF-8"), "--who", "chen"];
+        done(&gateway.folder, &words(&export, &set));
+        for (channel, hertz) in channels(&out).iter().zip(tones) {
+            assert!(loudest(channel, hertz) > -20.0, "{agent} {hertz}: {}", loudest(channel, hertz));
+        }
+    }
 }

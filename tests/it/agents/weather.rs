@@ -96,3 +96,31 @@ fn a_telephone_that_went_without_a_word_does_not_keep_the_agents_other_one_from_
 }
 
 const MOMENT: Duration = Duration::from_millis(300);
+
+#[test]
+fn the_figures_of_the_day_go_on_after_a_restart() {
+    let mut gateway = Gateway::start(&OFFICE);
+    agent(&gateway, "li", "801");
+    let mut li = telephone(&gateway, "801");
+    await_agents(&gateway, "signed_out", 1);
+    assert!(command(&gateway, &["agent", "ready", "li"], "").0);
+    await_agents(&gateway, "ready", 1);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(li.rings(LONG), "{}", gateway.log());
+    li.answers(8);
+    await_agents(&gateway, "talking", 1);
+    gateway.drain();
+    caller.hang_up();
+    assert!(li.is_hung_up(LONG));
+    gateway.keep_folder();
+    assert_eq!(gateway.wait(LONG), Some(0), "{}", gateway.log());
+    let gateway = Gateway::start_in(gateway.folder.clone(), &OFFICE);
+    eventually(LONG, "the figures are those of the day", || {
+        let (listed, text) = command(&gateway, &["agent", "list", "--json"], "");
+        let figures: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| format!("{listed} {error} {text}"))?;
+        let answered = [&figures["agents"][0]["answered"], &figures["queues"][0]["answered"]];
+        if answered == [1, 1] { Ok(()) } else { Err(text) }
+    });
+}

@@ -12,10 +12,10 @@ pub(crate) struct CallsArguments {
     /// Calls of the last hour; without it, of the last 24 hours
     #[arg(long, conflicts_with = "since")]
     pub hour: bool,
-    /// Calls since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
+    /// Calls since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today, or yesterday where that is still to come) or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<String>,
-    /// Only calls that were not served: hung up before the answer or in a queue, refused, or failed
+    /// Only calls that were not served: hung up before the answer or in a queue, refused, failed, or not connected with a person
     #[arg(long)]
     pub failed: bool,
     /// Only calls of this trunk

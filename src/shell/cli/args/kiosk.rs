@@ -40,11 +40,24 @@ pub(crate) struct AddKiosk {
     #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1440))]
     pub valid: u64,
     /// How kiosks reach the node, as in https://kiosk.example; from web.hosts or web.listen where it is not given
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     pub at: Option<String>,
     /// Print the address alone, without its QR code
     #[arg(long)]
     pub plain: bool,
+}
+
+fn address(word: &str) -> Result<String, Bilingual> {
+    let host = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://"));
+    let fits = host.is_some_and(|host| {
+        !host.is_empty()
+            && !host.starts_with('/')
+            && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>".contains(&byte))
+    });
+    fits.then(|| word.to_owned()).ok_or(Bilingual::fixed(
+        "write how a browser reaches the node, as in https://kiosk.example",
+        "请写浏览器访问本节点的地址，如 https://kiosk.example",
+    ))
 }
 
 fn network(word: &str) -> Result<Network, Bilingual> {

@@ -12,7 +12,7 @@ use super::calls::time;
 pub(crate) enum RecordingCommand {
     /// List recordings, newest first: name, time, length, queue, agent, call
     List {
-        /// Only of conversations since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
+        /// Only of conversations since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today, or yesterday where that is still to come) or RFC 3339
         #[arg(long, value_name = "TIME", value_parser = time)]
         since: Option<String>,
         /// Only of conversations before a time

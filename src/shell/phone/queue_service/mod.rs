@@ -269,6 +269,8 @@ impl Service {
             }
             QueueMessage::Drain(left) => {
                 self.queues.drain(now, left);
+                self.keeper.node_ends();
+                self.keep();
                 // What waits for a change of them must not keep the node.
                 self.agents.keys().for_each(|agent| self.pages.touch(agent));
             }
@@ -394,6 +396,7 @@ impl Service {
 
     /// What is looked after every second: callers who are gone without a word, telephones, figures.
     fn look_after(&mut self, now: Instant) {
+        self.keep();
         let gone: Vec<WaitId> =
             self.callers.values().filter(|(_, link)| link.inbox.is_closed()).map(|(id, _)| *id).collect();
         while self.left.front().is_some_and(|(since, _, _)| now.saturating_duration_since(*since) > KEPT) {

@@ -249,8 +249,14 @@ impl Service {
 
     /// Ends the call of a supervisor at this conversation, whose agent asks somebody: that is not the supervisor's to hear.
     pub(super) fn leave_monitoring(&mut self, offer: OfferId) {
-        if let Some(id) = self.monitors.at(offer).map(|(id, _)| id) {
-            self.end_monitor(id);
+        let Some((id, monitor)) = self.monitors.at(offer) else { return };
+        let (watched, stage) = (monitor.watched.clone(), monitor.stage);
+        self.end_monitor(id);
+        if stage != MonitorStage::Ending {
+            self.tell(&watched.by, "monitor_consults", &watched.agent, &watched.by);
+        }
+        if stage == MonitorStage::Connected {
+            self.tell(&watched.agent, "monitor_consultation", "", &watched.by);
         }
     }
 

@@ -72,8 +72,10 @@ impl Service {
         }
         let names = self.shared.settings.queues.queues.iter().map(|queue| &queue.name);
         let closed = names.filter(|name| self.queues.is_open(name) == Some(false)).map(ToString::to_string).collect();
-        let agents = self.queues.agent_figures(clock::now());
-        self.keeper.keep(KeptDesk { numbers: self.called_numbers.to_keep(), ..kept(&agents, closed) });
+        let now = clock::now();
+        let agents = self.queues.agent_figures(now);
+        let counts = (self.day.to_string(), self.queues.day_counts(now));
+        self.keeper.keep(now, KeptDesk { numbers: self.called_numbers.to_keep(), counts, ..kept(&agents, closed) });
     }
 
     pub(super) fn take_accounts(&mut self, now: Instant, accounts: Vec<AgentAccount>) {
@@ -95,6 +97,9 @@ impl Service {
         if let Some(kept) = self.left_behind.take() {
             let (day, counts) = kept.numbers.clone();
             self.called_numbers = CalledNumbers::kept(&day, counts);
+            if kept.counts.0 == self.day.to_string() {
+                self.queues.resume_day(&kept.counts.1);
+            }
             restore(&mut self.queues, now, &kept, self.shared.settings.queues.pauses.first());
         }
         self.agents = by_name(accounts);

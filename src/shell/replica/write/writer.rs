@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use base::plural;
 use inquiry::Keys;
 use replica::{Change, FeedLine, Mark, SAMPLE, StoredClock};
 
@@ -236,7 +237,8 @@ impl Writer {
         self.shared.requests.request_rows(at_source);
         let applied = if rows.is_empty() { Applied::default() } else { self.apply("retry", Batch::Retry(rows))? };
         let applied_rows = tried as u64 - applied.quarantined;
-        Ok(format!("{tried} rows retried, {applied_rows} applied; {requested} requested from the source"))
+        let s = plural(tried);
+        Ok(format!("{tried} row{s} retried, {applied_rows} applied; {requested} requested from the source"))
     }
 
     /// The connection, if the file is open.

@@ -40,7 +40,7 @@ pub struct AccountRow {
 pub struct AccountEvent {
     /// When it happened.
     pub at: Timestamp,
-    /// `sign_in`, `sign_in_failed`, `phone_sign_in`, `phone_sign_in_failed`, `sign_out`, `password`, `pin`, `role`,
+    /// `sign_in`, `sign_in_failed`, `password_wrong`, `phone_sign_in`, `phone_sign_in_failed`, `sign_out`, `password`, `pin`, `role`,
     /// `add`, `remove`, `unlock`, `end_session`, `sip_password`, `sip_password_removed`, `agent`, `look`; of supervisors
     /// `agent_state`, `agent_skills`, `queue_opened`, `queue_closed`, `caller_moved`.
     pub what: String,

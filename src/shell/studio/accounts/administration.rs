@@ -137,7 +137,7 @@ impl Accounts {
         attempts.charge(&mut connection, now)?;
         drop(connection);
         if !verifies(permit, password, account.as_ref().map(|account| &*account.password)) {
-            return Err(self.wrong("sign_in_failed", Some(name.to_owned()), from.address.to_string()));
+            return Err(self.wrong("password_wrong", Some(name.to_owned()), from.address.to_string()));
         }
         Ok(attempts.forgive(&self.lock()).map_err(AccountError::from)?)
     }

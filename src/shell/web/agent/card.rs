@@ -61,6 +61,8 @@ struct Earlier {
     queue_outcome: Option<String>,
     agent: Option<String>,
     reason: Option<String>,
+    /// What agents noted of it.
+    note: Option<String>,
 }
 
 impl AgentService {
@@ -87,6 +89,7 @@ impl AgentService {
             queue_outcome: call.queue_outcome,
             agent: call.agent,
             reason: call.reason,
+            note: call.note,
         });
         Ok(json(&Card::of(id, &shown, earlier.collect())))
     }

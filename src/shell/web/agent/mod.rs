@@ -50,6 +50,12 @@ pub struct AgentService {
     listenings: recordings::Listenings,
 }
 
+/// A note as it is kept.
+#[derive(Serialize)]
+struct Noted {
+    text: String,
+}
+
 #[derive(Serialize)]
 struct Done {
     done: bool,
@@ -252,8 +258,9 @@ impl AgentService {
             return Err(RequestError::Field { field: "reason", must: "must be one of phone.call_reasons" }.into());
         }
         let (queue, text) = (call.queue.to_string(), without_numbers(&note.text));
+        let noted = json(&Noted { text: text.clone() });
         let note = AgentNote { at: clock::steady(), call: call.card.tag.clone(), agent, queue, reason, text };
-        if self.journal.record_note(note) { Ok(json(&Done { done: true })) } else { Err(StudioError::Unavailable) }
+        if self.journal.record_note(note) { Ok(noted) } else { Err(StudioError::Unavailable) }
     }
 }
 

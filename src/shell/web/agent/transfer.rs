@@ -89,8 +89,8 @@ fn refused(refusal: TransferRefusal) -> StudioError {
         TransferRefusal::NumberNotAllowed => (
             403,
             "number_not_allowed",
-            "设置不允许呼叫该号码（[transfer] 的 allow 和 deny）。",
-            "The settings do not allow this number (allow and deny of [transfer]).",
+            "不允许呼叫该号码，如有需要请联系班长。",
+            "This number may not be called; ask your supervisor if it is needed.",
         ),
         TransferRefusal::NumberLimit => (
             409,

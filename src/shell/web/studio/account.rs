@@ -82,16 +82,20 @@ impl StudioService {
     pub(crate) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPassword { old, new } = NewPassword::read(body)?;
         let Asked { session, origin, .. } = asked;
-        self.blocking(move |stores| stores.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
-            .await?;
+        self.blocking(move |stores| {
+            stores.accounts.change_password(&session, &old, &new, &origin).map_err(not_confirmed)
+        })
+        .await?;
         Ok(json(&Done { done: true }))
     }
 
     pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPin { password, pin } = NewPin::read(body)?;
         let Asked { session, origin, .. } = asked;
-        self.blocking(move |stores| stores.accounts.change_pin(&session, &password, &pin, &origin).map_err(refused))
-            .await?;
+        self.blocking(move |stores| {
+            stores.accounts.change_pin(&session, &password, &pin, &origin).map_err(not_confirmed)
+        })
+        .await?;
         Ok(json(&Done { done: true }))
     }
 
@@ -132,6 +136,14 @@ impl StudioService {
             .blocking(move |stores| stores.accounts.end_session(&operator, id, "end_session").map_err(trouble))
             .await?;
         Ok(json(&Done { done: ended }))
+    }
+}
+
+/// The same where somebody is signed in, and only the password can be wrong.
+fn not_confirmed(error: SignInError) -> StudioError {
+    match error {
+        SignInError::Credentials => StudioError::WrongPassword,
+        other => refused(other),
     }
 }
 
