@@ -28,7 +28,7 @@ fn office_with(world: &World, more: &[&str]) -> (Node, AgentPhone) {
     let address = socket.local_addr().expect("bound");
     let dial = format!("call_back.dial=sip:{{number}}@{address}");
     let mut set = vec![
-        "hotline.calendar=tests/support/always_open.toml",
+        "hotline.calendar=config/examples/always_open.toml",
         "phone.registrar.realm=desk.test",
         "phone.desk=queue:desk",
         "phone.jitter_buffer_ms=60",

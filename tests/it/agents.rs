@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(40);
 
 /// The settings of an office whose desk is a queue.
 const OFFICE: [&str; 6] = [
-    "hotline.calendar=tests/support/always_open.toml",
+    "hotline.calendar=config/examples/always_open.toml",
     "phone.registrar.realm=desk.test",
     "phone.registrar.addresses=127.0.0.1",
     "queue=[{name=\"desk\", ring_limit_s=5, wrap_up_s=0}]",

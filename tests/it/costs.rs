@@ -143,7 +143,7 @@ fn recordings_without_a_row_are_swept_at_the_start() {
 
 #[test]
 fn a_caller_who_asks_for_a_person_again_and_again_rings_the_desk_a_few_times() {
-    let always_open = "hotline.calendar=tests/support/always_open.toml";
+    let always_open = "hotline.calendar=config/examples/always_open.toml";
     let gateway = Gateway::start(&["phone.transfers_per_caller_max=1", always_open]);
     let mut phone = Phone::dial(gateway.udp);
     phone.press("30");
@@ -158,7 +158,7 @@ fn a_caller_who_asks_for_a_person_again_and_again_rings_the_desk_a_few_times() {
 
 #[test]
 fn what_a_caller_has_used_is_used_after_a_kill_too() {
-    let always_open = "hotline.calendar=tests/support/always_open.toml";
+    let always_open = "hotline.calendar=config/examples/always_open.toml";
     let set =
         ["messages.per_caller_max=1", "messages.disk_free_mb_min=0", "phone.transfers_per_caller_max=1", always_open];
     let mut node = Node::start(Ipv4Addr::LOCALHOST, &set);

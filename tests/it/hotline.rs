@@ -179,7 +179,7 @@ fn a_second_signal_ends_at_once_and_says_goodbye() {
 
 #[test]
 fn a_caller_who_wants_an_agent_is_transferred() {
-    let gateway = Gateway::start(&["hotline.calendar=tests/support/always_open.toml"]);
+    let gateway = Gateway::start(&["hotline.calendar=config/examples/always_open.toml"]);
     let mut phone = Phone::dial(gateway.udp);
     phone.press("10");
     let refer = phone.await_request("REFER", LONG).expect("a REFER");
@@ -207,7 +207,7 @@ fn ringing_tone() -> Vec<u8> {
 
 #[test]
 fn a_transfer_that_fails_takes_the_caller_back() {
-    let gateway = Gateway::start(&["hotline.calendar=tests/support/always_open.toml"]);
+    let gateway = Gateway::start(&["hotline.calendar=config/examples/always_open.toml"]);
     let mut phone = Phone::dial(gateway.udp);
     phone.press("30");
     phone.await_request("REFER", LONG).expect("a REFER");

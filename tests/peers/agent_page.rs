@@ -15,7 +15,7 @@ use support::wait::eventually;
 
 const LONG: Duration = Duration::from_secs(60);
 const SETTINGS: [&str; 2] = [
-    "hotline.calendar=tests/support/always_open.toml",
+    "hotline.calendar=config/examples/always_open.toml",
     "queue=[{name=\"desk\", ring_limit_s=60, wrap_up_s=120}, {name=\"visa\"}]",
 ];
 

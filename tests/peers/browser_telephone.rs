@@ -22,7 +22,7 @@ const CALLER_HZ: u32 = 650;
 
 /// The settings of an office whose desk is a queue.
 const OFFICE: [&str; 4] = [
-    "hotline.calendar=tests/support/always_open.toml",
+    "hotline.calendar=config/examples/always_open.toml",
     "queue=[{name=\"desk\", ring_limit_s=20, wrap_up_s=0}]",
     "phone.desk=queue:desk",
     "phone.registrar.realm=desk.test",

@@ -27,7 +27,7 @@ fn command(gateway: &Gateway, settings: &[String], words: &[&str], lines: &[&str
 fn two_callers_and_two_agents_over_tls_with_srtp_hear_each_other_at_once() {
     let world = World::new();
     let settings: Vec<String> = [
-        "hotline.calendar=tests/support/always_open.toml",
+        "hotline.calendar=config/examples/always_open.toml",
         "phone.registrar.realm=desk.test",
         "phone.registrar.addresses=127.0.0.1",
         "queue=[{name=\"desk\", wrap_up_s=0}]",

@@ -134,7 +134,7 @@ fn a_softphone_hears_its_answer_through_the_proxy_while_another_node_is_killed()
 #[test]
 fn a_transfer_goes_through_the_proxy_to_the_caller() {
     let nodes: Vec<Node> = (1..=2)
-        .map(|n| Node::start(Ipv4Addr::new(127, 0, 0, n), &["hotline.calendar=tests/support/always_open.toml"]))
+        .map(|n| Node::start(Ipv4Addr::new(127, 0, 0, n), &["hotline.calendar=config/examples/always_open.toml"]))
         .collect();
     let proxy = Proxy::start(&phones(&nodes));
     let mut phone = Phone::dial(proxy.address);

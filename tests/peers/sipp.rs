@@ -145,7 +145,7 @@ fn two_hundred_callers_wait_in_order_and_each_talks_to_the_desk() {
     let queue =
         format!("queue=[{{name=\"desk\", address=\"sip:600@{desk}\", lines=20, waiting_max=300, wait_max_s=600}}]");
     let gateway = Gateway::start(&[
-        "hotline.calendar=tests/support/always_open.toml",
+        "hotline.calendar=config/examples/always_open.toml",
         &queue,
         "phone.desk=queue:desk",
         "phone.calls_per_caller_max=0",

@@ -12,6 +12,7 @@
 //! - A sender that moves the timestamp with every packet: one packet of three must arrive. The end alone, long after
 //!   the first packet, could be another press; and a key pressed again 60 to 150 ms after it was pressed looks the same.
 //! - A sender without end packets: 60 ms between presses.
+//! - Every sender: a packet of a press arrives before the first one of the next press. Else nothing tells that there was another key before.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -326,11 +327,26 @@ fn deliver(sent: &[Sent], shape: Shape, fates: &[Fate]) -> Vec<(u32, Header, [u8
         }
         let fate = fates[n % fates.len()];
         let at = packet.at_ms + fate.delay_ms;
-        arrived.push((at, packet.header, packet.payload));
-        arrived.extend(fate.doubled_after_ms.map(|after| (at + after, packet.header, packet.payload)));
+        arrived.push((at, n));
+        arrived.extend(fate.doubled_after_ms.map(|after| (at + after, n)));
     }
+    in_turn(&mut arrived, sent);
     arrived.sort_by_key(|(at, ..)| *at);
-    arrived
+    arrived.into_iter().map(|(at, n)| (at, sent[n].header, sent[n].payload)).collect()
+}
+
+/// The packet of a press that arrives first does so at once where a later press would be known before it.
+fn in_turn(arrived: &mut [(u32, usize)], sent: &[Sent]) {
+    let last = sent.last().map_or(0, |packet| packet.press);
+    let mut next_known = u32::MAX;
+    for press in (0..=last).rev() {
+        let of_press = arrived.iter_mut().filter(|(_, n)| sent[*n].press == press);
+        let Some(first) = of_press.min_by_key(|(at, _)| *at) else { continue };
+        if first.0 >= next_known {
+            first.0 = sent[first.1].at_ms;
+        }
+        next_known = next_known.min(first.0);
+    }
 }
 
 fn presses() -> impl Strategy<Value = Vec<(u8, f64, f64)>> {

@@ -139,7 +139,7 @@ fn set(
         say!("{name} is called at {telephone}", "{name} 的话机：{telephone:#}");
         return Ok(());
     }
-    say!("{name} serves {served} by {telephone}", "{name} 服务{served:#}，话机：{telephone:#}");
+    say!("{name} serves {served} by {telephone}", "{name} 服务 {served:#}，话机：{telephone:#}");
     Ok(())
 }
 

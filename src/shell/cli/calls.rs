@@ -92,7 +92,7 @@ fn print_list(calls: &[CallLine], zone: &TimeZone, as_json: bool) {
 /// The calls as a table, the newest last.
 fn list_text(calls: &[CallLine], zone: &TimeZone, lang: OfficeLang) -> String {
     let row = |cells: [&str; 8]| {
-        let widths = [8, 12, 19, 10, 10, lang.choose(12, 26), 14, 0];
+        let widths = [8, 12, 26, 10, 10, lang.choose(12, 26), 14, 0];
         let cells = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };

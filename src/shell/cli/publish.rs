@@ -209,6 +209,10 @@ fn print_replay(report: &ReplayReport) {
             "其中 {n} 次来电所用的版本已不再保存，仅按节点比较"
         );
     }
+    say!(
+        "opening hours, waiting times and what callers keyed are taken as they were in each call",
+        "各次来电的服务时间、等候时间和按键均按当时的情况重放"
+    );
     for (step, calls) in report.divergences.iter().take(DIVERGENCES_SHOWN) {
         let step = step.text();
         say!("  {calls:>6}  {step}", "  {calls:>6}  {step:#}");

@@ -52,7 +52,7 @@ fn change(settings: &Settings, queue: &str, open: bool) -> Result<(), Bilingual>
 fn table(queues: &[QueueLine], lang: OfficeLang) -> String {
     let head = lang.choose(
         &["queue", "state", "waiting", "longest s", "answered", "in time", "abandoned", "ratings"][..],
-        &["队列", "状态", "等候", "最长秒", "接听", "及时接听", "放弃", "评价"],
+        &["队列", "状态", "等候", "最长（秒）", "接听", "及时接听", "放弃", "评价"],
     );
     let row = |queue: &QueueLine| {
         let state = if queue.open { lang.choose("open", "开放") } else { lang.choose("closed", "已关闭") };

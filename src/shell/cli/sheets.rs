@@ -16,10 +16,21 @@ pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
         print(&report, |_| true);
         report
     });
-    let (passed, failed) = count(&reports.collect::<Vec<_>>());
+    let reports: Vec<SheetReport> = reports.collect();
+    let (passed, failed) = count(&reports);
     if passed + failed == 0 {
         say!("there is no test in it; a test begins with test \"NAME\"", "文件中没有测试；测试以 test \"名称\" 开头");
         return false;
+    }
+    // They may stand far above.
+    if failed > 0 && passed > failed {
+        for report in &reports {
+            let calls = report.calls.as_deref().unwrap_or_default();
+            for (call, failure) in calls.iter().filter_map(|call| Some((call, call.failure.as_ref()?))) {
+                let (file, line, name) = (&report.file, failure.line, &call.name);
+                say!("FAIL  {file}:{line}: {name}", "未通过  {file}:{line}：{name}");
+            }
+        }
     }
     say!("{passed} passed, {failed} failed", "通过 {passed} 项，未通过 {failed} 项");
     failed == 0

@@ -19,7 +19,7 @@ pub enum InputError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The number of invalid lines, and what is wrong with the first 20.
-    #[error("{} invalid lines; nothing was packed:\n{}", .0, .1.join("\n"))]
+    #[error("{} invalid line{}; nothing was packed:\n{}", .0, if *.0 == 1 { "" } else { "s" }, .1.join("\n"))]
     InvalidLines(u64, Vec<String>),
     /// The packer failed.
     #[error(transparent)]

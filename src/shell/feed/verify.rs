@@ -105,7 +105,11 @@ impl Verdict {
             match before {
                 Some((of, last, hash)) if of == source => {
                     if *sequence > last + 1 {
-                        self.chain_fault(format!("{source}: {} to {} are missing", last + 1, sequence - 1));
+                        let (first, last) = (last + 1, sequence - 1);
+                        self.chain_fault(match first == last {
+                            true => format!("{source}: {first} is missing"),
+                            false => format!("{source}: {first} to {last} are missing"),
+                        });
                     } else if whole.header.previous != hash {
                         self.chain_fault(format!(
                             "{first} does not follow {source} {last}: there are two packers, or one was restored"

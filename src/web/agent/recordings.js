@@ -31,7 +31,7 @@ export function recordingsView(names) {
   function row(one) {
     const pauses = one.pauses.length > 0 && h("span", { class: "chip warn-chip" }, w(`暂停 ${one.pauses.length} 次`, `${one.pauses.length} pause${one.pauses.length === 1 ? "" : "s"}`));
     const cut = !one.whole && one.length_s !== null && h("span", { class: "chip bad-chip" }, w("不完整", "cut short"));
-    return h("tr", { "data-id": one.id }, h("th", { scope: "row" }, when(one.at)), h("td", {}, one.queue || "–"), h("td", {}, one.agent || "–"),
+    return h("tr", { "data-id": one.id }, h("th", { scope: "row" }, when(one.at)), h("td", {}, one.queue || "–"), h("td", {}, one.agent || "–"), h("td", {}, h("code", {}, one.call || "–")),
       h("td", { class: "num" }, one.length_s === null ? w("录音中", "recording") : clock(one.length_s)), h("td", {}, pauses, cut),
       h("td", {}, one.length_s !== null && button(w("播放", "Play"), () => play(one), { class: "small", "aria-label": w(`播放 ${when(one.at)} ${one.agent}`, `Play ${when(one.at)} ${one.agent}`) })));
   }
@@ -47,7 +47,7 @@ export function recordingsView(names) {
   function list() {
     if (!found) return h("p", { class: "soft" }, w("正在读取…", "Loading…"));
     if (!found.length) return h("p", { class: "soft" }, w("没有符合条件的录音。", "No recording fits."));
-    const head = [w("时间", "time"), w("队列", "queue"), w("坐席", "agent"), w("时长", "length"), "", ""];
+    const head = [w("时间", "time"), w("队列", "queue"), w("坐席", "agent"), w("来电编号", "call"), w("时长", "length"), "", ""];
     return h("div", { class: "scroll" }, h("table", { id: "recordings-list" }, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, found.map(row))));
   }
 

@@ -11,7 +11,7 @@ import { fact, fit, put, sentence, steps } from "./screen.js";
 import { bars } from "./shapes.js";
 import { TEXT } from "./words.js";
 
-const DATES = { zh: "zh-CN", yue: "zh-Hant", en: "en-GB" };
+const DATES = { zh: "zh-CN", yue: "zh-Hant", en: "en-US" };
 const LOOK = {
   accepted: ["way", "paper"], review: ["way", "search"], production: ["way", "clock"], supplement: ["wait", "pause"],
   ready: ["good", "done"], posted: ["good", "mail"], collected: ["good", "done"], contact: ["calm", "person"],

@@ -116,6 +116,11 @@ export async function review({ main }) {
     const list = [...main.querySelectorAll(".draft")];
     const here = list.indexOf(document.activeElement.closest?.(".draft"));
     const take = here >= 0 && takes.find((one) => one.name === list[here].dataset.take);
+    // The first press of a key chooses the take that it would be for.
+    if (!take && list.length && /^[1-4ad]$/i.test(pressed)) {
+      (list[at] ?? list[0]).focus();
+      return true;
+    }
     const go = (by) => list[Math.min(list.length - 1, Math.max(0, here + by))]?.focus();
     const acts = { j: () => go(1), ArrowDown: () => go(1), k: () => go(-1), ArrowUp: () => go(-1), Escape: stop };
     if (take) {

@@ -76,7 +76,7 @@ fn round_of(calls: usize, time: Duration) -> Round {
     let gateway = Gateway::start_with(
         None,
         &[
-            "hotline.calendar=tests/support/always_open.toml",
+            "hotline.calendar=config/examples/always_open.toml",
             &queue,
             "phone.desk=queue:desk",
             "phone.transfers_per_caller_max=0",

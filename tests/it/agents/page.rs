@@ -15,7 +15,7 @@ pub(super) const FIRST: &str = "荔枝湾的船慢慢划过桥";
 
 /// The same office with two queues and time for notes.
 pub(super) const TWO_QUEUES: [&str; 5] = [
-    "hotline.calendar=tests/support/always_open.toml",
+    "hotline.calendar=config/examples/always_open.toml",
     "phone.registrar.realm=desk.test",
     "phone.registrar.addresses=127.0.0.1",
     "queue=[{name=\"desk\", ring_limit_s=20, wrap_up_s=60}, {name=\"second\", ring_limit_s=20, wrap_up_s=60}]",
@@ -254,7 +254,7 @@ fn a_supervisor_closes_a_queue_moves_a_caller_and_changes_agents_and_all_is_note
 
 #[test]
 fn the_shipped_settings_have_a_queue_and_two_agents_whose_passwords_are_shown_once() {
-    let gateway = Gateway::start(&["hotline.calendar=tests/support/always_open.toml"]);
+    let gateway = Gateway::start(&["hotline.calendar=config/examples/always_open.toml"]);
     assert!(gateway.banner.contains("/agent"), "{}", gateway.banner);
     let text =
         std::fs::read_to_string(gateway.folder.join("studio/initial-passwords")).expect("the first start wrote it");

@@ -26,7 +26,7 @@ impl Office {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let dial = format!("transfer.dial=sip:{{number}}@{}", socket.local_addr().expect("bound"));
         let gateway = Gateway::start(&[
-            "hotline.calendar=tests/support/always_open.toml",
+            "hotline.calendar=config/examples/always_open.toml",
             "phone.registrar.realm=desk.test",
             "phone.registrar.addresses=127.0.0.1",
             "queue=[{name=\"desk\", ring_limit_s=5, wrap_up_s=60}]",
