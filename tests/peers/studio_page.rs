@@ -128,6 +128,8 @@ fn what_is_read_into_the_microphone_is_approved_published_and_heard_by_a_caller(
 
     browser.value("[...document.querySelectorAll('tr button')].find((one) => /重新启用/.test(one.innerText)).click()");
     browser.until("document.querySelector('dialog[open] .danger') !== null");
+    browser.value("document.querySelector('dialog [name=why]').focus()");
+    browser.write("录音有杂音");
     browser.click("dialog .danger");
     browser.until("document.querySelector('tr.live th').innerText.includes('重新启用')");
     assert_eq!(

@@ -40,6 +40,8 @@ pub struct CallerCard {
     pub number: Option<Private<String>>,
     /// The language of the call.
     pub lang: Option<Lang>,
+    /// This node called the person, who had asked to be called back.
+    pub called_back: bool,
     /// The caller's way through the menus.
     pub way: Vec<CardStep>,
     /// The variables that the flow passes on.
@@ -125,10 +127,12 @@ impl CallerCard {
         let CallerContext { lang, path, passed, inquiry } = context;
         let inquiry = inquiry.map(|inquiry| card_inquiry(live, &inquiry, lang));
         let way = way(live, &path);
+        let first = path.first().map(|node| &**node);
+        let called_back = first.is_some() && first == live.release.flow.called_back_node();
         let tag = Some(tag).filter(|tag| tag != NO_TAG);
         let midnight = clock::local(&live.zone).date().to_zoned_datetime(live.zone.clone());
         let day_began = midnight.map_or_else(|_| clock::timestamp(), |midnight| midnight.timestamp());
-        CallerCard { tag, trunk, caller, number, lang, way, passed, inquiry, day_began }
+        CallerCard { tag, trunk, caller, number, lang, called_back, way, passed, inquiry, day_began }
     }
 }
 

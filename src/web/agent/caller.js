@@ -36,7 +36,7 @@ function inquiry(card) {
 
 function way(card) {
   if (!card.way.length) return h("p", { class: "soft" }, w("直接要求转人工。", "Asked for a person at once."));
-  return h("ol", { class: "way" }, card.way.map((step) => h("li", {}, step.key && h("kbd", {}, step.key), " ", localized(step.words) || step.node)));
+  return h("ol", { class: "way" }, card.way.map((step) => h("li", {}, step.key && h("kbd", {}, step.key), " ", localized(step.words) || (step.key === "0" ? w("人工服务", "a person") : step.node))));
 }
 
 function earlier(card) {
@@ -52,6 +52,7 @@ export function callerCard(card) {
   return [
     h("div", { class: "facts" },
       h("span", { class: "chip lang-chip" }, langName(card.lang) || w("语言未选", "no language")),
+      card.called_back && h("span", { class: "chip warn-chip" }, w("回电", "call-back")),
       h("span", { class: "number" }, card.number || w("号码未显示", "number withheld"))),
     h("section", { "aria-label": w("办理进度", "Case") }, inquiry(card)),
     others.length > 0 && h("dl", {}, others.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),

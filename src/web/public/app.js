@@ -106,7 +106,7 @@ function ask(form) {
   }, () => form.submit());
 }
 
-addEventListener("hashchange", () => {
+addEventListener("popstate", () => {
   if (!$("inquiry") && !location.hash) location.reload();
 });
 

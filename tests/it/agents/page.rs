@@ -91,7 +91,7 @@ fn an_agent_sees_what_the_caller_did_and_notes_what_it_was_about() {
         "{card}"
     );
     assert!(!card.to_string().contains(&example.1), "no second factor: {card}");
-    assert_eq!(card["earlier"], json!([]));
+    assert_eq!((&card["earlier"], &card["called_back"]), (&json!([]), &json!(false)));
     // Nobody else sees it.
     assert_eq!(state(&wang)["call"], Value::Null);
     assert_eq!(wang.get(&format!("card?call={call}")).status, 409);

@@ -21,6 +21,8 @@ struct Card {
     lang: Option<&'static str>,
     /// None: it is withheld.
     number: Option<String>,
+    /// The person had asked to be called back.
+    called_back: bool,
     way: Vec<Step>,
     receipt: Option<String>,
     /// Number and second factor fit.
@@ -120,6 +122,7 @@ impl Card {
             call,
             lang: card.lang.map(Lang::code),
             number: card.number.as_ref().map(shown),
+            called_back: card.called_back,
             way: card
                 .way
                 .iter()
