@@ -433,7 +433,7 @@ fn inquiry(reader: &mut Reader, is_whole: bool) -> Inquiry {
             ),
         );
     }
-    if reader.diagnostics.len() == errors {
+    if !formats.is_empty() && reader.diagnostics.len() == errors {
         check_formats(reader, &formats);
     }
     Inquiry {

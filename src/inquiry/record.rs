@@ -211,6 +211,9 @@ pub enum MessageResult {
 }
 
 impl MessageResult {
+    /// The values in the journal of messages that nobody can hear.
+    pub const NOT_LEFT: [&str; 4] = ["failed", "refused", "unsent", "empty"];
+
     /// The value in the journal: the ticket, or a word.
     pub fn journal_text(&self) -> &str {
         match self {

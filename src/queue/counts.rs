@@ -46,22 +46,37 @@ impl Queues {
         DayCounts { queues: queues.collect(), agents: agents.collect() }
     }
 
-    /// Goes on with what an earlier run counted on the same day. Queues and agents that are gone are not counted on.
+    /// Adds what an earlier run counted on the same day. Queues and agents that are gone are not counted on.
     pub fn resume_day(&mut self, day: &DayCounts) {
         for queue in &mut self.queues {
             if let Some(counts) = day.queues.get(&*queue.settings.name) {
-                queue.counts = counts.clone();
+                queue.counts.add(counts);
             }
         }
         for agent in &mut self.agents {
             if let Some(counts) = day.agents.get(&*agent.name) {
-                agent.day = counts.clone();
+                agent.day.add(counts);
             }
         }
     }
 }
 
 impl QueueDay {
+    fn add(&mut self, other: &QueueDay) {
+        let QueueDay { joined, refused, left_by_key, overflowed, call_backs, .. } = other;
+        let QueueDay { answered, answered_in_time, abandoned, abandoned_early, ratings, .. } = other;
+        self.joined += joined;
+        self.refused += refused;
+        self.left_by_key += left_by_key;
+        self.overflowed += overflowed;
+        self.call_backs += call_backs;
+        self.answered += answered;
+        self.answered_in_time += answered_in_time;
+        self.abandoned += abandoned;
+        self.abandoned_early += abandoned_early;
+        self.ratings.iter_mut().zip(ratings).for_each(|(own, score)| *own += score);
+    }
+
     pub(crate) fn answered(&mut self, waited: Moment, in_time: Moment) {
         self.answered += 1;
         self.answered_in_time += u64::from(waited <= in_time);
@@ -103,6 +118,18 @@ pub(crate) struct AgentDay {
 }
 
 impl AgentDay {
+    fn add(&mut self, other: &AgentDay) {
+        let AgentDay { offered, answered, missed, talking, wrap_up, ready, not_ready, ratings } = other;
+        self.offered += offered;
+        self.answered += answered;
+        self.missed += missed;
+        self.talking += talking;
+        self.wrap_up += wrap_up;
+        self.ready += ready;
+        self.not_ready += not_ready;
+        self.ratings.iter_mut().zip(ratings).for_each(|(own, score)| *own += score);
+    }
+
     /// So much time was spent in a state.
     pub(crate) fn spent(&mut self, state: &AgentState, time: Moment) {
         match state {

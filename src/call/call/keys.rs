@@ -21,6 +21,8 @@ pub(crate) struct Presses {
     last: VecDeque<Press>,
     /// The caller's telephone sends its presses in several ways.
     several_ways: bool,
+    /// It sends them as tones, too.
+    pub(super) as_tones: bool,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl Call {
         if !source.counts(self.policy.dtmf) {
             return;
         }
+        self.presses.as_tones |= source == KeySource::Tone;
         // The media session makes one key of an event and its tone.
         let way = if source == KeySource::Tone { KeySource::Rtp } else { source };
         if !self.presses.is_new(now, key, way, held) {

@@ -230,10 +230,12 @@ impl Call {
         }
     }
 
-    /// A key of a caller who talks to an agent is the agent's; a tone is in the sound already. False: it is the application's.
+    /// A key of a caller who talks to an agent is the agent's; a tone is in the sound already, and what INFO says of it is the same
+    /// press. False: it is the application's.
     pub(super) fn pass_key(&mut self, key: Key, source: KeySource, out: &mut Vec<Output>) -> bool {
         let talks = matches!(self.queued, Queued::Talking { .. });
-        if talks && source != KeySource::Tone {
+        let is_in_the_sound = source == KeySource::Tone || source == KeySource::Info && self.presses.as_tones;
+        if talks && !is_in_the_sound {
             out.push(Effect::PassKey(key).into());
         }
         talks

@@ -520,6 +520,11 @@ impl Call {
         }
     }
 
+    /// What has come that no act has matched.
+    pub(super) fn unmatched(&self) -> Vec<String> {
+        self.events[self.cursor..].iter().map(describe).chain(self.faults.iter().cloned()).collect()
+    }
+
     fn transcript(&self) -> Vec<String> {
         self.events.iter().map(describe).chain(self.faults.iter().cloned()).collect()
     }

@@ -19,7 +19,7 @@ use crate::conversation::{PromptId, SpokenLine};
 use crate::io::Caller;
 use crate::model::Kind;
 use crate::release::Release;
-use base::{Bilingual, Lang};
+use base::{Bilingual, Lang, bilingual};
 
 /// What a call needs that no caller can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +108,15 @@ pub fn script(
     call.emergency = emergency;
     let mut writing = Writing { call, known: 0, needs: BTreeSet::new(), steps: Vec::new(), begun: None };
     for (line, act) in &test.acts {
-        writing.act(*line, act).map_err(|what| Failure { line: *line, what })?;
+        if let Err(what) = writing.act(*line, act) {
+            let came = writing.call.unmatched();
+            let came = came.get(..SHOWN_MAX).unwrap_or(&came).join("; ");
+            let what = match came.is_empty() {
+                true => what,
+                false => bilingual!("{what}; what came instead: {came}", "{what:#}；实际出现：{came}"),
+            };
+            return Err(Failure { line: *line, what });
+        }
     }
     writing.begin();
     if acted_out(release, &writing.call) {
@@ -117,6 +125,9 @@ pub fn script(
     let (civil, caller, emergency) = writing.begun.unwrap_or_default();
     Ok(Script { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
 }
+
+/// So much of what came instead is told.
+const SHOWN_MAX: usize = 12;
 
 struct Writing {
     call: Call,

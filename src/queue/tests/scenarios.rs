@@ -395,6 +395,23 @@ fn figures_say_what_happened() {
 }
 
 #[test]
+fn what_was_counted_goes_on_after_a_restart() {
+    let mut office = Office::new(settings(&["amy"]));
+    office.agent("amy", AgentChange::SignIn);
+    office.pass(seconds(7));
+    office.join();
+    let day = office.queues.day_counts(office.now);
+    let mut after = Office::new(settings(&["amy"]));
+    after.agent("amy", AgentChange::SignIn);
+    after.join();
+    after.queues.resume_day(&day);
+    after.pass(seconds(5));
+    assert_eq!(after.desk().joined, 2, "both runs");
+    let amy = after.queues.agent_figures(after.now).remove(0);
+    assert_eq!(amy.ready, seconds(12));
+}
+
+#[test]
 fn settings_are_refused_with_every_error() {
     let mut given = settings(&["amy", "amy"]);
     given.queues[0].overflow = Some("nowhere".into());

@@ -120,9 +120,10 @@ fn pin_fits(pin: &str) -> Result<(), Bilingual> {
 /// Only those who record use the studio's telephone.
 fn may_have_pin(accounts: &Accounts, name: &str) -> Result<(), Bilingual> {
     let rows = accounts.list().map_err(|error| error.text())?;
+    let name = rules::normalized_name(name).map_err(|error| error.text())?;
     match rows.iter().find(|row| row.operator.name == name) {
         Some(row) if !row.operator.role.may_record() => Err(bilingual!(
-            "{name} is {}: only operators and approvers record by telephone, with a PIN",
+            "{name} has the role {}: only operators and approvers record by telephone, with a PIN",
             "{name} 是{}：只有录音员和审核员用 PIN 电话录音",
             role_name(row.operator.role).of(current())
         )),
@@ -132,10 +133,10 @@ fn may_have_pin(accounts: &Accounts, name: &str) -> Result<(), Bilingual> {
 
 /// A further line where nobody may approve any more.
 fn no_approver(accounts: &Accounts) -> String {
-    let is_left = accounts.list().is_ok_and(|rows| rows.iter().any(|row| row.operator.role.may_approve()));
-    match is_left {
-        true => String::new(),
-        false => text!(
+    let none_is_left = accounts.list().is_ok_and(|rows| !rows.iter().any(|row| row.operator.role.may_approve()));
+    match none_is_left {
+        false => String::new(),
+        true => text!(
             "\nnobody may approve and publish now: jindu studio account add NAME --role approver",
             "\n现在无人可以审核和发布：jindu studio account add 账号 --role approver"
         ),

@@ -84,7 +84,10 @@ fn print_list(calls: &[CallLine], zone: &TimeZone, as_json: bool) {
     }
     let (n, s) = (calls.len(), plural(calls.len()));
     if n == LISTED_MAX {
-        say!("the newest {n} calls; --since shows others", "仅列出最近 {n} 次来电；可用 --since 另选时间");
+        say!(
+            "the newest {n} calls; a later --since, --failed or --trunk narrows the list",
+            "仅列出最近 {n} 次来电；可用较晚的 --since、--failed 或 --trunk 缩小范围"
+        );
     }
     say!("{n} call{s}; jindu call TAG shows one, step by step", "共 {n} 次来电；jindu call 编号 可查看每一步");
 }
@@ -121,7 +124,7 @@ fn before(span: Duration) -> Timestamp {
     clock::timestamp().checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
-pub(crate) fn unknown_trunk(settings: &Settings, name: &str) -> Bilingual {
+fn unknown_trunk(settings: &Settings, name: &str) -> Bilingual {
     let names: Vec<&str> = settings.phone.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     bilingual!(
         "there is no trunk {name}; there is {} [trunk.unknown]",
@@ -130,7 +133,7 @@ pub(crate) fn unknown_trunk(settings: &Settings, name: &str) -> Bilingual {
     )
 }
 
-pub(crate) fn is_trunk(settings: &Settings, name: &str) -> bool {
+fn is_trunk(settings: &Settings, name: &str) -> bool {
     settings.phone.trunks.iter().any(|trunk| trunk.name == name)
 }
 

@@ -91,7 +91,8 @@ fn add(kiosks: &KioskStore, new: &AddKiosk, at: &str) -> Result<String, KioskSto
 fn service_url(settings: &Settings) -> Result<String, Bilingual> {
     let web = &settings.web;
     // A serving node may have been started with other addresses than the settings name.
-    let serving = node::node_status(&settings.data.folder)?.map(|node| node.pages).unwrap_or_default();
+    let node = node::node_status(&settings.data.folder).ok().flatten();
+    let serving = node.map(|node| node.pages).unwrap_or_default();
     let listen = serving.first().or(web.listen.first());
     let Some(listen) = listen.filter(|listen| !listen.ip().is_unspecified() || !web.hosts.is_empty()) else {
         return Err(Bilingual::fixed(

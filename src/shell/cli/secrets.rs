@@ -26,22 +26,33 @@ pub(crate) fn ask_new(
     if let Some(rules) = rules {
         aside(&bilingual!("{what}: {rules}", "{what:#}：{rules:#}"));
     }
-    let mut error = Bilingual::default();
-    for _ in 0..TRIES {
+    asked_twice(what, needed, fits, prompted)
+}
+
+fn asked_twice(
+    what: &Bilingual,
+    needed: bool,
+    fits: impl Fn(&str) -> Result<(), Bilingual>,
+    mut prompted: impl FnMut(&Bilingual, bool) -> Result<Private<String>, Bilingual>,
+) -> Result<Private<String>, Bilingual> {
+    let again = Bilingual::fixed("the same again", "请再输入一次");
+    let mut tries = 1;
+    loop {
         let secret = prompted(what, needed)?;
         if secret.expose().is_empty() {
             return Ok(secret);
         }
-        error = match fits(secret.expose()) {
+        let error = match fits(secret.expose()) {
             Err(error) => error,
-            Ok(()) if secret == prompted(&Bilingual::fixed("the same again", "请再输入一次"), needed)? => {
-                return Ok(secret);
-            }
+            Ok(()) if secret == prompted(&again, false)? => return Ok(secret),
             Ok(()) => Bilingual::fixed("the two entries differ: try again", "两次输入不一致，请重试"),
         };
+        if tries == TRIES {
+            return Err(error);
+        }
+        tries += 1;
         aside(&error);
     }
-    Err(error)
 }
 
 /// Asks for a secret that exists: the first line of `file`, else once on a terminal, else one line of the standard input.
@@ -92,6 +103,21 @@ const TRIES: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_asked_for_until_it_fits_and_is_typed_twice_and_three_times_at_most() {
+        let long = |secret: &str| if secret.len() > 5 { Ok(()) } else { Err("short".into()) };
+        let typed = |lines: &[&str]| {
+            let mut lines = lines.iter();
+            let secret = asked_twice(&"password".into(), true, long, |_, _| {
+                Ok(Private::new((*lines.next().expect("a line")).to_owned()))
+            });
+            secret.map(|secret| secret.expose().clone())
+        };
+        assert_eq!(typed(&["abc", "abcdef", "abcdeg", "abcdef", "abcdef"]).as_deref(), Ok("abcdef"));
+        assert_eq!(typed(&["abcdef", "", "abcdef", "abcdef"]).as_deref(), Ok("abcdef"));
+        assert_eq!(typed(&["abc", "abc", "abd"]), Err("short".into()));
+    }
 
     #[test]
     fn a_secret_is_one_line_of_the_standard_input() {

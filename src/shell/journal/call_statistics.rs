@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use inquiry::{CallOutcome, TransferResult};
+use inquiry::{CallOutcome, MessageResult, QueueOutcome, TransferResult};
 
 use crate::reading::{column, failed, open};
 
@@ -162,7 +162,9 @@ fn unserved<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
     }
     // Whoever was answered in a queue, or left a message, was served all the same.
     let failed = text(3)?.is_some_and(|result| result != TransferResult::Done.journal_text());
-    Ok((failed && text(2)?.is_none() && text(4)?.is_none()).then_some(NO_PERSON))
+    let left_a_message =
+        text(4)?.is_some_and(|results| results.split(',').any(|result| !MessageResult::NOT_LEFT.contains(&result)));
+    Ok((failed && text(2)? != Some(QueueOutcome::Answered.name()) && !left_a_message).then_some(NO_PERSON))
 }
 
 fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallStatistics> {

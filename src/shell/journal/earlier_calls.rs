@@ -29,7 +29,7 @@ pub(crate) fn earlier_calls(
 ) -> rusqlite::Result<Vec<EarlierCall>> {
     let sql = "SELECT at_us, outcome, queue_outcome, agent,
         (SELECT reason FROM agent_notes WHERE agent_notes.call = calls.tag ORDER BY agent_notes.id DESC LIMIT 1),
-        (SELECT group_concat(text, ' / ') FROM agent_notes AS noted WHERE noted.call = calls.tag AND text <> ''
+        (SELECT group_concat(text, ' / ' ORDER BY id) FROM agent_notes AS noted WHERE noted.call = calls.tag AND text <> ''
             AND id = (SELECT max(id) FROM agent_notes WHERE call = noted.call AND agent = noted.agent)) FROM calls
         WHERE at_us >= ?1 AND caller = ?2 AND trunk = ?3 ORDER BY at_us DESC LIMIT ?4";
     let values = params![since.as_microsecond(), caller.cast_signed(), trunk, SHOWN_MAX];

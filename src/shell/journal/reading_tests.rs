@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::*;
-use inquiry::{CallOutcome, CallRecord, LookUpResult, QueueOutcome, QueueVisit};
+use inquiry::{CallOutcome, CallRecord, LookUpResult, MessageResult, QueueOutcome, QueueVisit, TransferResult};
 use support::folder::Folder;
 
 fn open(folder: &Folder) -> Arc<Journal> {
@@ -43,8 +43,8 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         handling: Vec::new(),
         recordings: Vec::new(),
         text_message: None,
-        transfer: Some(inquiry::TransferResult::Refused(486)),
-        messages: vec![inquiry::MessageResult::Kept("12345678".into()), inquiry::MessageResult::Empty],
+        transfer: Some(TransferResult::Refused(486)),
+        messages: vec![MessageResult::Kept("12345678".into()), MessageResult::Empty],
         srtp: None,
     }
 }
@@ -87,6 +87,44 @@ fn callers_who_give_up_in_a_queue_were_not_served() {
     let failed = CallFilter { failed: true, ..all() };
     let counted = call_statistics(folder.path(), &failed).expect("readable").expect("a journal");
     assert_eq!((counted.calls, counted.causes["queue_abandoned"]), (1, 1));
+}
+
+#[test]
+fn callers_who_got_no_person_and_left_no_message_were_not_served() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    let kept = || MessageResult::Kept("12345678".into());
+    let (busy, done) = (TransferResult::Refused(486), TransferResult::Done);
+    let visit = |outcome| QueueVisit {
+        queue: "desk".into(),
+        waited: Duration::ZERO,
+        outcome,
+        agent: None,
+        taken_over_by: None,
+    };
+    for (transfer, messages, queue) in [
+        (busy, vec![], None),
+        (busy, vec![MessageResult::Empty, MessageResult::Refused], None),
+        (busy, vec![MessageResult::Empty, kept()], None),
+        (busy, vec![MessageResult::Sent], None),
+        (busy, vec![], Some(visit(QueueOutcome::Answered))),
+        (busy, vec![], Some(visit(QueueOutcome::Full))),
+        (done, vec![], None),
+    ] {
+        let record = call(CallOutcome::HungUp, None, "carrier");
+        journal.record_call(CallRecord { transfer: Some(transfer), messages, queue, ..record });
+    }
+    journal.flush();
+    let failed = CallFilter { failed: true, ..all() };
+    let counted = call_statistics(folder.path(), &failed).expect("readable").expect("a journal");
+    assert_eq!((counted.calls, counted.causes["transfer_failed"]), (3, 3));
+    let lines = call_list(folder.path(), &failed, 10).expect("readable").expect("a journal");
+    assert_eq!(
+        lines.iter().map(|line| (line.id, &*line.cause)).collect::<Vec<_>>(),
+        [(1, "transfer_failed"), (2, "transfer_failed"), (6, "transfer_failed")]
+    );
+    let counted = call_statistics(folder.path(), &all()).expect("readable").expect("a journal");
+    assert_eq!((counted.transfers["486"], counted.transfers["done"]), (6, 1));
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct AgentPage {
     pub before: Option<PageCall>,
     /// What a supervisor did last.
     pub notice: Option<DeskNotice>,
+    /// Another one for each notice.
+    pub notice_number: u64,
 }
 
 /// A call on an agent's page.
@@ -151,7 +153,7 @@ pub(super) type Published = HashMap<Arc<str>, AgentPage>;
 pub(super) struct AgentPages {
     calls: HashMap<Arc<str>, PageCall>,
     before: HashMap<Arc<str>, PageCall>,
-    notices: HashMap<Arc<str>, DeskNotice>,
+    notices: HashMap<Arc<str>, (u64, DeskNotice)>,
     changed: BTreeSet<Arc<str>>,
     last: u64,
     published: Arc<watch::Sender<Published>>,
@@ -172,7 +174,8 @@ impl AgentPages {
 
     /// An agent reads what a supervisor did.
     pub(super) fn tell(&mut self, agent: &Arc<str>, notice: &DeskNotice) {
-        self.notices.insert(Arc::clone(agent), notice.clone());
+        self.last += 1;
+        self.notices.insert(Arc::clone(agent), (self.last, notice.clone()));
         self.touch(agent);
     }
 
@@ -326,8 +329,9 @@ impl AgentPages {
         self.published.send_modify(|pages| {
             for agent in changed {
                 let (call, before) = (self.calls.get(&agent).cloned(), self.before.get(&agent).cloned());
-                let notice = self.notices.get(&agent).cloned();
-                pages.insert(agent, AgentPage { version, call, before, notice });
+                let (notice_number, notice) = self.notices.get(&agent).cloned().unzip();
+                let notice_number = notice_number.unwrap_or(0);
+                pages.insert(agent, AgentPage { version, call, before, notice, notice_number });
             }
         });
     }

@@ -61,6 +61,8 @@ pub struct CardStep {
     pub key: Option<char>,
     /// What the key was offered with; empty where it was offered with nothing.
     pub words: AgentWords,
+    /// It led to a person, without a question between.
+    pub person: bool,
 }
 
 /// A look-up, and what the caller heard of it.
@@ -142,7 +144,8 @@ fn way(live: &LiveRelease, path: &[Arc<str>]) -> Vec<CardStep> {
     let steps = past_steps(Some(&live.release.flow), &joined).into_iter().filter_map(|step| {
         let (key, offered) = step.chosen?;
         let words = offered.map(|offered| words(live, &format!("opt.{offered}"))).unwrap_or_default();
-        Some(CardStep { node: step.node, key: Some(key.as_char()), words })
+        let person = live.release.flow.leads_to_a_person(&step.node);
+        Some(CardStep { node: step.node, key: Some(key.as_char()), words, person })
     });
     let steps: Vec<CardStep> = steps.collect();
     steps[steps.len().saturating_sub(STEPS_SHOWN)..].to_vec()

@@ -328,7 +328,8 @@ impl Writer {
         let (length, octets) = (file.length(), file.octets());
         if length.is_zero() {
             // Silence is sound, too: only a conversation of a moment has none.
-            if clock::now().saturating_duration_since(self.began) > MOMENT {
+            let has_failed = self.failed.load(Ordering::Relaxed);
+            if !has_failed && clock::now().saturating_duration_since(self.began) > MOMENT {
                 self.fail(RecordingFailure::NoSound);
             }
             if let Err(error) = file.remove() {

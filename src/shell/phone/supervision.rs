@@ -87,8 +87,8 @@ pub enum SupervisorError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeskNotice {
     /// `queue_opened`, `queue_closed`, `agent_ready`, `agent_pause`, `agent_sign_out`; of the agent's conversation
-    /// `monitor_listen`, `monitor_whisper`, `monitor_barge`, `monitor_take_over`, `monitor_ended`; to the supervisor
-    /// `monitor_no_answer`, `monitor_failed`.
+    /// `monitor_listen`, `monitor_whisper`, `monitor_barge`, `monitor_take_over`, `monitor_ended`, `monitor_consultation`; to the
+    /// supervisor `monitor_no_answer`, `monitor_failed`, `monitor_consults`.
     pub what: &'static str,
     /// The queue's name, the reason of a pause, or to the supervisor the agent's account; empty: none.
     pub about: String,

@@ -27,7 +27,9 @@ let supervisor = null;
 let card = { call: null, card: null, problem: "" };
 let drawn = {}; // what each part of the page shows
 let note = null; // { call, reason, text, saved }
+let wrapped = null; // the call after which the agent is, or was, in wrap-up
 let closed = null; // the call that is over and was put away
+let told = 0; // the number of the last notice of a supervisor
 let retry = 0; // asks for the card again
 let touched = performance.now(); // when somebody last used keys or mouse
 const ACTIVE_MS = 120000;
@@ -70,7 +72,7 @@ function enter() {
 
 async function begin() {
   following += 1;
-  state = null;
+  [state, wrapped, closed, told] = [null, null, null, 0];
   if (session.operator && !session.mustChange && ["agent", "supervisor"].includes(session.operator.role)) {
     settings = await get("settings").catch(() => settings);
   }
@@ -167,7 +169,7 @@ function isActive() {
 
 function take(next) {
   const before = state;
-  if (isPutAway(next)) next.call = null;
+  putAway(next);
   [state, received] = [next, performance.now()];
   const call = next.call;
   if (call && card.call !== call.call) look(call.call);
@@ -184,23 +186,37 @@ function take(next) {
   const consultation = call && consultationTitle(call);
   if (before && consultation && consultation !== (before.call && consultationTitle(before.call))) say(consultation);
   if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
-  // What a supervisor did to the state says nothing of the next one.
-  if (before && before.state !== next.state) clearNotices("supervisor");
-  const told = next.notice && JSON.stringify(next.notice);
-  if (told && before && told !== JSON.stringify(before.notice)) notice("supervisor", noticeText(next.notice));
+  // What a supervisor did to the agent's state says nothing of another state.
+  const ended = { agent_pause: ["ready", "signed_out"], agent_ready: ["not_ready", "signed_out"], agent_sign_out: ["ready", "not_ready"] }[next.notice?.what];
+  if (before && before.state !== next.state && ended?.includes(next.state)) clearNotices("supervisor");
+  if (before && next.notice && told !== next.notice_number) notice("supervisor", noticeText(next.notice));
+  told = next.notice_number;
   draw();
 }
 
-/** A call that is over stays until it is closed, or until the agent goes on to other callers and has no note that is not saved. */
-function isPutAway({ call, state: next }) {
-  if (call?.stage !== "over") return false;
-  const unsaved = note?.call === call.call && !note.saved && (note.text || note.reason);
-  return closed === call.call || (["ready", "reserved"].includes(next) && !unsaved);
+const isUnsaved = (call) => note?.call === call && !note.saved && (note.text || note.reason);
+
+/** A call that is over stays until it is closed, or until its wrap-up has ended and nothing that was written of it is unsaved. */
+function putAway(next) {
+  const { call } = next;
+  if (!call) return;
+  if (call.stage !== "over") {
+    if (call.call === closed) closed = null;
+    return;
+  }
+  if (next.state === "wrap_up") wrapped = call.call;
+  if (wrapped === call.call && ["ready", "reserved"].includes(next.state) && !isUnsaved(call.call)) closed = call.call;
+  if (closed === call.call) next.call = null;
 }
 
-function close() {
-  closed = state.call.call;
-  take(state);
+async function close() {
+  const { call } = state.call;
+  if (isUnsaved(call)) await saveNote();
+  if (isUnsaved(call) || state.call?.call !== call) return;
+  closed = call;
+  state.call = null;
+  card = { call: null, card: null, problem: "" };
+  draw();
 }
 
 /** Asks for the card; the node notes that this agent saw it. */
@@ -346,14 +362,14 @@ function callerPart() {
 
 function notePart() {
   if (!state.call?.can_note || !note) return null;
-  const choose = (reason) => { note.reason = reason; note.saved = false; };
+  const choose = (reason) => Object.assign(note, { reason, saved: false, refused: false });
   return h("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); saveNote(); } },
     h("h2", {}, w("登记", "Note"), " ", key("N")),
     h("div", { class: "reasons", role: "radiogroup", "aria-label": w("来电原因", "Reason for the call") }, settings.reasons.map((reason, n) =>
       h("label", { class: "choice" }, h("input", { type: "radio", name: "reason", id: `reason-${n + 1}`, value: reason, checked: note.reason === reason, onchange: () => choose(reason) }),
         reasonName(reason), n < 9 && key(String(n + 1))))),
     h("label", { for: "note-text" }, w("简短备注（不写姓名、号码）", "A short note (no names, no numbers)")),
-    h("textarea", { id: "note-text", maxlength: 200, rows: 2, oninput: (event) => { note.text = event.target.value; note.saved = false; }, value: note.text || "" }),
+    h("textarea", { id: "note-text", maxlength: 200, rows: 2, oninput: (event) => Object.assign(note, { text: event.target.value, saved: false, refused: false }), value: note.text || "" }),
     h("div", { class: "row" }, h("button", { class: "first", id: "do-note" }, withKey(w("保存", "Save"), "Ctrl Enter")),
       h("span", { role: "status", class: "good-text" }, note.saved && w("✓ 已保存", "✓ saved"))));
 }
@@ -362,12 +378,15 @@ async function saveNote() {
   const kept = note;
   kept.saving = true;
   try {
-    const sent = kept.text || "";
-    const { text } = await post("note", { call: kept.call, reason: kept.reason, text: sent });
+    const sent = { reason: kept.reason, text: kept.text || "" };
+    const { text } = await post("note", { call: kept.call, ...sent });
+    kept.refused = false;
     // As it is stored: without long numbers.
-    if ((kept.text || "") === sent) Object.assign(kept, { text, saved: true });
+    if (kept.reason === sent.reason && (kept.text || "") === sent.text) {
+      Object.assign(kept, { text, saved: true });
+      say(w("已保存", "Saved"));
+    }
     notice("refused", "");
-    say(w("已保存", "Saved"));
   } catch (problem) {
     notice("refused", words(problem));
     // What the node does not take now it does not take later; what did not reach it is sent again.

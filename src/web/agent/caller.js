@@ -36,7 +36,7 @@ function inquiry(card) {
 
 function way(card) {
   if (!card.way.length) return h("p", { class: "soft" }, w("直接要求转人工。", "Asked for a person at once."));
-  return h("ol", { class: "way" }, card.way.map((step) => h("li", {}, step.key && h("kbd", {}, step.key), " ", localized(step.words) || (step.key === "0" ? w("人工服务", "a person") : step.node))));
+  return h("ol", { class: "way" }, card.way.map((step) => h("li", {}, step.key && h("kbd", {}, step.key), " ", localized(step.words) || (step.person ? w("人工服务", "a person") : step.node))));
 }
 
 function earlier(card) {

@@ -54,6 +54,9 @@ fn keys_of_a_connected_caller_are_the_agents_and_the_end_is_the_transfers() {
     peer.now += Duration::from_secs(9);
     peer.gives(Input::Media(MediaEvent::Key { key: Key::Digit(5), source: KeySource::Tone }));
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "it is heard in the sound");
+    peer.now += Duration::from_secs(9);
+    peer.asks("INFO", "Content-Type: application/dtmf-relay\r\n", "Signal=6\r\nDuration=100\r\n");
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "so is what its INFO says");
     peer.gives(Input::Queue(QueueNotice::Ended));
     assert!(peer.transfers().is_empty(), "it is counted once");
     peer.asks("BYE", "", "");

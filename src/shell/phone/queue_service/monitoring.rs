@@ -252,9 +252,7 @@ impl Service {
         let Some((id, monitor)) = self.monitors.at(offer) else { return };
         let (watched, stage) = (monitor.watched.clone(), monitor.stage);
         self.end_monitor(id);
-        if stage != MonitorStage::Ending {
-            self.tell(&watched.by, "monitor_consults", &watched.agent, &watched.by);
-        }
+        self.tell(&watched.by, "monitor_consults", &watched.agent, &watched.by);
         if stage == MonitorStage::Connected {
             self.tell(&watched.agent, "monitor_consultation", "", &watched.by);
         }

@@ -42,6 +42,7 @@ struct Step {
     key: Option<char>,
     node: String,
     words: Message,
+    person: bool,
 }
 
 #[derive(Serialize)]
@@ -126,7 +127,12 @@ impl Card {
             way: card
                 .way
                 .iter()
-                .map(|step| Step { key: step.key, node: step.node.clone(), words: words(&step.words) })
+                .map(|step| Step {
+                    key: step.key,
+                    node: step.node.clone(),
+                    words: words(&step.words),
+                    person: step.person,
+                })
                 .collect(),
             verified: case.is_some(),
             result: inquiry.map(|inquiry| inquiry.result.name()),

@@ -22,6 +22,8 @@ pub(super) struct State {
     colleagues: Vec<Colleague>,
     call_backs: Vec<CallBack>,
     notice: Option<Notice>,
+    /// Another one for each notice.
+    notice_number: u64,
 }
 
 #[derive(Serialize)]
@@ -146,6 +148,7 @@ impl State {
             queues: status.queues.iter().map(Queue::of).collect(),
             colleagues: colleagues(agent, status),
             call_backs: status.requests.iter().map(CallBack::of).collect(),
+            notice_number: page.notice_number,
             notice: page.notice.as_ref().map(|DeskNotice { what, about, by }| Notice {
                 what,
                 about: about.clone(),
