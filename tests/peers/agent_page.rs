@@ -119,8 +119,42 @@ fn an_agent_is_called_sees_the_caller_and_notes_it_with_keys_alone() {
     fits(&mut browser);
     browser.zoom(1366, 768, 2);
     fits(&mut browser);
+    // What is over and noted goes away once the agent is ready, and does not come back.
+    browser.press("r");
+    browser.until("document.querySelector('.state.is-ready') && !document.querySelector('.banner')");
+    browser.press("p");
+    browser.until("document.querySelector('.state.is-not_ready') && !document.querySelector('.banner')");
     assert_eq!(browser.errors, Vec::<String>::new());
     caller.hang_up();
+}
+
+#[test]
+fn a_call_that_is_over_is_closed_with_its_note_saved() {
+    let gateway = Gateway::start(&SETTINGS);
+    let mut desk = telephone_of(&gateway, "agent1");
+    let mut browser = Browser::start(1366, 768);
+    signs_in(&mut browser, &gateway, "agent1", "zh");
+    becomes_ready(&mut browser);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    browser.press("n");
+    browser.write("已答复");
+    browser.press("Escape");
+    browser.press("h");
+    assert!(caller.await_request("BYE", LONG).is_some(), "the flow ends the call");
+    browser.until("document.querySelector('#do-close') !== null");
+    browser.click("#do-close");
+    browser.until("!document.querySelector('.banner')");
+    let noted = || {
+        let file = rusqlite::Connection::open(gateway.folder.join("journal.sqlite3")).expect("the journal");
+        file.query_row("SELECT text FROM agent_notes", [], |row| row.get::<_, String>(0))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(eventually(LONG, "the note is kept", noted), "已答复");
+    assert_eq!(browser.errors, Vec::<String>::new());
 }
 
 #[test]
