@@ -119,10 +119,15 @@ impl CdrBuilder {
         self.record.rating = Some(score);
     }
 
-    /// The queue and the agent of the last conversation with an agent.
+    /// The queue of the last conversation with an agent, and who talked to the caller last: the agent, or a supervisor who took over.
     pub(super) fn served_by(&self) -> Option<(Arc<str>, Arc<str>)> {
         let visit = self.record.queue.as_ref()?;
-        Some((Arc::clone(&visit.queue), Arc::clone(visit.agent.as_ref()?)))
+        let agent = visit.agent.as_ref()?;
+        let last = self.record.handling.iter().rev().find_map(|step| match step {
+            HandlingStep::Agent(name) | HandlingStep::TakenOver(name) => Some(name),
+            _ => None,
+        });
+        Some((Arc::clone(&visit.queue), Arc::clone(last.unwrap_or(agent))))
     }
 
     pub(super) fn lang(&mut self, lang: Lang) {

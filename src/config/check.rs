@@ -436,9 +436,14 @@ fn inquiry(reader: &mut Reader, is_whole: bool) -> Inquiry {
     if !formats.is_empty() && reader.diagnostics.len() == errors {
         check_formats(reader, &formats);
     }
+    let errors = reader.diagnostics.len();
+    let limits: Vec<inquiry::TimeLimit> = reader.tables("inquiry.limit");
+    if reader.diagnostics.len() == errors {
+        check_limits(reader, &limits);
+    }
     Inquiry {
         formats,
-        limits: reader.tables("inquiry.limit"),
+        limits,
         scanner: scanner(reader),
         failures_per_caller: count(reader, "inquiry.failures_per_caller", 1..=1_000_000, 60),
         failures_per_kiosk: count(reader, "inquiry.failures_per_kiosk", 1..=1_000_000, 600),
@@ -462,6 +467,23 @@ fn check_formats(reader: &mut Reader, formats: &[inquiry::ReceiptFormat]) {
             | inquiry::FormatError::Ambiguous { second: format, .. } => format!("inquiry.receipt[{format}]"),
             inquiry::FormatError::Empty | inquiry::FormatError::TooMany(_) => "inquiry.receipt".to_owned(),
         };
+        reader.report(&key, error.text());
+    }
+}
+
+/// The same of the time limits.
+fn check_limits(reader: &mut Reader, limits: &[inquiry::TimeLimit]) {
+    for error in inquiry::TimeLimits::new(limits).err().into_iter().flatten() {
+        let is_it = |limit: &inquiry::TimeLimit| match &error {
+            inquiry::TimeLimitError::Range { document, n } => limit.document == *document && limit.n == *n,
+            inquiry::TimeLimitError::Twice { document, .. } => limit.document == *document,
+        };
+        // Of two for one document the second is the one too many.
+        let place = match error {
+            inquiry::TimeLimitError::Range { .. } => limits.iter().position(is_it),
+            inquiry::TimeLimitError::Twice { .. } => limits.iter().rposition(is_it),
+        };
+        let key = place.map_or_else(|| "inquiry.limit".to_owned(), |place| format!("inquiry.limit[{place}]"));
         reader.report(&key, error.text());
     }
 }

@@ -271,6 +271,8 @@ const ACTIONS: &[(&str, &str)] = &[
     ("trunk trace", "信令抓包"),
     ("recording export", "导出通话录音"),
     ("recording delete", "删除通话录音"),
+    ("kiosk add", "登记查询机"),
+    ("kiosk revoke", "撤销查询机"),
     ("record", "录音"),
     ("keep", "保留录音"),
     ("discard", "弃用录音"),

@@ -33,14 +33,6 @@ pub(crate) fn coded(result: Result<ExitCode, Errors>) -> ExitCode {
     result.unwrap_or_else(|errors| wrong(&errors))
 }
 
-/// The command's exit code, or 1 with the errors: the settings were right.
-pub(crate) fn done_or(result: Result<ExitCode, Errors>) -> ExitCode {
-    result.unwrap_or_else(|errors| {
-        errors.iter().for_each(failed);
-        ExitCode::FAILURE
-    })
-}
-
 /// 64 for wrong settings or files: nothing was opened.
 pub(crate) fn wrong(errors: &[Bilingual]) -> ExitCode {
     errors.iter().for_each(|error| print_error(shown(error)));

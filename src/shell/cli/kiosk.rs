@@ -12,8 +12,10 @@ use config::Settings;
 use kiosk_store::{KioskStore, KioskStoreError};
 use os::language::current;
 use os::{clock, folder};
+use release::releases;
 use web::{EnrolledKiosk, NewKiosk, qr_text};
 
+use crate::args::by::By;
 use crate::args::kiosk::{AddKiosk, KioskCommand};
 use crate::call_words::code;
 use crate::exit::{Errors, print};
@@ -32,12 +34,15 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
         KioskCommand::Add(new) => {
             known_hall(settings, &new.hall)?;
             let at = new.at.clone().map_or_else(|| service_url(settings), Ok).map_err(|error| vec![error])?;
-            add(&kiosks, new, &at).map_err(lines)?
+            let added = add(&kiosks, new, &at).map_err(lines)?;
+            note(settings, &format!("kiosk add {}, {}", new.name, new.hall))?;
+            added
         }
         KioskCommand::List { json: false } => table(&kiosks, clock::timestamp(), &zone(settings)),
         KioskCommand::List { json: true } => list_json(&kiosks, clock::timestamp()),
         KioskCommand::Revoke { name } => {
             kiosks.revoke(name).map_err(lines)?;
+            note(settings, &format!("kiosk revoke {name}"))?;
             text!(
                 "{name} is no longer a kiosk; a serving node knows within two seconds",
                 "{name} 已撤销；运行中的节点两秒内生效"
@@ -46,6 +51,10 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
     };
     print(text);
     Ok(ExitCode::SUCCESS)
+}
+
+fn note(settings: &Settings, what: &str) -> Result<(), Errors> {
+    releases::append_audit(settings, &By::default().entry(what, None)).map_err(|error| vec![error])
 }
 
 /// Whether the flow knows a hall of this name. A flow that names no halls takes any.

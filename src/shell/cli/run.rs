@@ -24,7 +24,7 @@ use crate::call_back;
 use crate::calls::calls;
 use crate::check::check;
 use crate::diagram;
-use crate::exit::{Errors, coded, command_line, done, done_or, print, problems, wrong};
+use crate::exit::{Errors, coded, command_line, done, print, problems, wrong};
 use crate::journal_command;
 use crate::kiosk;
 use crate::look_up::{look_up, tail};
@@ -174,11 +174,11 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Releases { json } => publish::list(settings, json),
         Command::Audit { since, json } => done(audit::audit(settings, since.as_deref(), json)),
         Command::Emergency { state, by, json } => coded(publish::emergency(settings, state.wanted(), &by, json)),
-        Command::Studio(args::Studio::Account(command)) => done_or(account::run(settings, &command)),
+        Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
         Command::Studio(args::Studio::Passwd { name, password_file, new_password_file }) => {
-            done_or(account::change_own(settings, &name, password_file.as_deref(), new_password_file.as_deref()))
+            coded(account::change_own(settings, &name, password_file.as_deref(), new_password_file.as_deref()))
         }
-        Command::Kiosk(command) => done_or(kiosk::run(settings, &command)),
+        Command::Kiosk(command) => coded(kiosk::run(settings, &command)),
         Command::Seal { undo } => done(seal::run(settings, undo)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Check | Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => {

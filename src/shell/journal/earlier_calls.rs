@@ -20,6 +20,17 @@ pub struct EarlierCall {
     pub note: Option<String>,
 }
 
+/// What an agent has noted of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteOfCall {
+    /// The account.
+    pub agent: String,
+    /// One of the settings' reasons.
+    pub reason: Option<String>,
+    /// A short text; empty: none.
+    pub text: String,
+}
+
 /// The newest calls of a caller of a trunk, newest first.
 pub(crate) fn earlier_calls(
     connection: &Connection,
@@ -45,6 +56,14 @@ fn call(row: &Row) -> rusqlite::Result<EarlierCall> {
         reason: row.get(4)?,
         note: row.get(5)?,
     })
+}
+
+/// What agents have noted of a call so far, in order; of each agent the last.
+pub(crate) fn notes(connection: &Connection, call: &str) -> rusqlite::Result<Vec<NoteOfCall>> {
+    let sql = "SELECT agent, reason, text FROM agent_notes AS noted WHERE call = ?1
+        AND id = (SELECT max(id) FROM agent_notes WHERE call = noted.call AND agent = noted.agent) ORDER BY id LIMIT ?2";
+    let note = |row: &Row<'_>| Ok(NoteOfCall { agent: row.get(0)?, reason: row.get(1)?, text: row.get(2)? });
+    connection.prepare_cached(sql)?.query_map(params![call, SHOWN_MAX], note)?.collect()
 }
 
 const SHOWN_MAX: u32 = 10;

@@ -42,7 +42,7 @@ mod wave;
 mod writer;
 
 pub use call_statistics::{CallFilter, CallLine, CallStatistics, Mean, call_list, call_statistics};
-pub use earlier_calls::EarlierCall;
+pub use earlier_calls::{EarlierCall, NoteOfCall};
 pub use entry::{AgentNote, Message};
 pub use error::JournalError;
 pub use held::{HeldDeletion, confirm_held, held};
@@ -160,6 +160,16 @@ impl Journal {
         let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), read));
         found.unwrap_or_else(|error| {
             tracing::warn!(%error, "a caller's earlier calls cannot be read");
+            Vec::new()
+        })
+    }
+
+    /// What agents have noted of a call so far, by its tag. Reads the file.
+    pub fn notes(&self, call: &str) -> Vec<NoteOfCall> {
+        let read = |connection: &Connection| earlier_calls::notes(connection, call);
+        let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), read));
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the notes of a call cannot be read");
             Vec::new()
         })
     }

@@ -37,7 +37,7 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     let mut text = String::new();
     if let Some(examples) = welcome.examples {
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
-        text.push_str(&desk_is_closed(welcome.hotline));
+        text.push_str(&desk_is_closed(settings, welcome.hotline));
     }
     if let Some(page) = sockets.web.studio().filter(|_| !welcome.accounts.is_empty()) {
         text.push_str(&shown_once(settings, page, welcome.accounts));
@@ -151,13 +151,16 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
 }
 
 /// Where the desk is closed now: how to talk to a person all the same.
-fn desk_is_closed(hotline: &Hotline) -> String {
+fn desk_is_closed(settings: &Settings, hotline: &Hotline) -> String {
+    // A release that is live has its own calendar.
+    let with = match releases::live(settings) {
+        Some(_) => "--set data.folder=data-trial --set hotline.calendar=config/examples/always_open.toml",
+        None => "--set hotline.calendar=config/examples/always_open.toml",
+    };
     match hotline.release.calendar.opening(DESK, clock::local(&hotline.zone)) {
-        Some(Opening::Closed | Opening::Holiday) => line(&Bilingual::fixed(
-            "  The desk is closed at this hour: callers who press 0 hear so. To try a conversation with an agent now, stop and start with\n    \
-             --set hotline.calendar=config/examples/always_open.toml\n",
-            "  现在不是人工服务时间：按 0 的来电人会听到此提示。如要现在试用人工通话，请停止后加上此参数启动：\n    \
-             --set hotline.calendar=config/examples/always_open.toml\n",
+        Some(Opening::Closed | Opening::Holiday) => line(&bilingual!(
+            "  The desk is closed at this hour: callers who press 0 hear so. To try a conversation with an agent now, stop and start with\n    {with}\n",
+            "  现在不是人工服务时间：按 0 的来电人会听到此提示。如要现在试用人工通话，请停止后加上此参数启动：\n    {with}\n"
         )),
         Some(Opening::Open) | None => String::new(),
     }

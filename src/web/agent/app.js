@@ -183,6 +183,10 @@ function take(next) {
   } else {
     stop();
   }
+  if (before?.call?.stage === "talking" && !call) {
+    const unsaved = note?.call === before.call.call && !note.saved && note.text ? w(` 未保存的备注：“${note.text}”。`, ` Your note was not saved: “${note.text}”.`) : "";
+    notice("lost", w("通话已中断：节点曾重新启动。", "The conversation was lost: the node was started again.") + unsaved);
+  }
   const consultation = call && consultationTitle(call);
   if (before && consultation && consultation !== (before.call && consultationTitle(before.call))) say(consultation);
   if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
@@ -277,7 +281,7 @@ function draw() {
   top();
   const { call } = state;
   part("phone", [phone.here !== null, phone.state, phone.why, phone.muted, call !== null], phonePart);
-  part("call", [call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by, call.monitor, call.recording], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], view === "agent" || call ? callPart : () => null);
+  part("call", [!call && state.state, call && [call.call, call.stage, call.queue, call.held, call.muted, call.consultation, call.asked_by, call.monitor, call.recording], phone.state, state.queues.map((one) => [one.name, one.open]), state.colleagues], view === "agent" || call ? callPart : () => null);
   part("caller", [card.call, card.card, card.problem, call !== null], callerPart);
   part("note", [call && call.can_note && call.call, note?.saved], notePart);
   if (view === "supervisor") return tick();

@@ -46,6 +46,13 @@ function earlier(card) {
     call.note && h("p", { class: "soft" }, call.note))));
 }
 
+/** What colleagues have noted of this call. */
+function notes(card) {
+  if (!card.notes.length) return null;
+  return h("section", {}, h("h3", {}, w("本次通话的备注", "Notes on this call")), h("ul", { class: "plain earlier" }, card.notes.map((one) => h("li", {},
+    h("span", { class: "chip" }, one.agent), one.reason && h("span", { class: "chip" }, reasonName(one.reason)), one.text && h("p", {}, one.text)))));
+}
+
 /** The card as elements. */
 export function callerCard(card) {
   const others = Object.entries(card.passed);
@@ -56,6 +63,7 @@ export function callerCard(card) {
       h("span", { class: "number" }, card.number || w("号码未显示", "number withheld"))),
     h("section", { "aria-label": w("办理进度", "Case") }, inquiry(card)),
     others.length > 0 && h("dl", {}, others.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+    notes(card),
     h("div", { class: "pair" }, h("section", {}, h("h3", {}, w("菜单路径", "Way through the menus")), way(card)),
       h("section", {}, h("h3", {}, w("今天更早的来电", "Earlier calls today")), earlier(card))),
   ];

@@ -53,7 +53,9 @@ export function recordingsView(names) {
 
   /** Draws the filters and the list; the player goes on. */
   function draw() {
-    const { queues, agents } = names();
+    const { queues, agents: known } = names();
+    // Supervisors who took over, and agents who are gone, have recordings, too.
+    const agents = [...new Set([...known, ...(found ?? []).map((one) => one.agent), wanted.agent].filter(Boolean))];
     fill(document.getElementById("recordings-filters"),
       h("label", {}, w("日期", "Day"), h("input", { type: "date", id: "recordings-day", value: wanted.day, onchange: (event) => { wanted.day = event.target.value; search(); } })),
       choose("queue", w("队列", "Queue"), w("所有队列", "every queue"), queues), choose("agent", w("坐席", "Agent"), w("所有坐席", "every agent"), agents),

@@ -19,7 +19,7 @@ const what = (name) => ({
   sip_password: w("设置话机密码", "telephone's password set"), sip_password_removed: w("删除话机密码", "telephone's password removed"),
   agent: w("修改坐席资料", "agent's number, queues or skills changed"), agent_state: w("更改坐席状态", "agent's state changed"), agent_skills: w("更改坐席技能", "agent's skills changed"),
   queue_opened: w("开放队列", "queue opened"), queue_closed: w("关闭队列", "queue closed"), caller_moved: w("转移来电", "caller moved"), call_back_cancelled: w("取消回电", "call-back cancelled"),
-  transfer: w("转接", "transferred"), consultation: w("咨询同事", "colleague asked"), recording_heard: w("收听通话录音", "recording heard"),
+  look: w("查看办理情况", "looked at a case"), transfer: w("转接", "transferred"), consultation: w("咨询同事", "colleague asked"), recording_heard: w("收听通话录音", "recording heard"),
 })[name] || name;
 
 /** What the log writes where no account acted. */

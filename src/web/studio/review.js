@@ -115,11 +115,13 @@ export async function review({ main }) {
   function keys({ key: pressed }) {
     const list = [...main.querySelectorAll(".draft")];
     const here = list.indexOf(document.activeElement.closest?.(".draft"));
-    const take = here >= 0 && takes.find((one) => one.name === list[here].dataset.take);
-    // The first press of a key chooses the take that it would be for.
+    let take = here >= 0 && takes.find((one) => one.name === list[here].dataset.take);
+    // Without a chosen take, a key is for the first one; what changes something only chooses it.
     if (!take && list.length && /^[1-4ad]$/i.test(pressed)) {
-      (list[at] ?? list[0]).focus();
-      return true;
+      const first = list[at] ?? list[0];
+      first.focus();
+      if (/[ad]/i.test(pressed)) return true;
+      take = takes.find((one) => one.name === first.dataset.take);
     }
     const go = (by) => list[Math.min(list.length - 1, Math.max(0, here + by))]?.focus();
     const acts = { j: () => go(1), ArrowDown: () => go(1), k: () => go(-1), ArrowUp: () => go(-1), Escape: stop };

@@ -10,6 +10,7 @@ use crate::studio::account;
 use crate::studio::replies::json;
 use crate::studio::service::Asked;
 use base::{Lang, Private};
+use journal::NoteOfCall;
 use os::clock;
 use phone::{AgentWords, CallerCard, CardCase, CardInquiry};
 use web::RequestError;
@@ -35,6 +36,15 @@ struct Card {
     /// What else the flow passes on.
     passed: BTreeMap<String, String>,
     earlier: Vec<Earlier>,
+    /// What other agents have noted of this call.
+    notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct Note {
+    agent: String,
+    reason: Option<String>,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -82,11 +92,15 @@ impl AgentService {
                 .blocking(move |stores| {
                     stores.accounts.note_desk("look", &agent, "", &about).map_err(account::trouble)?;
                     let of = |caller| journal.earlier_calls(&card.trunk, caller, card.day_began);
-                    Ok(card.caller.map(of).unwrap_or_default())
+                    let notes = card.tag.as_deref().map(|tag| journal.notes(tag)).unwrap_or_default();
+                    let others = notes.into_iter().filter(|note| note.agent != agent);
+                    Ok((card.caller.map(of).unwrap_or_default(), others.collect::<Vec<_>>()))
                 })
                 .await
         });
-        let earlier = earlier.await?.into_iter().map(|call| Earlier {
+        let (earlier, notes) = earlier.await?;
+        let notes = notes.into_iter().map(|NoteOfCall { agent, reason, text }| Note { agent, reason, text });
+        let earlier = earlier.into_iter().map(|call| Earlier {
             at: call.started.to_string(),
             outcome: call.outcome,
             queue_outcome: call.queue_outcome,
@@ -94,7 +108,7 @@ impl AgentService {
             reason: call.reason,
             note: call.note,
         });
-        Ok(json(&Card::of(id, &shown, earlier.collect())))
+        Ok(json(&Card::of(id, &shown, earlier.collect(), notes.collect())))
     }
 }
 
@@ -111,7 +125,7 @@ fn about(card: &CallerCard) -> String {
 }
 
 impl Card {
-    fn of(call: u64, card: &CallerCard, earlier: Vec<Earlier>) -> Card {
+    fn of(call: u64, card: &CallerCard, earlier: Vec<Earlier>, notes: Vec<Note>) -> Card {
         let shown = |value: &Private<String>| value.expose().clone();
         let inquiry = card.inquiry.as_ref();
         let receipt = inquiry.and_then(|inquiry| inquiry.receipt.as_ref()).map(shown);
@@ -141,6 +155,7 @@ impl Card {
             case: case.map(|case| Case::of(case.expose())),
             passed: passed.map(|(name, value)| (name.to_string(), shown(value))).collect(),
             earlier,
+            notes,
         }
     }
 }
