@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::check::reaches_a_person;
 use super::hours::HOURS_NOW;
 use super::model::*;
 use super::queue_facts;
@@ -70,11 +69,6 @@ impl Flow {
     pub fn is_secret(&self, var: &str) -> bool {
         let var = var.strip_suffix(TAIL).unwrap_or(var);
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Ask(ask) if ask.secret && &*ask.store == var))
-    }
-
-    /// Whether a call comes from this node to a person, without a question between.
-    pub fn leads_to_a_person(&self, node: &str) -> bool {
-        reaches_a_person(self, &Target::Node(node.into()))
     }
 
     /// The node where a call begins that the node makes.

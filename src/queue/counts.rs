@@ -1,19 +1,17 @@
 //! What is counted of a queue and of an agent.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::io::AgentState;
 use crate::moment::Moment;
-use crate::queues::Queues;
 
 /// What has been counted since midnight, for a node that goes on after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayCounts {
-    queues: BTreeMap<String, QueueDay>,
-    agents: BTreeMap<String, AgentDay>,
+    pub(crate) queues: BTreeMap<String, QueueDay>,
+    pub(crate) agents: BTreeMap<String, AgentDay>,
 }
 
 /// The counts of one queue.
@@ -32,37 +30,8 @@ pub(crate) struct QueueDay {
     pub ratings: [u64; 3],
 }
 
-impl Queues {
-    /// What has been counted since midnight.
-    pub fn day_counts(&mut self, now: Instant) -> DayCounts {
-        self.at(now);
-        let queues = self.queues.iter().map(|queue| (queue.settings.name.to_string(), queue.counts.clone()));
-        let own = self.agents.iter().filter(|agent| agent.line_of.is_none());
-        let agents = own.map(|agent| {
-            let mut day = agent.day.clone();
-            day.spent(&agent.shown(), self.now.saturating_sub(agent.since));
-            (agent.name.to_string(), day)
-        });
-        DayCounts { queues: queues.collect(), agents: agents.collect() }
-    }
-
-    /// Adds what an earlier run counted on the same day. Queues and agents that are gone are not counted on.
-    pub fn resume_day(&mut self, day: &DayCounts) {
-        for queue in &mut self.queues {
-            if let Some(counts) = day.queues.get(&*queue.settings.name) {
-                queue.counts.add(counts);
-            }
-        }
-        for agent in &mut self.agents {
-            if let Some(counts) = day.agents.get(&*agent.name) {
-                agent.day.add(counts);
-            }
-        }
-    }
-}
-
 impl QueueDay {
-    fn add(&mut self, other: &QueueDay) {
+    pub(crate) fn add(&mut self, other: &QueueDay) {
         let QueueDay { joined, refused, left_by_key, overflowed, call_backs, .. } = other;
         let QueueDay { answered, answered_in_time, abandoned, abandoned_early, ratings, .. } = other;
         self.joined += joined;
@@ -118,7 +87,7 @@ pub(crate) struct AgentDay {
 }
 
 impl AgentDay {
-    fn add(&mut self, other: &AgentDay) {
+    pub(crate) fn add(&mut self, other: &AgentDay) {
         let AgentDay { offered, answered, missed, talking, wrap_up, ready, not_ready, ratings } = other;
         self.offered += offered;
         self.answered += answered;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::call_back_record::{CallBackOutcome, CallBackState};
 use crate::caller::Entry;
-use crate::counts::{AgentDay, QueueDay, rated};
+use crate::counts::{AgentDay, DayCounts, QueueDay, rated};
 use crate::io::AgentState;
 use crate::lines::LineFigures;
 use crate::moment::between;
@@ -176,6 +176,33 @@ impl Queues {
             }
         }
         figures
+    }
+
+    /// What has been counted since midnight.
+    pub fn day_counts(&mut self, now: Instant) -> DayCounts {
+        self.at(now);
+        let queues = self.queues.iter().map(|queue| (queue.settings.name.to_string(), queue.counts.clone()));
+        let own = self.agents.iter().filter(|agent| agent.line_of.is_none());
+        let agents = own.map(|agent| {
+            let mut day = agent.day.clone();
+            day.spent(&agent.shown(), self.now.saturating_sub(agent.since));
+            (agent.name.to_string(), day)
+        });
+        DayCounts { queues: queues.collect(), agents: agents.collect() }
+    }
+
+    /// Adds what an earlier run counted on the same day. Queues and agents that are gone are not counted on.
+    pub fn resume_day(&mut self, day: &DayCounts) {
+        for queue in &mut self.queues {
+            if let Some(counts) = day.queues.get(&*queue.settings.name) {
+                queue.counts.add(counts);
+            }
+        }
+        for agent in &mut self.agents {
+            if let Some(counts) = day.agents.get(&*agent.name) {
+                agent.day.add(counts);
+            }
+        }
     }
 
     /// All counts begin again; nobody's state changes.

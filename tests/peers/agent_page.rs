@@ -128,18 +128,24 @@ fn an_agent_is_called_sees_the_caller_and_notes_it_with_keys_alone() {
     caller.hang_up();
 }
 
+/// A caller who talks to the first agent, who is at the page.
+fn talks(browser: &mut Browser, gateway: &Gateway, desk: &mut AgentPhone) -> Phone {
+    signs_in(browser, gateway, "agent1", "zh");
+    becomes_ready(browser);
+    let caller = Phone::dial(gateway.udp);
+    caller.press("10");
+    assert!(desk.rings(LONG), "{}", gateway.log());
+    desk.answers(8);
+    browser.until("document.querySelector('.banner.is-talking') !== null");
+    caller
+}
+
 #[test]
 fn a_call_that_is_over_is_closed_with_its_note_saved() {
     let gateway = Gateway::start(&SETTINGS);
     let mut desk = telephone_of(&gateway, "agent1");
     let mut browser = Browser::start(1366, 768);
-    signs_in(&mut browser, &gateway, "agent1", "zh");
-    becomes_ready(&mut browser);
-    let mut caller = Phone::dial(gateway.udp);
-    caller.press("10");
-    assert!(desk.rings(LONG), "{}", gateway.log());
-    desk.answers(8);
-    browser.until("document.querySelector('.banner.is-talking') !== null");
+    let mut caller = talks(&mut browser, &gateway, &mut desk);
     browser.press("n");
     browser.write("已答复");
     browser.press("Escape");
@@ -203,13 +209,7 @@ fn an_agent_asks_a_colleague_and_connects_both_with_keys_alone() {
     let gateway = Gateway::start(&SETTINGS);
     let (mut desk, mut second) = (telephone_of(&gateway, "agent1"), telephone_of(&gateway, "agent2"));
     let mut browser = Browser::start(1366, 768);
-    signs_in(&mut browser, &gateway, "agent1", "zh");
-    becomes_ready(&mut browser);
-    let mut caller = Phone::dial(gateway.udp);
-    caller.press("10");
-    assert!(desk.rings(LONG), "{}", gateway.log());
-    desk.answers(8);
-    browser.until("document.querySelector('.banner.is-talking') !== null");
+    let mut caller = talks(&mut browser, &gateway, &mut desk);
     browser.press("m");
     browser.until("document.querySelector('#do-mute').getAttribute('aria-pressed') === 'true'");
     keep(&mut browser, "muted");

@@ -117,6 +117,13 @@ fn options(subject: &Subject<'_>, node: &Node, diagnostics: &mut Vec<Diagnostic>
     }
 }
 
+impl Flow {
+    /// Whether a call comes from this node to a person, without a question between.
+    pub fn leads_to_a_person(&self, node: &str) -> bool {
+        reaches_a_person(self, &Target::Node(node.into()))
+    }
+}
+
 /// Whether a call comes from here to a person, without a question between.
 pub(crate) fn reaches_a_person(flow: &Flow, from: &Target) -> bool {
     let mut todo: Vec<Arc<str>> = if let Target::Node(name) = from { vec![name.clone()] } else { Vec::new() };

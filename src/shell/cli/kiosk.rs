@@ -102,7 +102,7 @@ fn service_url(settings: &Settings) -> Result<String, Bilingual> {
     // A serving node may have been started with other addresses than the settings name.
     let node = node::node_status(&settings.data.folder).ok().flatten();
     let serving = node.map(|node| node.pages).unwrap_or_default();
-    let listen = serving.first().or(web.listen.first());
+    let listen = serving.first().or_else(|| web.listen.first());
     let Some(listen) = listen.filter(|listen| !listen.ip().is_unspecified() || !web.hosts.is_empty()) else {
         return Err(Bilingual::fixed(
             "web.listen names no address that a kiosk could open: give --at URL, or set web.hosts",
