@@ -455,7 +455,7 @@ impl MediaSession {
             return;
         }
         match arrival {
-            // People hear each other's tones themselves.
+            // In a conversation the other side hears the tones in the sound.
             SequencePlace::First | SequencePlace::Next { .. } if self.is_heard() => {}
             SequencePlace::First | SequencePlace::Next { .. } => {
                 let outbound = &mut self.outbound;

@@ -211,7 +211,7 @@ pub enum MessageResult {
 }
 
 impl MessageResult {
-    /// The values in the journal of messages that nobody can hear.
+    /// The journal values of messages that were not kept.
     pub const NOT_LEFT: [&str; 4] = ["failed", "refused", "unsent", "empty"];
 
     /// The value in the journal: the ticket, or a word.

@@ -32,8 +32,18 @@ pub(crate) struct QueueDay {
 
 impl QueueDay {
     pub(crate) fn add(&mut self, other: &QueueDay) {
-        let QueueDay { joined, refused, left_by_key, overflowed, call_backs, .. } = other;
-        let QueueDay { answered, answered_in_time, abandoned, abandoned_early, ratings, .. } = other;
+        let QueueDay {
+            joined,
+            refused,
+            left_by_key,
+            overflowed,
+            call_backs,
+            answered,
+            answered_in_time,
+            abandoned,
+            abandoned_early,
+            ratings,
+        } = other;
         self.joined += joined;
         self.refused += refused;
         self.left_by_key += left_by_key;
@@ -43,7 +53,7 @@ impl QueueDay {
         self.answered_in_time += answered_in_time;
         self.abandoned += abandoned;
         self.abandoned_early += abandoned_early;
-        self.ratings.iter_mut().zip(ratings).for_each(|(own, score)| *own += score);
+        add_ratings(&mut self.ratings, ratings);
     }
 
     pub(crate) fn answered(&mut self, waited: Moment, in_time: Moment) {
@@ -72,6 +82,10 @@ pub(crate) fn rated(ratings: &mut [u64; 3], score: u8) {
     ratings[usize::from(score.clamp(1, 3)) - 1] += 1;
 }
 
+fn add_ratings(own: &mut [u64; 3], others: &[u64; 3]) {
+    own.iter_mut().zip(others).for_each(|(own, other)| *own += other);
+}
+
 /// The counts of one agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -96,7 +110,7 @@ impl AgentDay {
         self.wrap_up += wrap_up;
         self.ready += ready;
         self.not_ready += not_ready;
-        self.ratings.iter_mut().zip(ratings).for_each(|(own, score)| *own += score);
+        add_ratings(&mut self.ratings, ratings);
     }
 
     /// So much time was spent in a state.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::agent::Agent;
 use crate::call_back_record::{CallBackOutcome, CallBackState};
 use crate::caller::Entry;
 use crate::counts::{AgentDay, DayCounts, QueueDay, rated};
@@ -133,9 +134,8 @@ impl Queues {
     /// The figures of every agent.
     pub fn agent_figures(&mut self, now: Instant) -> Vec<AgentFigures> {
         self.at(now);
-        let figures = |agent: &crate::agent::Agent| {
-            let mut day = agent.day.clone();
-            day.spent(&agent.shown(), self.now.saturating_sub(agent.since));
+        let figures = |agent: &Agent| {
+            let day = self.day_of(agent);
             AgentFigures {
                 agent: agent.name.clone(),
                 state: agent.shown(),
@@ -178,16 +178,19 @@ impl Queues {
         figures
     }
 
+    /// An agent's counts, with the time in the present state.
+    fn day_of(&self, agent: &Agent) -> AgentDay {
+        let mut day = agent.day.clone();
+        day.spent(&agent.shown(), self.now.saturating_sub(agent.since));
+        day
+    }
+
     /// What has been counted since midnight.
     pub fn day_counts(&mut self, now: Instant) -> DayCounts {
         self.at(now);
         let queues = self.queues.iter().map(|queue| (queue.settings.name.to_string(), queue.counts.clone()));
         let own = self.agents.iter().filter(|agent| agent.line_of.is_none());
-        let agents = own.map(|agent| {
-            let mut day = agent.day.clone();
-            day.spent(&agent.shown(), self.now.saturating_sub(agent.since));
-            (agent.name.to_string(), day)
-        });
+        let agents = own.map(|agent| (agent.name.to_string(), self.day_of(agent)));
         DayCounts { queues: queues.collect(), agents: agents.collect() }
     }
 

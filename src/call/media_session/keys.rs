@@ -57,7 +57,7 @@ impl Keys {
         });
     }
 
-    /// Begins to look for tones anew: what came meanwhile was not looked at.
+    /// Starts tone detection afresh after a time in which the sound was not examined.
     pub(super) fn forget_tone(&mut self) {
         if let Some(tones) = &mut self.tones {
             **tones = DtmfDetector::default();

@@ -223,7 +223,7 @@ fn calendars(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
         );
     }
     for (name, desk) in &calendar.desks {
-        // What a calendar has of another one is mended there.
+        // Days taken from another calendar are reported for that calendar alone.
         let of = desk.same_days_as.as_ref().and_then(|of| calendar.desks.get(of));
         let theirs = of.map(|of| contradictions(working, of)).unwrap_or_default();
         let own = contradictions(working, desk).into_iter().filter(|one| !theirs.contains(one));

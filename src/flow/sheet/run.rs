@@ -27,7 +27,7 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What was heard and where the call went, one line each.
     pub transcript: Vec<String>,
-    /// So many lines of the transcript had been expected when the test passed or failed.
+    /// The number of lines of the transcript that the test's acts have matched.
     pub matched: usize,
     /// How long the call had taken when its last act was done: by the recordings, if their lengths are known, else by estimates.
     pub seconds: Duration,

@@ -126,7 +126,7 @@ pub fn script(
     Ok(Script { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
 }
 
-/// So much of what came instead is told.
+/// At most so many unexpected events are listed.
 const SHOWN_MAX: usize = 12;
 
 struct Writing {

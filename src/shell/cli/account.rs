@@ -13,6 +13,7 @@ use os::language::current;
 use studio::accounts::{self as rules, Role};
 use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, initial};
 
+use crate::approver::has_approver;
 use crate::args::account::AccountCommand;
 use crate::args::by::By;
 use crate::exit::{Errors, print};
@@ -105,11 +106,14 @@ pub(crate) fn change_own(
 fn new_password(what: &Bilingual, name: &str, file: Option<&Path>) -> Result<Private<String>, Bilingual> {
     match file {
         Some(path) => read_file(what, path),
-        None => ask_new(what, Some(&rules::PASSWORD_RULES), true, |password| {
-            let name = rules::normalized_name(name).map_err(|error| error.text())?;
-            rules::check_password(password, &name).map_err(|error| error.text())
-        }),
+        None => ask_new(what, Some(&rules::PASSWORD_RULES), true, |password| password_fits(password, name)),
     }
+}
+
+/// A password as it is typed for the account of this name.
+fn password_fits(password: &str, name: &str) -> Result<(), Bilingual> {
+    let checked = rules::normalized_name(name).and_then(|name| rules::check_password(password, &name));
+    checked.map_err(|error| error.text())
 }
 
 /// A PIN as it is typed; that it does not hold the account's number is seen when it is stored.
@@ -131,12 +135,11 @@ fn may_have_pin(accounts: &Accounts, name: &str) -> Result<(), Bilingual> {
     }
 }
 
-/// A further line where nobody may approve any more.
+/// A warning if no approver is left.
 fn no_approver(accounts: &Accounts) -> String {
-    let none_is_left = accounts.list().is_ok_and(|rows| !rows.iter().any(|row| row.operator.role.may_approve()));
-    match none_is_left {
-        false => String::new(),
-        true => text!(
+    match has_approver(accounts) {
+        Ok(true) | Err(_) => String::new(),
+        Ok(false) => text!(
             "\nnobody may approve and publish now: jindu studio account add NAME --role approver",
             "\n现在无人可以审核和发布：jindu studio account add 账号 --role approver"
         ),
@@ -189,10 +192,7 @@ fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, B
         ))?
         .realm;
     let what = Bilingual::fixed("password for the telephone", "话机密码");
-    let password = ask_new(&what, None, true, |password| {
-        let name = rules::normalized_name(name).map_err(|error| error.text())?;
-        rules::check_password(password, &name).map_err(|error| error.text())
-    })?;
+    let password = ask_new(&what, None, true, |password| password_fits(password, name))?;
     let set = accounts.set_sip_password(name, &password, realm, &actor());
     let user = set.map_err(|error| error.text())?;
     Ok(text!(

@@ -6,7 +6,7 @@
 use base::{Bilingual, bilingual};
 use config::Settings;
 use studio::Operator;
-use studio_store::accounts::initial;
+use studio_store::accounts::{AccountError, Accounts, initial};
 
 use crate::args::by::ByApprover;
 use crate::secrets::ask;
@@ -17,8 +17,7 @@ use crate::secrets::ask;
 /// The password is wrong or must be changed, or the account may not approve.
 pub(crate) fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator, Bilingual> {
     let accounts = initial::open(settings).map_err(|error| error.text())?;
-    let rows = accounts.list().map_err(|error| error.text())?;
-    if !rows.iter().any(|row| row.operator.role.may_approve()) {
+    if !has_approver(&accounts).map_err(|error| error.text())? {
         return Err(Bilingual::fixed(
             "there is no approver: jindu studio account add NAME --role approver",
             "没有审核员：请用 jindu studio account add 账号 --role approver 添加",
@@ -38,6 +37,11 @@ pub(crate) fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator,
             "{name} 无权审核或发布：请用 --who 写明审核员"
         ))
     }
+}
+
+/// Whether any account may approve.
+pub(crate) fn has_approver(accounts: &Accounts) -> Result<bool, AccountError> {
+    Ok(accounts.list()?.iter().any(|row| row.operator.role.may_approve()))
 }
 
 /// Who publishes the flow or rolls it back, as the audit log names the person.

@@ -97,7 +97,7 @@ fn checked(secret: String, what: &Bilingual, needed: bool) -> Result<Private<Str
 }
 
 const LINE_BYTES_MAX: u64 = 4096;
-/// So often a person may mistype a secret.
+/// How often a secret is asked for.
 const TRIES: usize = 3;
 
 #[cfg(test)]

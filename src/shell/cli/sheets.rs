@@ -22,7 +22,7 @@ pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
         say!("there is no test in it; a test begins with test \"NAME\"", "文件中没有测试；测试以 test \"名称\" 开头");
         return false;
     }
-    // They may stand far above.
+    // The failures may have scrolled out of sight.
     if failed > 0 && passed > failed {
         for report in &reports {
             let calls = report.calls.as_deref().unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::reading::{column, failed, open};
 pub struct CallFilter {
     /// From this time on.
     pub since: Timestamp,
-    /// Only calls that were not served: abandoned, in a queue too, refused, failed, or without the person that was asked for.
+    /// Only calls that were not served: abandoned, also in a queue, refused, failed, or not connected with a person.
     pub failed: bool,
     /// Only those of the trunk with this name.
     pub trunk: Option<String>,
@@ -52,7 +52,7 @@ pub struct CallStatistics {
     /// By outcome: [`CallOutcome::name`].
     pub outcomes: BTreeMap<String, u64>,
     /// By the cause that the record names, among calls that were abandoned, were refused or failed; `queue_abandoned`: while they
-    /// waited for an agent; `transfer_failed`: nobody answered a transfer, and no message was left.
+    /// waited for an agent; `transfer_failed`: a transfer failed and the caller left no message.
     pub causes: BTreeMap<String, u64>,
     /// By the last node, among calls of callers who hung up or gave up.
     pub left_at: BTreeMap<String, u64>,
@@ -160,7 +160,7 @@ fn unserved<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
     if text(2)? == Some("abandoned") {
         return Ok(Some(LEFT_THE_QUEUE));
     }
-    // Whoever was answered in a queue, or left a message, was served all the same.
+    // A caller who was answered in a queue or left a message was served.
     let failed = text(3)?.is_some_and(|result| result != TransferResult::Done.journal_text());
     let left_a_message =
         text(4)?.is_some_and(|results| results.split(',').any(|result| !MessageResult::NOT_LEFT.contains(&result)));

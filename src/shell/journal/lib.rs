@@ -157,39 +157,31 @@ impl Journal {
     /// The newest calls of a caller of a trunk since a time, newest first. Reads the file.
     pub fn earlier_calls(&self, trunk: &str, caller: u64, since: Timestamp) -> Vec<EarlierCall> {
         let read = |connection: &Connection| earlier_calls::earlier_calls(connection, trunk, caller, since);
+        self.rows("a caller's earlier calls", read)
+    }
+
+    /// Rows of the file; none, and a line in the log, where they cannot be read.
+    fn rows<T>(&self, what: &str, read: impl Fn(&Connection) -> rusqlite::Result<Vec<T>>) -> Vec<T> {
         let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), read));
         found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a caller's earlier calls cannot be read");
+            tracing::warn!(%error, what, "the journal cannot be read");
             Vec::new()
         })
     }
 
     /// What agents have noted of a call so far, by its tag. Reads the file.
     pub fn notes(&self, call: &str) -> Vec<NoteOfCall> {
-        let read = |connection: &Connection| earlier_calls::notes(connection, call);
-        let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), read));
-        found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the notes of a call cannot be read");
-            Vec::new()
-        })
+        self.rows("the notes of a call", |connection| earlier_calls::notes(connection, call))
     }
 
     /// The transfers of known callers within a time, up to a day.
     pub fn recent_transfers(&self, within: Duration) -> Vec<Recent> {
-        self.recent(|connection| recent::transfers(connection, within))
+        self.rows(LIMITS, |connection| recent::transfers(connection, within))
     }
 
     /// The messages that callers left within a time.
     pub fn recent_messages(&self, within: Duration) -> Vec<Recent> {
-        self.recent(|connection| recent::messages(connection, within))
-    }
-
-    fn recent(&self, read: impl Fn(&Connection) -> rusqlite::Result<Vec<Recent>>) -> Vec<Recent> {
-        let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), &read));
-        found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what callers did before this start cannot be read: their limits begin without it");
-            Vec::new()
-        })
+        self.rows(LIMITS, |connection| recent::messages(connection, within))
     }
 
     /// A unique ticket number of eight digits; `None` when the journal cannot be written.
@@ -327,6 +319,8 @@ impl Drop for Journal {
     }
 }
 
+/// What `recent_transfers` and `recent_messages` read, for the log.
+const LIMITS: &str = "what callers did before this start: their limits begin without it";
 /// Queued records: some seconds of the heaviest load.
 const ENTRIES_MAX: usize = 16_384;
 

@@ -68,15 +68,20 @@ impl DeskKeeper {
         self.is_ending = true;
     }
 
-    /// Writes this, if it is another state than the last one; where only the counts are others, from time to time.
-    pub(super) fn keep(&mut self, now: Instant, desk: KeptDesk) {
-        let is_due = desk.agents != self.last.agents
-            || desk.closed != self.last.closed
-            || desk.numbers != self.last.numbers
-            || (self.is_ending || self.counts_due.is_none_or(|due| now >= due)) && desk.counts != self.last.counts;
-        if let Some(changes) = self.changes.as_ref().filter(|_| is_due) {
+    /// Writes a state that is not the last one. `count` gives its counts; if nothing else has changed, they are looked at only every
+    /// [`COUNTS_EVERY`].
+    pub(super) fn keep(&mut self, now: Instant, desk: KeptDesk, count: impl FnOnce() -> (String, DayCounts)) {
+        let Some(changes) = &self.changes else { return };
+        let last = &self.last;
+        let has_changed = desk.agents != last.agents || desk.closed != last.closed || desk.numbers != last.numbers;
+        let counts_are_due = self.is_ending || self.counts_due.is_none_or(|due| now >= due);
+        if !has_changed && !counts_are_due {
+            return;
+        }
+        let desk = KeptDesk { counts: count(), ..desk };
+        self.counts_due = Some(now + COUNTS_EVERY);
+        if desk != self.last {
             self.last = desk.clone();
-            self.counts_due = Some(now + COUNTS_EVERY);
             let _ = changes.send(desk);
         }
     }
@@ -119,7 +124,7 @@ fn write(path: &Path, desk: &KeptDesk) -> io::Result<()> {
 }
 
 const NAME: &str = "desk.json";
-/// So much of the day's figures is lost with a node that dies.
+/// A node that dies loses at most the figures of this time.
 const COUNTS_EVERY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

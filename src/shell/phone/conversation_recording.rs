@@ -67,7 +67,7 @@ impl Recorder {
     /// Begins the recording of a conversation, if its queue records; its name.
     pub(crate) fn begin(&mut self, shared: &Shared, conversation: &Conversation) -> Option<Arc<str>> {
         let settings = &shared.settings.recording;
-        // The end of a tap of this caller's session must not come after the beginning of the next one.
+        // The caller's previous tap ends first: ended later, it would end the new one.
         let Conversation { caller, offer, .. } = *conversation;
         self.end_where(shared, |other, of| other == caller && of != offer);
         if !settings.queues.contains(&conversation.queue) {
@@ -327,7 +327,7 @@ impl Writer {
     fn close(&self, file: RecordingFile) {
         let (length, octets) = (file.length(), file.octets());
         if length.is_zero() {
-            // Silence is sound, too: only a conversation of a moment has none.
+            // Silence is recorded, too, so only a very short conversation has no samples.
             let has_failed = self.failed.load(Ordering::Relaxed);
             if !has_failed && clock::now().saturating_duration_since(self.began) > MOMENT {
                 self.fail(RecordingFailure::NoSound);
@@ -375,7 +375,7 @@ fn put(both: &mut Interleaver, block: &TappedSound) {
 
 /// How long a thread waits for sound before it looks again whether the conversation is over.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Longer than what a tap gathers before it gives a block.
+/// Longer than a tap buffers sound.
 const MOMENT: Duration = Duration::from_secs(2);
 /// Five seconds of sound: so often the disk is looked at.
 const LOOK_EVERY: u64 = 40_000;

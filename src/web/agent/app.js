@@ -27,8 +27,8 @@ let supervisor = null;
 let card = { call: null, card: null, problem: "" };
 let drawn = {}; // what each part of the page shows
 let note = null; // { call, reason, text, saved }
-let wrapped = null; // the call after which the agent is, or was, in wrap-up
-let closed = null; // the call that is over and was put away
+let wrapped = null; // the last call with wrap-up
+let closed = null; // the ended call that the page no longer shows
 let told = 0; // the number of the last notice of a supervisor
 let retry = 0; // asks for the card again
 let touched = performance.now(); // when somebody last used keys or mouse
@@ -185,12 +185,12 @@ function take(next) {
   }
   if (before?.call?.stage === "talking" && !call) {
     const unsaved = note?.call === before.call.call && !note.saved && note.text ? w(` 未保存的备注：“${note.text}”。`, ` Your note was not saved: “${note.text}”.`) : "";
-    notice("lost", w("通话已中断：节点曾重新启动。", "The conversation was lost: the node was started again.") + unsaved);
+    notice("lost", w("通话已中断，节点可能重新启动过。", "The conversation was lost; the node may have been restarted.") + unsaved);
   }
   const consultation = call && consultationTitle(call);
   if (before && consultation && consultation !== (before.call && consultationTitle(before.call))) say(consultation);
   if (before && before.state !== next.state && !(call?.stage === "ringing")) say(stateName(next.state));
-  // What a supervisor did to the agent's state says nothing of another state.
+  // A notice about the agent's state is removed when the state is no longer that one.
   const ended = { agent_pause: ["ready", "signed_out"], agent_ready: ["not_ready", "signed_out"], agent_sign_out: ["ready", "not_ready"] }[next.notice?.what];
   if (before && before.state !== next.state && ended?.includes(next.state)) clearNotices("supervisor");
   if (before && next.notice && told !== next.notice_number) notice("supervisor", noticeText(next.notice));
@@ -200,7 +200,7 @@ function take(next) {
 
 const isUnsaved = (call) => note?.call === call && !note.saved && (note.text || note.reason);
 
-/** A call that is over stays until it is closed, or until its wrap-up has ended and nothing that was written of it is unsaved. */
+/** Hides an ended call that was closed, or whose wrap-up is over with its note saved. */
 function putAway(next) {
   const { call } = next;
   if (!call) return;
@@ -528,7 +528,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey) {
     if (event.key === "Enter" && note && state?.call?.can_note) {
       event.preventDefault();
-      // The next key is for the call again.
+      // Keys are shortcuts again.
       document.activeElement?.blur();
       saveNote();
     }

@@ -67,7 +67,7 @@ export function notice(kind, words, ...more) {
   if (kind === "good") setTimeout(() => notice(kind, ""), 8000);
 }
 
-/** Takes messages away: of these kinds, or all of them where none is named. */
+/** Removes messages of these kinds; all messages if no kind is given. */
 export function clearNotices(...kinds) {
   for (const shown of [...document.getElementById("notices").children]) if (!kinds.length || kinds.includes(shown.dataset.kind)) shown.remove();
 }

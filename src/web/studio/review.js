@@ -116,7 +116,7 @@ export async function review({ main }) {
     const list = [...main.querySelectorAll(".draft")];
     const here = list.indexOf(document.activeElement.closest?.(".draft"));
     let take = here >= 0 && takes.find((one) => one.name === list[here].dataset.take);
-    // Without a chosen take, a key is for the first one; what changes something only chooses it.
+    // If no take has the focus, keys act on the first one; those that approve or discard only focus it.
     if (!take && list.length && /^[1-4ad]$/i.test(pressed)) {
       const first = list[at] ?? list[0];
       first.focus();

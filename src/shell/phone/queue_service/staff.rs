@@ -74,8 +74,9 @@ impl Service {
         let closed = names.filter(|name| self.queues.is_open(name) == Some(false)).map(ToString::to_string).collect();
         let now = clock::now();
         let agents = self.queues.agent_figures(now);
-        let counts = (self.day.to_string(), self.queues.day_counts(now));
-        self.keeper.keep(now, KeptDesk { numbers: self.called_numbers.to_keep(), counts, ..kept(&agents, closed) });
+        let desk = KeptDesk { numbers: self.called_numbers.to_keep(), ..kept(&agents, closed) };
+        let (day, queues) = (self.day, &mut self.queues);
+        self.keeper.keep(now, desk, || (day.to_string(), queues.day_counts(now)));
     }
 
     pub(super) fn take_accounts(&mut self, now: Instant, accounts: Vec<AgentAccount>) {
