@@ -341,7 +341,7 @@ impl Call {
             }
             LegOutput::Ended { why } => self.on_ended(now, why, out),
             LegOutput::NextCall { message, arrival } => {
-                out.push(Effect::NewInvite { message: Box::new(message), arrival }.into());
+                out.push(Effect::NewInvite { message, arrival }.into());
             }
             LegOutput::Gone => {
                 self.state = State::Gone;

@@ -96,7 +96,7 @@ impl MediaSetup {
 #[derive(Clone, Debug)]
 pub enum MediaCommand {
     /// Change codec, peer or direction; what plays goes on.
-    Setup(MediaSetup),
+    Setup(Box<MediaSetup>),
     /// Play these; an earlier play is over and reports nothing.
     Play {
         /// Named again in [`MediaEvent::Played`].

@@ -190,7 +190,7 @@ impl MediaSession {
         events: &mut Vec<MediaEvent>,
     ) -> Result<(), MissingClip> {
         match command {
-            MediaCommand::Setup(setup) => self.change(now, setup),
+            MediaCommand::Setup(setup) => self.change(now, *setup),
             MediaCommand::Play { id, pieces } => {
                 let (list, missing) = playlist::resolve(&self.bank, &pieces);
                 (self.outbound.playing, self.next_take) = (Some((id, list)), None);

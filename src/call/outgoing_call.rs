@@ -71,7 +71,7 @@ pub enum OutgoingOutput {
     /// Send a SIP message.
     Send(Outgoing),
     /// Start the media session with this description.
-    StartMedia(MediaSetup),
+    StartMedia(Box<MediaSetup>),
     /// Command the media session.
     Media(MediaCommand),
     /// The telephone rings.
@@ -280,6 +280,7 @@ impl OutgoingCall {
 
     fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<OutgoingOutput>) {
         let setup = MediaSetup { signalling_address: self.source, ..MediaSetup::new(&negotiated, self.policy) };
+        let setup = Box::new(setup);
         self.negotiated = Some(negotiated);
         out.push(if self.media_begun {
             OutgoingOutput::Media(MediaCommand::Setup(setup))

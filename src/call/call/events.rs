@@ -78,7 +78,7 @@ pub enum Effect {
     /// Send a SIP message.
     Send(Outgoing),
     /// Start the media session with this description.
-    StartMedia(MediaSetup),
+    StartMedia(Box<MediaSetup>),
     /// Command the media session.
     Media(MediaCommand),
     /// Look a case up; exactly one [`Input::LookedUp`] follows.

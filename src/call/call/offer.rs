@@ -59,6 +59,7 @@ impl Call {
         // Before the ACK the caller hears nothing and need not send.
         setup.sending &= self.state == State::Talking;
         setup.receiving &= self.state == State::Talking;
+        let setup = Box::new(setup);
         let effect =
             if self.media_begun { Effect::Media(MediaCommand::Setup(setup)) } else { Effect::StartMedia(setup) };
         out.push(effect.into());

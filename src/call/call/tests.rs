@@ -173,7 +173,7 @@ impl Peer {
     fn media(&self) -> Option<MediaSetup> {
         self.out.iter().rev().find_map(|output| match output {
             Output::Effect(Effect::StartMedia(setup) | Effect::Media(MediaCommand::Setup(setup))) => {
-                Some(setup.clone())
+                Some((**setup).clone())
             }
             Output::Effect(_) | Output::Telemetry(_) => None,
         })

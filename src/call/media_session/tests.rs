@@ -309,9 +309,9 @@ fn hold_sends_nothing_stops_the_play_and_resume_goes_on() {
     let mut talk = Peer::new(setup());
     talk.hear(PEER, 0, &[0xD5; 160]).play(1, &[clip("a")]).pass(ms(99));
     let held = MediaSetup { sending: false, receiving: false, ..setup() };
-    talk.tell(MediaCommand::Setup(held)).pass(ms(200_000));
+    talk.tell(MediaCommand::Setup(Box::new(held))).pass(ms(200_000));
     assert_eq!((talk.sent.len(), talk.lost()), (5, 0));
-    talk.tell(MediaCommand::Setup(setup())).pass(ms(1000));
+    talk.tell(MediaCommand::Setup(Box::new(setup()))).pass(ms(1000));
     assert_eq!(talk.played(), [1]);
     let headers = talk.headers();
     assert!(headers[5].marker);
@@ -324,7 +324,7 @@ fn hold_sends_nothing_stops_the_play_and_resume_goes_on() {
 fn codec_and_packet_time_change_in_the_middle_of_a_sentence() {
     let mut talk = Peer::new(setup());
     talk.play(1, &[clip("a")]).pass(ms(39));
-    talk.tell(MediaCommand::Setup(MediaSetup { codec: Codec::Ulaw, payload: 0, ptime: ms(30), ..setup() }))
+    talk.tell(MediaCommand::Setup(Box::new(MediaSetup { codec: Codec::Ulaw, payload: 0, ptime: ms(30), ..setup() })))
         .pass(ms(2000));
     let sound = talk.sound();
     assert!(sound[..320].iter().all(|octet| *octet == 0xFA));
@@ -602,7 +602,7 @@ fn command() -> impl Strategy<Value = MediaCommand> {
                 let peer = setup().peer.filter(|_| peer);
                 let lead_in = ms(ptime * 3);
                 let new = MediaSetup { ptime: ms(ptime), sending, receiving, event_payload, peer, lead_in, ..setup() };
-                MediaCommand::Setup(new)
+                MediaCommand::Setup(Box::new(new))
             }
         ),
         (0u32..9, 0u64..200).prop_map(|(id, length)| MediaCommand::Play {

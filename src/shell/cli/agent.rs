@@ -46,9 +46,14 @@ pub(crate) fn run(settings: &Settings, command: &AgentCommand) -> Result<(), Bil
                     format!("phone.pause_reasons 中没有 {other}，可用：{zh}"),
                 ));
             }
+            let signs_in = is_signed_out(&ask(data, &AgentRequest::List)?, name);
             ask(data, &AgentRequest::Pause { agent: name.clone(), reason: reason.clone() })?;
             note(settings, name, "pause")?;
-            say!("{name} pauses", "{name} 暂停接听");
+            if signs_in {
+                say!("{name} is signed in, and pauses", "{name} 已签到，处于暂停状态");
+            } else {
+                say!("{name} pauses", "{name} 暂停接听");
+            }
         }
         AgentCommand::SignOut { name } => {
             ask(data, &AgentRequest::SignOut { agent: name.clone() })?;
@@ -69,6 +74,11 @@ pub(crate) fn ask(data: &Path, request: &AgentRequest) -> Result<AgentsStatus, B
         let data = data.display();
         bilingual!("{data}: no node serves from this data folder", "{data}：没有节点在使用此数据文件夹")
     })
+}
+
+/// Whether the agent does not work: a pause signs in as well.
+fn is_signed_out(status: &AgentsStatus, name: &str) -> bool {
+    status.agents.iter().any(|agent| agent.name == name && agent.state == "signed_out")
 }
 
 /// Notes a change of an agent's state in the audit log, as the supervisors' page does.
@@ -175,7 +185,7 @@ fn table(status: &AgentsStatus) -> String {
         let mut cells = vec![
             agent.name.to_string(),
             state(&agent.state, lang),
-            agent.reason.as_deref().unwrap_or("-").to_owned(),
+            agent.reason.as_deref().map_or("-", |reason| reason_name(reason, lang)).to_owned(),
             agent.for_s.to_string(),
             agent.offered.to_string(),
             agent.answered.to_string(),
@@ -240,6 +250,20 @@ fn state(name: &str, lang: OfficeLang) -> String {
         other => other,
     };
     lang.choose(name, zh).to_owned()
+}
+
+/// A reason in the language of the command line, those of the settings as they are written there but for the common ones.
+fn reason_name(reason: &str, lang: OfficeLang) -> &str {
+    let zh = match reason {
+        "break" => "小休",
+        "lunch" => "午休",
+        "training" => "培训",
+        "no_answer" => "未接来电",
+        "declined" => "已拒接",
+        "phone_failed" => "话机不可用",
+        other => other,
+    };
+    lang.choose(reason, zh)
 }
 
 /// A table of these rows.

@@ -21,7 +21,7 @@ use call::{MediaCommand, MediaEvent, MediaSetup};
 pub(super) enum Order {
     Open { id: SessionId, pair: Pair, seed: u64 },
     Begin { id: SessionId, setup: Box<MediaSetup>, bank: Arc<Bank>, events: Sender<MediaEvent> },
-    Command { id: SessionId, command: Box<MediaCommand> },
+    Command { id: SessionId, command: MediaCommand },
     Bridge { one: SessionId, other: SessionId },
     Hear { hearings: Vec<Hearing> },
     Unbridge { id: SessionId },

@@ -137,11 +137,11 @@ impl MediaPlane {
     pub fn begin(
         &self,
         id: SessionId,
-        setup: MediaSetup,
+        setup: Box<MediaSetup>,
         bank: Arc<Bank>,
         events: Sender<MediaEvent>,
     ) -> Result<(), MediaBusy> {
-        self.inbox(id).push(Order::Begin { id, setup: Box::new(setup), bank, events })
+        self.inbox(id).push(Order::Begin { id, setup, bank, events })
     }
 
     /// Commands a session. One that has ended ignores it.
@@ -160,7 +160,7 @@ impl MediaPlane {
             | MediaCommand::Mute(_)
             | MediaCommand::PeerAlive
             | MediaCommand::LoadNext(_)
-            | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
+            | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command }),
         }
     }
 

@@ -109,7 +109,7 @@ impl Caller {
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
         let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false, learn: false };
         let (sender, events) = channel(room);
-        plane.begin(session.id, setup(peer), bank(), sender).expect("the thread runs");
+        plane.begin(session.id, Box::new(setup(peer)), bank(), sender).expect("the thread runs");
         Caller { rtp, rtcp, session, events, sequence: 0 }
     }
 
@@ -363,10 +363,10 @@ fn a_stream_that_begins_in_silence_sends_each_packet_once_when_it_may() {
         let session = plane.open(V4, 7).expect("ports are free");
         let (sender, events) = channel(8);
         let silent = MediaSetup { sending: false, ..setup(peer) };
-        plane.begin(session.id, silent, bank(), sender).expect("the thread runs");
+        plane.begin(session.id, Box::new(silent), bank(), sender).expect("the thread runs");
         // The second description changes nothing.
         for _ in 0..2 {
-            plane.command(session.id, MediaCommand::Setup(setup(peer))).expect("the thread runs");
+            plane.command(session.id, MediaCommand::Setup(Box::new(setup(peer)))).expect("the thread runs");
         }
         let caller = Caller { rtp, rtcp, session, events, sequence: 0 };
         let heard: Vec<Header> = (0..10).map(|_| caller.hear().0).collect();

@@ -121,7 +121,7 @@ impl Thread {
     fn ends_recording(&mut self, order: &Order) -> bool {
         let id = match order {
             Order::Close { id } | Order::EndTap { id } => *id,
-            Order::Command { id, command } if matches!(**command, MediaCommand::StopRecord) => *id,
+            Order::Command { id, command } if matches!(command, MediaCommand::StopRecord) => *id,
             _ => return false,
         };
         self.sessions.session(id).is_some_and(|session| session.is_recorded())
@@ -140,8 +140,8 @@ impl Thread {
                 }
             }
             Order::Command { id, command } => {
-                let is_setup = matches!(*command, MediaCommand::Setup(_));
-                self.with_session(id, |session, buffers| session.command(now, *command, buffers));
+                let is_setup = matches!(command, MediaCommand::Setup(_));
+                self.with_session(id, |session, buffers| session.command(now, command, buffers));
                 if is_setup {
                     self.hasten(now, id);
                 }

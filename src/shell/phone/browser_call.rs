@@ -141,7 +141,7 @@ impl Task {
     fn begin_media(&mut self) {
         let Some(events) = self.events.take() else { return };
         let setup = setup(self.codec, &self.browsers, self.shared.settings.jitter_buffer);
-        if self.shared.services.media.begin(self.session, setup, Arc::clone(&self.bank), events).is_err() {
+        if self.shared.services.media.begin(self.session, Box::new(setup), Arc::clone(&self.bank), events).is_err() {
             tracing::warn!("the media thread does not keep up: an agent's call ends");
             self.fail();
         }

@@ -68,14 +68,12 @@ pub(crate) struct Start {
 impl Start {
     /// A call that came in.
     pub(crate) fn incoming(
-        shared: &Shared,
         received: Instant,
         (invite, arrival): (Message, Arrival),
+        number: Option<String>,
         permit: Permit,
         (address, session): (IpAddr, OpenSession),
     ) -> Start {
-        let number = invite.caller_number(permit.trunk().identity);
-        let number = number.map(|number| number.canonical(&shared.settings.number_plan));
         let (local, source) = (arrival.local, arrival.source.ip().to_string());
         let origin = Origin::Incoming { invite: Box::new(invite), arrival };
         Start { received, origin, local, source, number, lang: None, permit, address, session }
@@ -140,7 +138,7 @@ pub(crate) fn start_call_back(
 }
 
 async fn drive(
-    mut task: Task,
+    mut task: Box<Task>,
     first: Vec<Output>,
     unanswered: Option<Unanswered>,
     arrivals: &mut mpsc::Receiver<Input>,
@@ -311,6 +309,7 @@ fn application(
     }
 }
 
+/// Some KiB, so that it has a place of its own: the future that drives it is moved about.
 struct Task {
     shared: Arc<Shared>,
     sender: Sender,
@@ -348,7 +347,7 @@ impl Task {
         registration: Registration,
         start: Start,
         events: mpsc::Sender<MediaEvent>,
-    ) -> (Task, Vec<Output>) {
+    ) -> (Box<Task>, Vec<Output>) {
         let live = shared.services.live.load_full();
         let (began, session) = (start.received, start.session.id);
         let call_id = match &start.origin {
@@ -369,8 +368,9 @@ impl Task {
         let guard = CallGuard::new(Arc::clone(&shared), registration, permit, session, began, tag, record);
         let (call, first) = Call::new(clock::now(), setup);
         let sender = shared.sender.clone();
-        let task = Task::new((shared, live, sender), (call, hash), guard, events, number);
-        (Task { recording, ..task }, first)
+        let mut task = Task::new((shared, live, sender), (call, hash), guard, events, number);
+        task.recording = recording;
+        (task, first)
     }
 
     /// The call of this node to a person who asked for it. Its Call-ID is its own, and known once it is there.
@@ -380,7 +380,7 @@ impl Task {
         request: (CallBackId, Passed),
         start: Start,
         events: mpsc::Sender<MediaEvent>,
-    ) -> (Task, Vec<Output>, mpsc::Receiver<Input>) {
+    ) -> (Box<Task>, Vec<Output>, mpsc::Receiver<Input>) {
         let live = shared.services.live.load_full();
         let (began, session, place) = (start.received, start.session.id, start.permit.place());
         let sound = CallSound { address: start.address, session: start.session };
@@ -393,8 +393,9 @@ impl Task {
         let tag = base::tag(call.call_id());
         let guard = CallGuard::new(Arc::clone(shared), registration, permit, session, began, tag, record);
         let sender = shared.sender.for_trunk(place);
-        let task = Task::new((Arc::clone(shared), live, sender), (call, hash), guard, events, number);
-        (Task { call_back: Some(request), ..task }, first, arrivals)
+        let mut task = Task::new((Arc::clone(shared), live, sender), (call, hash), guard, events, number);
+        task.call_back = Some(request);
+        (task, first, arrivals)
     }
 
     fn new(
@@ -403,9 +404,9 @@ impl Task {
         guard: CallGuard,
         events: mpsc::Sender<MediaEvent>,
         number: Option<String>,
-    ) -> Task {
+    ) -> Box<Task> {
         let call_id = call.call_id().to_owned();
-        Task {
+        Box::new(Task {
             caller: hash.unwrap_or_else(|| shared.services.keys.client("call", &call_id)),
             shared,
             sender,
@@ -423,12 +424,12 @@ impl Task {
             call_back: None,
             rest: Rest::new(),
             answered: false,
-        }
+        })
     }
 
     /// Leaves what remains of a call that is over and awaits nothing to the registry, so that the task can end. The messages
     /// that have come meanwhile are answered; from the first that begins another call on they are dispatched again.
-    async fn leave(mut self, remains: EndedLeg, arrivals: &mut mpsc::Receiver<Input>) -> Rest {
+    async fn leave(mut self: Box<Task>, remains: EndedLeg, arrivals: &mut mpsc::Receiver<Input>) -> Rest {
         self.guard.registration.leave(remains);
         arrivals.close();
         while let Some(input) = arrivals.recv().await {
@@ -443,7 +444,7 @@ impl Task {
     }
 
     /// The call is gone without remains: what has come meanwhile is dispatched again.
-    async fn gone(mut self, arrivals: &mut mpsc::Receiver<Input>) -> Rest {
+    async fn gone(mut self: Box<Task>, arrivals: &mut mpsc::Receiver<Input>) -> Rest {
         self.guard.registration.withdraw();
         arrivals.close();
         while let Some(input) = arrivals.recv().await {

@@ -187,7 +187,8 @@ impl UserAgent {
             self.count_shed(trunk);
             return self.reply(self.dispatcher.unavailable(&invite, arrival, state));
         }
-        let permit = match self.admit(&invite, trunk, capacity) {
+        let number = self.caller_number(&invite, trunk);
+        let permit = match self.admit(&invite, trunk, number.as_deref(), capacity) {
             Ok(permit) => permit,
             Err(rejection) => {
                 self.refused(Some(trunk), rejection);
@@ -211,7 +212,7 @@ impl UserAgent {
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
-                let start = Start::incoming(&self.shared, received, (invite, *arrival), permit, (address, session));
+                let start = Start::incoming(received, (invite, *arrival), number, permit, (address, session));
                 self.start(key, start, unanswered);
             }
             Err(error) => {
@@ -229,12 +230,23 @@ impl UserAgent {
         by_address.or_else(|| self.shared.services.registrations.on_flow(arrival))
     }
 
-    fn admit(&self, invite: &Message, trunk: usize, capacity: Capacity) -> Result<Permit, Rejection> {
-        let user = invite.called_user().unwrap_or_default();
-        let (services, settings) = (&self.shared.services, &self.shared.settings);
+    /// The calling number as the trunk's settings trust it; none: it is withheld.
+    fn caller_number(&self, invite: &Message, trunk: usize) -> Option<String> {
+        let settings = &self.shared.settings;
         let trust = settings.trunks.get(trunk).map_or_else(Default::default, |trunk| trunk.identity);
-        let caller = invite.caller_number(trust).map(|number| number.canonical(&settings.number_plan));
-        let caller = caller.map(|number| services.keys.client("caller", &number));
+        invite.caller_number(trust).map(|number| number.canonical(&settings.number_plan))
+    }
+
+    fn admit(
+        &self,
+        invite: &Message,
+        trunk: usize,
+        number: Option<&str>,
+        capacity: Capacity,
+    ) -> Result<Permit, Rejection> {
+        let user = invite.called_user().unwrap_or_default();
+        let services = &self.shared.services;
+        let caller = number.map(|number| services.keys.client("caller", number));
         let call = NewCall { trunk, user: &user, caller };
         services.trunks.admit(call, capacity.availability(), self.registry.recording_calls())
     }

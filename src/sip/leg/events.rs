@@ -115,7 +115,7 @@ pub enum LegOutput {
     /// the same Call-ID and tag (RFC 4028 §7.3, RFC 3261 §22.2). `Gone` follows; then the INVITE goes to the dispatcher.
     NextCall {
         /// The INVITE.
-        message: Message,
+        message: Box<Message>,
         /// How it arrived.
         arrival: Arrival,
     },

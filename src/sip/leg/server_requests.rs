@@ -94,7 +94,7 @@ impl Leg {
         }
         if self.begins_another_call(&invite) {
             self.stage = Stage::Gone;
-            return out.extend([LegOutput::NextCall { message: invite, arrival: *arrival }, LegOutput::Gone]);
+            return out.extend([LegOutput::NextCall { message: Box::new(invite), arrival: *arrival }, LegOutput::Gone]);
         }
         match self.objection(&invite) {
             Some((status, headers)) => self.refuse_new(now, invite, arrival, status, &headers, out),

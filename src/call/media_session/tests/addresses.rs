@@ -44,7 +44,7 @@ impl Peer {
     fn moved(&mut self, rtp: &str) -> &mut Peer {
         let rtcp = SocketAddr::new(at(rtp).ip(), at(rtp).port() + 1);
         let peer = Some(RemoteMedia { rtp: at(rtp), rtcp, rtcp_mux: false, learn: false });
-        self.tell(MediaCommand::Setup(MediaSetup { peer, ..setup() }))
+        self.tell(MediaCommand::Setup(Box::new(MediaSetup { peer, ..setup() })))
     }
 }
 
@@ -181,11 +181,11 @@ fn a_key_that_is_down_while_the_sdp_changes_is_one_key() {
 #[test]
 fn the_same_sdp_again_and_a_hold_keep_what_was_learnt() {
     let mut talk = Peer::new(setup());
-    talk.speak(OTHER_PORT, 10).tell(MediaCommand::Setup(setup()));
+    talk.speak(OTHER_PORT, 10).tell(MediaCommand::Setup(Box::new(setup())));
     assert_eq!(talk.target(), OTHER_PORT);
-    talk.tell(MediaCommand::Setup(MediaSetup { peer: None, ..setup() })).press(OTHER_PORT, 1, 1);
+    talk.tell(MediaCommand::Setup(Box::new(MediaSetup { peer: None, ..setup() }))).press(OTHER_PORT, 1, 1);
     assert_eq!((talk.target().as_str(), talk.keys().as_str()), ("", ""));
-    talk.tell(MediaCommand::Setup(setup()));
+    talk.tell(MediaCommand::Setup(Box::new(setup())));
     assert_eq!(talk.target(), OTHER_PORT);
 }
 

@@ -114,7 +114,7 @@ fn a_lead_in_is_sent_once_before_the_first_sound() {
 fn a_lead_in_begins_with_the_first_packet_that_may_leave() {
     let lead_in = ms(200);
     let mut talk = Peer::new(MediaSetup { lead_in, sending: false, receiving: false, ..setup() });
-    talk.pass(ms(2000)).tell(MediaCommand::Setup(MediaSetup { lead_in, ..setup() })).play(1, &[clip("a")]);
+    talk.pass(ms(2000)).tell(MediaCommand::Setup(Box::new(MediaSetup { lead_in, ..setup() }))).play(1, &[clip("a")]);
     talk.pass(ms(400));
     assert_eq!(talk.sound().iter().position(|octet| *octet == 0xFA), Some(1600));
 }

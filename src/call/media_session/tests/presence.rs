@@ -80,7 +80,7 @@ fn a_peer_on_hold_that_sends_nothing_at_all_is_lost_later() {
 #[test]
 fn a_new_description_shows_that_the_peer_is_there() {
     let mut talk = Peer::new(setup());
-    talk.pass(ms(59_000)).tell(MediaCommand::Setup(setup())).pass(ms(59_000));
+    talk.pass(ms(59_000)).tell(MediaCommand::Setup(Box::new(setup()))).pass(ms(59_000));
     assert_eq!(talk.lost(), 0);
 }
 

@@ -148,11 +148,11 @@ fn a_side_on_hold_hears_nothing_and_goes_on_at_the_present_sound() {
     bridge.pass(ms(300), |_| true);
     let mut held = setup();
     held.sending = false;
-    bridge.agent.tell(MediaCommand::Setup(held));
+    bridge.agent.tell(MediaCommand::Setup(Box::new(held)));
     let before = bridge.agent.sent.len();
     bridge.pass(ms(2000), |_| true);
     assert_eq!(bridge.agent.sent.len(), before);
-    bridge.agent.tell(MediaCommand::Setup(setup()));
+    bridge.agent.tell(MediaCommand::Setup(Box::new(setup())));
     bridge.pass(ms(300), |_| true);
     let resumed: Vec<u8> =
         bridge.agent.sent[before..].iter().flat_map(|packet| packet[HEADER_OCTETS..].to_vec()).collect();

@@ -72,7 +72,7 @@ impl Secure {
     }
 
     fn follow(&mut self, keys: &Arc<SrtpKeys>) {
-        self.talk.tell(MediaCommand::Setup(protected(keys)));
+        self.talk.tell(MediaCommand::Setup(Box::new(protected(keys))));
     }
 }
 
@@ -185,7 +185,7 @@ fn a_change_of_key_keeps_what_is_under_way_and_hold_keeps_the_counters() {
     // 30 minutes with a hold each minute: the sequence numbers wrap, and the keys stay.
     for _ in 0..30 {
         let held = MediaSetup { sending: false, receiving: false, ..protected(&next) };
-        secure.talk.tell(MediaCommand::Setup(held)).pass(ms(1000));
+        secure.talk.tell(MediaCommand::Setup(Box::new(held))).pass(ms(1000));
         secure.follow(&next);
         secure.talk.pass(ms(59_000));
         let sound = secure.heard();
@@ -217,7 +217,7 @@ fn a_stream_becomes_protected_or_clear_by_its_description() {
     let two = secure.key(2, 8000);
     secure.arrives(&two, PEER);
     secure.talk.press(PEER, 3, 16_000);
-    secure.talk.tell(MediaCommand::Setup(setup())).press(PEER, 4, 24_000);
+    secure.talk.tell(MediaCommand::Setup(Box::new(setup()))).press(PEER, 4, 24_000);
     assert_eq!(secure.talk.keys(), "124");
 }
 
