@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A language of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OfficeLang {
@@ -33,7 +35,7 @@ impl OfficeLang {
 }
 
 /// A text in both languages. It displays in English; `{:#}` displays it in Chinese, for a Chinese text around it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Bilingual {
     /// English.
     pub en: Cow<'static, str>,

@@ -31,8 +31,8 @@ fn print_report(report: &Report, json: bool, zone: &TimeZone) -> Result<ExitCode
     match report {
         Report::Reply(Reply::Status(status)) => output(json, status, || of_status(status, zone)),
         Report::Reply(Reply::Quarantine(rows)) => output(json, rows, || of_quarantine(rows, zone)),
-        Report::Reply(Reply::Done(text)) => output(json, &json!({ "done": text }), || done_text(text)),
-        Report::Reply(Reply::Refused(why)) => Err(why.clone().into()),
+        Report::Reply(Reply::Done(done)) => output(json, &json!({ "done": done.en }), || in_language(done).to_owned()),
+        Report::Reply(Reply::Refused(why)) => Err(why.clone()),
         Report::Held(held) => output(json, held, || in_language(&of_held(held.as_ref(), zone)).to_owned()),
         Report::Verified(verified) => {
             output(json, &verified_json(verified), || of_verified(verified))?;
@@ -45,33 +45,6 @@ fn output(json: bool, value: &impl serde::Serialize, text: impl FnOnce() -> Stri
     let text = if json { serde_json::to_string_pretty(value).map_err(|error| error.to_string())? } else { text() };
     print(format!("{}\n", text.trim_end()));
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the node did, which answers in English.
-fn done_text(en: &str) -> String {
-    let zh = match en {
-        "a full snapshot was requested from the source; the present copy answers until it is there" => {
-            "已向上游请求完整快照；到达之前由现有副本答复"
-        }
-        "decided; the source continues with its next attempt" => "已决定；上游下次尝试时继续",
-        "nothing is held" => "没有暂缓的变更",
-        other => return in_language(&counted(other)).to_owned(),
-    };
-    in_language(&Bilingual::new(en, zh)).to_owned()
-}
-
-/// What was done with rows in quarantine.
-fn counted(en: &str) -> Bilingual {
-    let numbers: Vec<&str> = en.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
-    match numbers.as_slice() {
-        [dropped] if en.contains(" dropped;") => {
-            Bilingual::new(en, format!("已丢弃 {dropped} 行；这些案件仍按副本中较早的内容答复"))
-        }
-        [tried, applied, requested] if en.contains(" retried, ") => {
-            Bilingual::new(en, format!("重试 {tried} 行，生效 {applied} 行；已向上游请求 {requested} 行"))
-        }
-        _ => en.to_owned().into(),
-    }
 }
 
 fn of_status(status: &Status, zone: &TimeZone) -> String {
@@ -178,7 +151,7 @@ fn of_verified(verified: &Verified) -> String {
         in_language(&bilingual!("{rows} rows, {damaged} damaged", "共 {rows} 行，损坏 {damaged} 行")).to_owned();
     damage.structure.iter().for_each(|line| text.push_str(&format!("\n{line}")));
     if let Some(done) = informed {
-        let told = bilingual!("the serving node was informed: {done}", "已通知运行中的节点：{done}");
+        let told = bilingual!("the serving node was informed: {done}", "已通知运行中的节点：{done:#}");
         text.push_str(&format!("\n{}", in_language(&told)));
     }
     text

@@ -34,7 +34,7 @@ pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<()
     let request = TraceRequest { call: choice, for_s, octets_max, unmasked, rtp, who, why };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| bilingual!("cannot start: {error}", "无法启动：{error}"))?;
-    let client = TraceClient::start(&settings.data.folder, request).map_err(in_both)?;
+    let client = TraceClient::start(&settings.data.folder, request)?;
     let summary = match create(&out, overwrite) {
         Ok(file) => {
             say!(
@@ -50,14 +50,6 @@ pub(crate) fn trace(settings: &Settings, arguments: TraceArguments) -> Result<()
         let _ = client.stop().and_then(|()| client.read().map(drop));
     })?;
     report(&summary, &out)
-}
-
-/// What the node says of a trunk that it does not have, in both languages.
-fn in_both(error: Bilingual) -> Bilingual {
-    match error.en.strip_prefix("there is no trunk ").and_then(|rest| rest.split_once(';')) {
-        Some((name, _)) => Bilingual::new(&*error.en, format!("没有中继 {name}；见 jindu trunk status")),
-        None => error,
-    }
 }
 
 fn choice(call: Call) -> Result<(CallChoice, Bilingual), Bilingual> {

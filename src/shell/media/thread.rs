@@ -121,7 +121,7 @@ impl Thread {
     fn ends_recording(&mut self, order: &Order) -> bool {
         let id = match order {
             Order::Close { id } | Order::EndTap { id } => *id,
-            Order::Command { id, command } if matches!(command, MediaCommand::StopRecord) => *id,
+            Order::Command { id, command: MediaCommand::StopRecord } => *id,
             _ => return false,
         };
         self.sessions.session(id).is_some_and(|session| session.is_recorded())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{Bilingual, bilingual};
 use config::Settings;
-use phone::{HepExporter, Sink, Tap, TransportLayer};
+use phone::{BindError, HepExporter, Sink, Tap, TransportLayer};
 use tls::TlsContext;
 use web_service::{Listeners, Serves};
 
@@ -28,7 +28,13 @@ impl Sockets {
     /// Binds all addresses of the settings. Needs a runtime.
     pub(crate) fn bind(settings: &Settings) -> Result<Sockets, Fault> {
         let sip = TransportLayer::bind(&settings.phone.listen);
-        let sip = sip.map_err(|error| bind_error("phone.listen", &cannot_listen(&error), error.kind()))?;
+        let sip = sip.map_err(|BindError { transport, address, error }| {
+            let what = bilingual!(
+                "cannot listen on {transport}:{address}: {error}",
+                "无法监听 {transport}:{address}：{error}"
+            );
+            bind_error("phone.listen", &what, error.kind())
+        })?;
         let tls = load_tls(settings)?;
         let tap = Tap::new(settings.phone.public_address);
         let hep = export(settings, &tap)?;
@@ -78,13 +84,4 @@ pub(crate) fn bind_error(key: &str, what: &Bilingual, kind: io::ErrorKind) -> Fa
         _ => bilingual!("see {key}", "请检查 {key}"),
     };
     bilingual!("{what}; {remedy}", "{what:#}；{remedy:#}")
-}
-
-/// What the transport says of an address that it cannot have.
-fn cannot_listen(error: &io::Error) -> Bilingual {
-    let en = error.to_string();
-    match en.strip_prefix("cannot listen on ") {
-        Some(rest) => Bilingual::new(en.as_str(), format!("无法监听 {rest}")),
-        None => en.into(),
-    }
 }

@@ -47,7 +47,7 @@ pub enum AgentRequest {
 #[serde(rename_all = "snake_case")]
 enum Reply {
     Done(AgentsStatus),
-    Refused { en: String, zh: String },
+    Refused(Bilingual),
 }
 
 /// The agents and queues of a node.
@@ -180,7 +180,7 @@ pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> 
                 let agents = status.agents.iter().map(|agent| AgentLine::of(agent, &status)).collect();
                 Reply::Done(AgentsStatus { agents, queues: status.queues.iter().map(QueueLine::of).collect() })
             }
-            Err(why) => Reply::Refused { en: why.en.into_owned(), zh: why.zh.into_owned() },
+            Err(why) => Reply::Refused(why),
         }
     })
 }
@@ -199,7 +199,7 @@ pub fn ask(folder: &Path, request: &AgentRequest) -> Result<Option<AgentsStatus>
     }
     match control::send_request(folder, NAME, request).map_err(failed)? {
         Some(Reply::Done(status)) => Ok(Some(status)),
-        Some(Reply::Refused { en, zh }) => Err(Bilingual::new(en, zh)),
+        Some(Reply::Refused(why)) => Err(why),
         None => Ok(None),
     }
 }

@@ -86,7 +86,7 @@ pub use trace_control::{TraceClient, listen as listen_traces};
 pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};
 pub use traces::Traces;
 pub use transfer::{TransferCommand, TransferRefusal, TransferTarget, last_four};
-pub use transport::{Backlog, Direction, Receiver, Screening, Sink, Tap, TransportLayer};
+pub use transport::{Backlog, BindError, Direction, Receiver, Screening, Sink, Tap, TransportLayer};
 pub use trunk_status::{
     PeerStatus, RegistrationReport, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status,
 };

@@ -31,7 +31,7 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     Started { trace: u64 },
     Piece(TracePiece),
-    Refused(String),
+    Refused(Bilingual),
 }
 
 /// A piece as it crosses the socket.
@@ -55,7 +55,7 @@ pub fn listen(folder: &Path, traces: Arc<Traces>) -> io::Result<ControlListener>
                 Reply::Piece(TracePiece { records, is_found: piece.is_found, over: piece.over })
             }),
             Ok(Request::Stop { trace }) => traces.stop(trace).map(|()| Reply::Started { trace }),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.to_string().into()),
         };
         done.unwrap_or_else(Reply::Refused)
     })
@@ -75,7 +75,7 @@ impl TraceClient {
     pub fn start(folder: &Path, request: TraceRequest) -> Result<TraceClient, Bilingual> {
         match ask(folder, &Request::Start { request })? {
             Reply::Started { trace } => Ok(TraceClient { folder: folder.to_owned(), trace }),
-            Reply::Refused(why) => Err(why.into()),
+            Reply::Refused(why) => Err(why),
             Reply::Piece(_) => Err(STRANGE),
         }
     }
@@ -90,7 +90,7 @@ impl TraceClient {
                 let records = Base64::decode_vec(&records).map_err(|_| STRANGE)?;
                 Ok(Piece { records, is_found, over })
             }
-            Reply::Refused(why) => Err(why.into()),
+            Reply::Refused(why) => Err(why),
             Reply::Started { .. } => Err(STRANGE),
         }
     }
@@ -101,7 +101,7 @@ impl TraceClient {
     /// As for [`TraceClient::read`].
     pub fn stop(&self) -> Result<(), Bilingual> {
         match ask(&self.folder, &Request::Stop { trace: self.trace })? {
-            Reply::Refused(why) => Err(why.into()),
+            Reply::Refused(why) => Err(why),
             Reply::Started { .. } | Reply::Piece(_) => Ok(()),
         }
     }

@@ -14,6 +14,7 @@ use super::trace_request::{CallChoice, Piece, Summary, TraceRequest};
 use super::trace_sound::TraceSound;
 use super::transport::{Sink, Tap};
 use super::trunks::Trunks;
+use base::{Bilingual, bilingual};
 use config::Settings;
 use media::MediaPlane;
 use metrics::Counter;
@@ -71,10 +72,14 @@ impl Traces {
     }
 
     /// Begins a trace; its number.
-    pub(crate) fn start(&self, request: TraceRequest) -> Result<u64, String> {
+    pub(crate) fn start(&self, request: TraceRequest) -> Result<u64, Bilingual> {
         let mut running = self.running();
         if let Some(running) = &*running {
-            return Err(format!("{} is tracing a call: one trace at a time; wait until it ends", running.request.who));
+            return Err(bilingual!(
+                "{} is tracing a call: one trace at a time; wait until it ends",
+                "{} 正在跟踪一次通话：同时只能有一个跟踪，请等其结束",
+                running.request.who
+            ));
         }
         let selection = self.selection(&request)?;
         let limits = TraceLimits {
@@ -97,7 +102,8 @@ impl Traces {
             request,
         };
         // What is not in the audit log is not traced.
-        self.audit(&begun, "begins", "").map_err(|error| format!("the audit log cannot be written: {error}"))?;
+        self.audit(&begun, "begins", "")
+            .map_err(|error| bilingual!("the audit log cannot be written: {error}", "无法写入审计日志：{error}"))?;
         self.watch(number)?;
         self.tap.attach(&begun.sink());
         self.started.inc();
@@ -105,27 +111,32 @@ impl Traces {
         Ok(number)
     }
 
-    fn sound(&self, request: &TraceRequest) -> Result<Option<TraceSound>, String> {
+    fn sound(&self, request: &TraceRequest) -> Result<Option<TraceSound>, Bilingual> {
         if !request.rtp {
             return Ok(None);
         }
-        let media = self.media.get().ok_or("the node has not begun to serve")?;
+        let media = self.media.get().ok_or(NOT_SERVING)?;
         Ok(Some(TraceSound::new(Arc::clone(&self.registry), Arc::clone(media))))
     }
 
-    fn selection(&self, request: &TraceRequest) -> Result<Selection, String> {
+    fn selection(&self, request: &TraceRequest) -> Result<Selection, Bilingual> {
         match &request.call {
             CallChoice::CallId(call_id) => Ok(Selection::CallId(call_id.clone())),
             CallChoice::Number(number) => Ok(Selection::Number(number.clone())),
             CallChoice::Trunk(name) => {
                 let place = self.trunks.states().iter().position(|trunk| trunk.settings.name == *name);
-                place.map(Selection::Trunk).ok_or_else(|| format!("there is no trunk {name}; see jindu trunk status"))
+                place.map(Selection::Trunk).ok_or_else(|| {
+                    bilingual!(
+                        "there is no trunk {name}; see jindu trunk status",
+                        "没有中继 {name}；见 jindu trunk status"
+                    )
+                })
             }
         }
     }
 
     /// What has come since the last time.
-    pub(crate) fn read(&self, number: u64) -> Result<Piece, String> {
+    pub(crate) fn read(&self, number: u64) -> Result<Piece, Bilingual> {
         let mut running = self.running();
         let one = of(&mut running, number)?;
         one.read_at = clock::now();
@@ -140,7 +151,7 @@ impl Traces {
     }
 
     /// Captures nothing more; what has come can still be read.
-    pub(crate) fn stop(&self, number: u64) -> Result<(), String> {
+    pub(crate) fn stop(&self, number: u64) -> Result<(), Bilingual> {
         of(&mut self.running(), number)?.trace.stop();
         Ok(())
     }
@@ -151,7 +162,7 @@ impl Traces {
     }
 
     /// Ends a trace whose command has gone.
-    fn watch(&self, number: u64) -> Result<(), String> {
+    fn watch(&self, number: u64) -> Result<(), Bilingual> {
         let traces = Weak::clone(&self.this);
         let watching = move || {
             loop {
@@ -163,7 +174,7 @@ impl Traces {
             }
         };
         let started = std::thread::Builder::new().name("trace".into()).spawn(watching);
-        started.map(drop).map_err(|error| format!("no thread can be started: {error}"))
+        started.map(drop).map_err(|error| bilingual!("no thread can be started: {error}", "无法启动线程：{error}"))
     }
 
     /// Whether a trace runs and its command asks for it.
@@ -221,9 +232,9 @@ impl Running {
     }
 }
 
-fn of(running: &mut Option<Running>, number: u64) -> Result<&mut Running, String> {
+fn of(running: &mut Option<Running>, number: u64) -> Result<&mut Running, Bilingual> {
     let one = running.as_mut().filter(|running| running.number == number);
-    one.ok_or_else(|| "the trace is over: its command did not ask for it in time".to_owned())
+    one.ok_or(OVER)
 }
 
 fn name(end: TraceEnd) -> &'static str {
@@ -235,6 +246,9 @@ fn name(end: TraceEnd) -> &'static str {
     }
 }
 
+const NOT_SERVING: Bilingual = Bilingual::fixed("the node has not begun to serve", "节点尚未开始服务");
+const OVER: Bilingual =
+    Bilingual::fixed("the trace is over: its command did not ask for it in time", "跟踪已结束：命令未及时读取");
 /// The longest trace.
 const FOR_MAX_S: u64 = 600;
 /// The largest file.

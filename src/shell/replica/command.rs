@@ -42,7 +42,7 @@ pub struct Verified {
     /// What is damaged.
     pub damage: scrub::Damage,
     /// What the serving node did about it.
-    pub informed: Option<String>,
+    pub informed: Option<Bilingual>,
 }
 
 /// Performs a command, with or without a serving node.
@@ -67,7 +67,7 @@ pub fn run(
 
 fn refused(reply: Reply) -> Result<Reply, Bilingual> {
     match reply {
-        Reply::Refused(why) => Err(why.into()),
+        Reply::Refused(why) => Err(why),
         other => Ok(other),
     }
 }

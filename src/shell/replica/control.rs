@@ -8,6 +8,7 @@
 use std::io;
 use std::path::Path;
 
+use base::Bilingual;
 use os::control::{self, ControlListener};
 
 use crate::file::held::Decision;
@@ -52,9 +53,9 @@ pub enum Reply {
     /// To [`Request::Quarantine`].
     Quarantine(Vec<QuarantinedRow>),
     /// What was done, for a person.
-    Done(String),
+    Done(Bilingual),
     /// Why nothing was done.
-    Refused(String),
+    Refused(Bilingual),
 }
 
 /// Listens in a data folder, whose lock the caller holds. `perform` gives no reply when the replica is stopping.
@@ -63,8 +64,10 @@ pub(crate) fn listen(
     perform: impl Fn(Request) -> Option<Reply> + Send + 'static,
 ) -> io::Result<ControlListener> {
     ControlListener::start(folder, NAME, move |request: io::Result<Request>| match request {
-        Ok(request) => perform(request).unwrap_or_else(|| Reply::Refused("the node is stopping".into())),
-        Err(error) => Reply::Refused(error.to_string()),
+        Ok(request) => {
+            perform(request).unwrap_or_else(|| Reply::Refused(Bilingual::fixed("the node is stopping", "节点正在停止")))
+        }
+        Err(error) => Reply::Refused(error.to_string().into()),
     })
 }
 

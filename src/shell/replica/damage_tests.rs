@@ -338,7 +338,7 @@ fn quarantined_rows_are_retried_by_an_operator_by_a_new_version_and_through_thei
     });
     apply(&replica, 1, vec![bad(1, true), bad(2, true), bad(3, false), unreadable, put(8, Stage::Ready, 1)]).unwrap();
     let Reply::Done(done) = replica.perform(Request::Retry { id: Some("row 1".into()) }) else { panic!("refused") };
-    assert!(done.starts_with("1 row retried, 1 applied"), "{done}");
+    assert!(done.en.starts_with("1 row retried, 1 applied"), "{done}");
     assert_eq!(stage(&ask(&replica, 1, &Proof::Paper)), Some(Stage::Ready));
     drop(replica);
     let other = config::Replica { cache_entries: 500, ..settings() };

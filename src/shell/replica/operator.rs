@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use base::plural;
+use base::{Bilingual, bilingual, plural};
 
 use crate::control::{Reply, Request};
 use crate::file::held::{self, Decision, Held};
@@ -28,21 +28,26 @@ impl Replica {
             },
             Request::Rebuild => {
                 self.shared.requests.set_rebuild_requested(true);
-                Ok("a full snapshot was requested from the source; the present copy answers until it is there".into())
+                Ok(Bilingual::fixed(
+                    "a full snapshot was requested from the source; the present copy answers until it is there",
+                    "已向上游请求完整快照；到达之前由现有副本答复",
+                ))
             }
             Request::Damaged => {
                 self.shared.report_damage("jindu replica verify found damage");
-                Ok("a full snapshot was requested from the source".into())
+                Ok(Bilingual::fixed("a full snapshot was requested from the source", "已向上游请求完整快照"))
             }
             Request::Retry { id } => self.run(move |writer| writer.retry(id.as_deref())),
             Request::Forget { id } => self.forget(id),
-            Request::Decide { decision } => self.decide(decision).map(|decided| {
-                let text =
-                    if decided { "decided; the source continues with its next attempt" } else { "nothing is held" };
-                text.to_owned()
+            Request::Decide { decision } => self.decide(decision).map(|decided| match decided {
+                true => Bilingual::fixed(
+                    "decided; the source continues with its next attempt",
+                    "已决定；上游下次尝试时继续",
+                ),
+                false => Bilingual::fixed("nothing is held", "没有暂缓的变更"),
             }),
         };
-        done.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Done)
+        done.map_or_else(|error| Reply::Refused(error.to_string().into()), Reply::Done)
     }
 
     /// The state of the replica.
@@ -96,12 +101,15 @@ impl Replica {
         self.run(|writer| Ok(quarantine::list(writer.connection()?, LISTED_MAX)?))
     }
 
-    fn forget(&self, id: Option<String>) -> Result<String, ApplyError> {
+    fn forget(&self, id: Option<String>) -> Result<Bilingual, ApplyError> {
         self.run(move |writer| {
             let removed = quarantine::remove(writer.connection()?, id.as_deref())?;
             writer.publish_quarantine();
             let s = plural(removed);
-            Ok(format!("{removed} row{s} dropped; the replica's older rows of their cases are served again"))
+            Ok(bilingual!(
+                "{removed} row{s} dropped; the replica's older rows of their cases are served again",
+                "已丢弃 {removed} 行；这些案件仍按副本中较早的内容答复"
+            ))
         })
     }
 

@@ -73,7 +73,6 @@ pub enum LegInput {
 
 /// An output of a leg: an action or an event.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "outputs are few, and moved once")]
 pub enum LegOutput {
     /// Send this message.
     Send(Outgoing),

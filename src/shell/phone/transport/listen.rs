@@ -42,27 +42,25 @@ impl TransportLayer {
     /// # Errors
     /// An address that cannot be bound. A port that the system chose for one transport may be in use for the other: then
     /// it is asked for another one, a few times.
-    pub fn bind(listen: &[(Listening, SocketAddr)]) -> io::Result<TransportLayer> {
+    pub fn bind(listen: &[(Listening, SocketAddr)]) -> Result<TransportLayer, BindError> {
         let chooses = listen.iter().any(|(_, address)| address.port() == 0);
         let mut left = if chooses { BIND_TRIES } else { 1 };
         loop {
             left -= 1;
             match TransportLayer::bind_once(listen) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && left > 0 => {}
+                Err(failed) if failed.error.kind() == io::ErrorKind::AddrInUse && left > 0 => {}
                 bound => return bound,
             }
         }
     }
 
-    fn bind_once(listen: &[(Listening, SocketAddr)]) -> io::Result<TransportLayer> {
+    fn bind_once(listen: &[(Listening, SocketAddr)]) -> Result<TransportLayer, BindError> {
         let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
         let mut chosen: HashMap<SocketAddr, SocketAddr> = HashMap::new();
         for (transport, asked) in listen {
             let shares = *transport != Listening::Tls;
             let address = chosen.get(asked).filter(|_| shares).copied().unwrap_or(*asked);
-            let failed = |error: io::Error| {
-                io::Error::new(error.kind(), format!("cannot listen on {}:{address}: {error}", transport.name()))
-            };
+            let failed = |error| BindError { transport: transport.name(), address, error };
             let bound = match transport {
                 Listening::Udp => bind_udp(address).map(|bound| add(&mut sockets, bound)),
                 Listening::Tcp | Listening::Tls => bind_tcp(address).map(|(bound, listener)| {
@@ -146,6 +144,18 @@ impl TransportLayer {
 fn add<T>(to: &mut Vec<(SocketAddr, T)>, (address, bound): (SocketAddr, T)) -> SocketAddr {
     to.push((address, bound));
     address
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {transport}:{address}: {error}")]
+pub struct BindError {
+    /// The transport, as the settings write it.
+    pub transport: &'static str,
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    pub error: io::Error,
 }
 
 fn bind_udp(address: SocketAddr) -> io::Result<(SocketAddr, UdpSocket)> {

@@ -25,7 +25,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-pub use listen::TransportLayer;
+pub use listen::{BindError, TransportLayer};
 pub use receiver::{Backlog, Receiver, Screening};
 pub(crate) use sender::Sender;
 pub use tap::{Direction, Sink, Tap};

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use base::plural;
+use base::{Bilingual, bilingual, plural};
 use inquiry::Keys;
 use replica::{Change, FeedLine, Mark, SAMPLE, StoredClock};
 
@@ -120,7 +120,7 @@ impl Writer {
         let again = began.and_then(|again| if again { self.retry(None).map(Some) } else { Ok(None) });
         match again {
             Ok(Some(done)) => {
-                tracing::info!(done, "quarantine_retried: the program version or the settings have changed")
+                tracing::info!(%done, "quarantine_retried: the program version or the settings have changed")
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "replica_not_writable"),
@@ -217,7 +217,7 @@ impl Writer {
     }
 
     /// Retries quarantined rows: those stored here at once, the others through their source.
-    pub(crate) fn retry(&mut self, id: Option<&str>) -> Result<String, ApplyError> {
+    pub(crate) fn retry(&mut self, id: Option<&str>) -> Result<Bilingual, ApplyError> {
         let connection = self.connection()?;
         let (mut rows, mut at_source) = (Vec::new(), Vec::new());
         for id in quarantine::ids(connection, id)? {
@@ -238,7 +238,10 @@ impl Writer {
         let applied = if rows.is_empty() { Applied::default() } else { self.apply("retry", Batch::Retry(rows))? };
         let applied_rows = tried as u64 - applied.quarantined;
         let s = plural(tried);
-        Ok(format!("{tried} row{s} retried, {applied_rows} applied; {requested} requested from the source"))
+        Ok(bilingual!(
+            "{tried} row{s} retried, {applied_rows} applied; {requested} requested from the source",
+            "重试 {tried} 行，生效 {applied_rows} 行；已向上游请求 {requested} 行"
+        ))
     }
 
     /// The connection, if the file is open.
