@@ -108,6 +108,19 @@ impl Number {
         }
     }
 
+    /// The number as people of the country dial it: what is said, shown and called back. Of the area, too, with its area code.
+    pub fn dialled(&self, plan: &NumberPlan) -> String {
+        match self.form(plan) {
+            Form::Foreign(digits) => format!("+{digits}"),
+            Form::National(digits) if has_area_code(&digits) => format!("0{digits}"),
+            Form::National(digits) => digits,
+            Form::Local(digits) => match &plan.area {
+                Some(area) if SUBSCRIBER.contains(&digits.len()) => format!("0{area}{digits}"),
+                Some(_) | None => digits,
+            },
+        }
+    }
+
     /// Whether it is no subscriber's: zeros, or a word for "withheld" keyed on a telephone's letters, as some networks send.
     pub(super) fn stands_for_none(&self) -> bool {
         self.digits.bytes().all(|digit| digit == b'0') || self.global && WITHHELD.contains(&self.digits.as_str())
@@ -229,6 +242,14 @@ fn global_context(params: &str) -> Option<String> {
     (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
+/// Whether a national number begins with an area code, before which a 0 is dialled. Mobile numbers, service numbers and those of
+/// 400 and 800 have none, in the plan of China (YD/T 1045).
+fn has_area_code(national: &str) -> bool {
+    let is_mobile = national.len() == 11 && national.starts_with('1') && !national.starts_with("10");
+    let is_service = national.len() < AREA_AND_SUBSCRIBER_MIN || SERVICES.iter().any(|code| national.starts_with(code));
+    !is_mobile && !is_service
+}
+
 /// RFC 3966 §3 `visual-separator`, and the space that others write.
 const VISUAL_SEPARATORS: [char; 5] = ['-', '.', '(', ')', ' '];
 /// ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN.
@@ -237,6 +258,10 @@ const WITHHELD: [&str; 4] = ["266696687", "7378742833", "86282452253", "8656696"
 const DIGITS_MAX: usize = 32;
 /// What is left after a prefix is a number of at least so many digits; shorter ones are dialled as they stand.
 const NATIONAL_MIN: usize = 8;
+/// The shortest area code, of two digits, and a number of eight; or one of three and a number of seven.
+const AREA_AND_SUBSCRIBER_MIN: usize = 10;
+/// Numbers that the whole country dials, which whom they are for pays.
+const SERVICES: [&str; 2] = ["400", "800"];
 /// Digits of a subscriber's local number, to which the area code belongs.
 const SUBSCRIBER: std::ops::RangeInclusive<usize> = 7..=8;
 
@@ -299,6 +324,33 @@ mod tests {
         assert!(matches_user("+862096110110", "96110110", &plan(Some("20"))));
         assert!(matches_user("+862096110110", "020-96110110", &plan(None)));
         assert!(!matches_user("+862096110110", "96110110", &plan(None)));
+    }
+
+    #[test]
+    fn a_number_is_called_back_as_people_dial_it() {
+        let cases = [
+            ("02088880003", None, "02088880003"),
+            ("+862088880003", None, "02088880003"),
+            ("862088880003", Some("20"), "02088880003"),
+            ("88880003", Some("20"), "02088880003"),
+            ("88880003", None, "88880003"),
+            ("+86 10 8888 0003", None, "01088880003"),
+            ("+867562212345", None, "07562212345"),
+            ("+8613800138000", None, "13800138000"),
+            ("013800138000", Some("20"), "13800138000"),
+            ("13800138000", None, "13800138000"),
+            ("+864008001234", None, "4008001234"),
+            ("+8696110110", None, "96110110"),
+            ("1001", Some("20"), "1001"),
+            ("+85291234567", None, "+85291234567"),
+            ("0085291234567", None, "+85291234567"),
+        ];
+        for (written, area, dialled) in cases {
+            let number = Number::read(written).expect("a number");
+            assert_eq!(number.dialled(&plan(area)), dialled, "{written} in {area:?}");
+            let again = Number::read(dialled).expect("a number");
+            assert!(number.is_same(&again, &plan(area)), "{written} is {dialled} in {area:?}");
+        }
     }
 
     #[test]

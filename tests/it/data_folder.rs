@@ -54,6 +54,23 @@ fn the_first_passwords_go_to_a_private_file_and_not_to_what_reads_the_output() {
 }
 
 #[test]
+fn the_first_passwords_outlive_a_start_that_fails() {
+    let folder = support::gateway::temporary_folder("passwords");
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let even = taken.local_addr().expect("bound").port() & !1;
+    let ports = format!("phone.media_ports={even}-{}", even + 1);
+    let set = ["serve", "--set", "phone.listen=udp:127.0.0.1:0", "--set", "web.listen=127.0.0.1:0", "--set", &ports];
+    let failed = run(&folder, &set);
+    assert_eq!(failed.status.code(), Some(1), "{}", told(&failed));
+    assert!(told(&failed).contains(&format!("phone.media_ports, {even}-{}", even + 1)), "{}", told(&failed));
+    let kept = fs::read_to_string(folder.join("studio/initial-passwords")).expect("kept");
+    assert_eq!(kept.lines().count(), 5);
+    let gateway = Gateway::start_in(folder, &[]);
+    assert!(gateway.banner.contains("studio/initial-passwords"), "{}", gateway.banner);
+    assert_eq!(fs::read_to_string(gateway.folder.join("studio/initial-passwords")).ok(), Some(kept));
+}
+
+#[test]
 fn releases_that_cannot_be_read_stop_the_start_and_the_working_files_do_not_stand_in() {
     let folder = Folder::new();
     fs::write(folder.join("releases"), "no folder").expect("written");

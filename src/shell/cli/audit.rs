@@ -41,7 +41,7 @@ struct Line {
     /// `lang/slot` of the studio.
     slot: Option<String>,
     /// The reason; of accounts, who did it to them, and from where.
-    why: String,
+    why: Bilingual,
 }
 
 /// Prints the lines, newest last.
@@ -58,7 +58,7 @@ pub(crate) fn audit(settings: &Settings, since: Option<&str>, as_json: bool) -> 
     if as_json {
         let line = |line: &Line| {
             let Line { at, log, what, who, release, slot, why } = line;
-            json!({ "at": rfc3339(*at, &zone), "log": log, "action": what, "who": who, "release": release, "slot": slot, "why": why })
+            json!({ "at": rfc3339(*at, &zone), "log": log, "action": what, "who": who, "release": release, "slot": slot, "why": why.en })
         };
         print(format!("{:#}\n", lines.iter().map(line).collect::<Value>()));
         return Ok(());
@@ -72,7 +72,8 @@ pub(crate) fn audit(settings: &Settings, since: Option<&str>, as_json: bool) -> 
         let what = padded(in_language(&action(what)), current().choose(21, 30));
         let release = release.as_deref().map(|name| format!(" {}", name.get(..12).unwrap_or(name))).unwrap_or_default();
         let slot = slot.as_deref().map(|slot| format!(" {slot}")).unwrap_or_default();
-        let (at, why) = (shown(*at, &zone), reason(why));
+        let at = shown(*at, &zone);
+        let why = if why.en.is_empty() { Bilingual::default() } else { bilingual!(": {why}", "：{why:#}") };
         say!("{at}  {what} {who}{slot}{release}{why}", "{at}  {what} {who:#}{slot}{release}{why:#}");
     }
     let (n, s) = (lines.len(), plural(lines.len()));
@@ -82,7 +83,7 @@ pub(crate) fn audit(settings: &Settings, since: Option<&str>, as_json: bool) -> 
 
 fn of_release(entry: Entry) -> Line {
     let Entry { at, what, release, who, why } = entry;
-    Line { at, log: Log::Releases, what, who, release, slot: None, why }
+    Line { at, log: Log::Releases, what, who, release, slot: None, why: reason(&why) }
 }
 
 /// The lines of the studio's logs, as far as there are any: a folder without a studio stays without one.
@@ -111,18 +112,24 @@ fn of_studio(settings: &Settings) -> Result<Vec<Line>, Bilingual> {
 fn of_take(row: AuditRow) -> Line {
     let AuditRow { at, who, what, lang, slot, release, why, .. } = row;
     let slot = lang.zip(slot).map(|(lang, slot)| format!("{lang}/{slot}"));
-    Line { at, log: Log::Takes, what, who: who.name, release, slot, why }
+    Line { at, log: Log::Takes, what, who: who.name, release, slot, why: reason(&why) }
 }
 
 fn of_account(event: AccountEvent) -> Line {
     let AccountEvent { at, what, who, by, from } = event;
-    let by = if by.is_empty() || by == who {
-        String::new()
-    } else {
-        let by = person(&by);
-        in_language(&bilingual!("by {by}", "由 {by:#}")).to_owned()
+    let by = match &*by {
+        "" => None,
+        by if by == who => None,
+        FIRST_START => Some(Bilingual::fixed("at the first start", "首次启动时自动建立")),
+        by => {
+            let by = person(by);
+            Some(bilingual!("by {by}", "操作人 {by:#}"))
+        }
     };
-    let parts = [in_language(&detail(&from)).to_owned(), by];
-    let why = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+    let parts: Vec<Bilingual> = [detail(&from)].into_iter().filter(|part| !part.en.is_empty()).chain(by).collect();
+    let why = Bilingual::list(&parts, ", ", "，");
     Line { at, log: Log::Accounts, what, who, release: None, slot: None, why }
 }
+
+/// Who makes the first accounts, as their log has it.
+const FIRST_START: &str = "first start";

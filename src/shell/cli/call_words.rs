@@ -69,16 +69,30 @@ pub(crate) fn slot_state(name: &str) -> Bilingual {
 pub(crate) fn action(what: &str) -> Bilingual {
     let of = |(known, chinese): &(&str, &str)| {
         let rest = what.strip_prefix(known).filter(|rest| rest.is_empty() || rest.starts_with(' '))?;
-        let rest = if *known == "trunk trace" { trace_in_chinese(rest) } else { rest.to_owned() };
+        let rest = match *known {
+            "trunk trace" => trace_in_chinese(rest),
+            "kiosk add" => rest.replace(", ", "，大厅 "),
+            _ => rest.to_owned(),
+        };
         Some(Bilingual::new(what.replace('_', " "), format!("{chinese}{rest}")))
     };
     ACTIONS.iter().find_map(of).unwrap_or_else(|| code(what))
 }
 
-/// What the audit log adds to an action: the state of an agent, a role, a way of monitoring have words; all else stays.
+/// What the audit log adds to an action: the state of an agent, a role, a way of monitoring have words, and the names of what is
+/// written as `call=… mode=whisper`; all else stays.
 pub(crate) fn detail(what: &str) -> Bilingual {
-    let word = DETAILS.iter().find(|(known, _)| *known == what);
-    word.map_or_else(|| what.to_owned().into(), |(known, chinese)| Bilingual::new(known.replace('_', " "), *chinese))
+    if let Some((known, chinese)) = DETAILS.iter().find(|(known, _)| *known == what) {
+        return Bilingual::new(known.replace('_', " "), *chinese);
+    }
+    let part = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        let (_, chinese) = PARTS.iter().find(|(known, _)| *known == name)?;
+        let value = DETAILS.iter().find(|(known, _)| *known == value).map_or(value, |(_, chinese)| chinese);
+        Some(format!("{chinese} {value}"))
+    };
+    let chinese = what.split(' ').map(|word| part(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>();
+    Bilingual::new(what, chinese.join(if what.contains('=') { "，" } else { " " }))
 }
 
 /// What the audit log says of a trace, as ` begins, trunk local, masked`.
@@ -322,8 +336,8 @@ const DETAILS: &[(&str, &str)] = &[
     ("sign_out", "签退"),
     ("listen", "监听"),
     ("whisper", "耳语"),
-    ("barge", "加入通话"),
-    ("take_over", "接管通话"),
+    ("barge", "插话"),
+    ("take_over", "接管"),
     ("end", "结束"),
     ("operator", "录音员"),
     ("approver", "审核员"),
@@ -331,10 +345,29 @@ const DETAILS: &[(&str, &str)] = &[
     ("supervisor", "班长"),
 ];
 
+/// Names of what the audit log adds, as `call=…`.
+const PARTS: &[(&str, &str)] = &[
+    ("call", "通话"),
+    ("mode", "方式"),
+    ("agent", "坐席"),
+    ("recording", "录音"),
+    ("number", "号码"),
+    ("queue", "队列"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use inquiry::{CallOutcome, LookUpResult};
+
+    #[test]
+    fn what_the_audit_log_adds_has_its_names_and_words_in_chinese() {
+        let monitored = detail("192.0.2.7 call=a1b2 mode=whisper");
+        assert_eq!(monitored.zh, "192.0.2.7，通话 a1b2，方式 耳语");
+        assert_eq!(monitored.en, "192.0.2.7 call=a1b2 mode=whisper");
+        assert_eq!((detail("sign_out").zh, detail("127.0.0.1").zh), ("签退".into(), "127.0.0.1".into()));
+        assert_eq!(action("kiosk add hall-1, north").zh, "登记查询机 hall-1，大厅 north");
+    }
 
     #[test]
     fn actions_of_the_audit_log_are_in_chinese_with_their_ticket() {

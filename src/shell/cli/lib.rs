@@ -15,6 +15,7 @@ mod exit;
 mod feed;
 mod journal_command;
 mod kiosk;
+mod load_remarks;
 mod local_time;
 mod look_up;
 mod messages;

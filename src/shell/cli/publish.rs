@@ -131,7 +131,10 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
         let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
         let who = person(&entry.who);
-        let why = reason(&entry.why);
+        let why = match reason(&entry.why) {
+            why if why.en.is_empty() => why,
+            why => bilingual!(": {why}", "：{why:#}"),
+        };
         say!(
             "{mark} {name:<12} {at}  {what} {who}{why}{gone}",
             "{mark} {name:<12} {at}  {what} {who:#}{why:#}{gone:#}"
@@ -159,9 +162,9 @@ pub(crate) fn person(who: &str) -> Bilingual {
 pub(crate) fn reason(why: &str) -> Bilingual {
     match why {
         "" => Bilingual::default(),
-        "as shipped" => Bilingual::fixed(": as shipped", "：随程序提供"),
-        "with the flow" => Bilingual::fixed(": with the flow", "：随流程发布"),
-        why => bilingual!(": {why}", "：{why}"),
+        "as shipped" => Bilingual::fixed("as shipped", "随程序提供"),
+        "with the flow" => Bilingual::fixed("with the flow", "随流程发布"),
+        why => why.to_owned().into(),
     }
 }
 

@@ -14,6 +14,7 @@ use replica::sample;
 use replica_store::{Applied, Loaded, load, postgres, secret};
 
 use crate::args::Upstream;
+use crate::load_remarks;
 use crate::say::say;
 
 /// The keys of the data folder; it is created if there is none.
@@ -41,13 +42,17 @@ pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingua
         }
         Loaded::ByServer(done) => {
             let done = Applied::in_words(&done);
-            say!("{done}, by the node that serves", "{done:#}（由运行中的节点完成）");
+            say!("loaded by the node that serves: {done}", "已由运行中的节点加载：{done:#}");
         }
+    }
+    for remark in load_remarks::of_file(file, &settings.replica.formats) {
+        say!("{remark}", "{remark:#}");
     }
     if was_sample && !replica_store::is_sample(&settings.data.folder) {
         say!(
-            "the replica no longer holds the sample: its data is as old as the newest file that you load; a new data folder has the sample again",
-            "副本不再是样例数据：数据时间以最近加载的文件为准；新的数据文件夹会重新生成样例"
+            "the sample's cases stay beside yours, and the data is as old as the newest file that you load; for your own cases alone \
+             load them into a new data folder with data.sample_cases=0",
+            "样例案件仍与您的案件并存，数据时间以最近加载的文件为准；如只要自己的案件，请用新的数据文件夹并设 data.sample_cases=0"
         );
     }
     Ok(())

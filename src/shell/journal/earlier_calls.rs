@@ -1,7 +1,11 @@
 //! What a caller's earlier calls came to, for the agent who answers the next one.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
+
+use inquiry::{LINE_TEST_STEP, STUDIO_STEP};
 
 /// A finished call. It names no person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,19 +35,21 @@ pub struct NoteOfCall {
     pub text: String,
 }
 
-/// The newest calls of a caller of a trunk, newest first.
+/// The newest calls of a caller of a trunk that began within a time, newest first, without those of no caller: line tests and
+/// recordings of prompts.
 pub(crate) fn earlier_calls(
     connection: &Connection,
     trunk: &str,
     caller: u64,
-    since: Timestamp,
+    within: &Range<Timestamp>,
 ) -> rusqlite::Result<Vec<EarlierCall>> {
     let sql = "SELECT at_us, outcome, queue_outcome, agent,
         (SELECT reason FROM agent_notes WHERE agent_notes.call = calls.tag ORDER BY agent_notes.id DESC LIMIT 1),
         (SELECT group_concat(text, ' / ' ORDER BY id) FROM agent_notes AS noted WHERE noted.call = calls.tag AND text <> ''
             AND id = (SELECT max(id) FROM agent_notes WHERE call = noted.call AND agent = noted.agent)) FROM calls
-        WHERE at_us >= ?1 AND caller = ?2 AND trunk = ?3 ORDER BY at_us DESC LIMIT ?4";
-    let values = params![since.as_microsecond(), caller.cast_signed(), trunk, SHOWN_MAX];
+        WHERE at_us >= ?1 AND at_us < ?2 AND caller = ?3 AND trunk = ?4 AND path NOT IN (?5, ?6) ORDER BY at_us DESC LIMIT ?7";
+    let (since, until) = (within.start.as_microsecond(), within.end.as_microsecond());
+    let values = params![since, until, caller.cast_signed(), trunk, LINE_TEST_STEP, STUDIO_STEP, SHOWN_MAX];
     connection.prepare_cached(sql)?.query_map(values, call)?.collect()
 }
 

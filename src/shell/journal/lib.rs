@@ -58,6 +58,7 @@ pub use recordings::{
 };
 pub use traffic::{DAY, HOUR, traffic};
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -154,9 +155,9 @@ impl Journal {
         self.entries.as_ref().is_some_and(|entries| entries.try_send(Entry::Note(Box::new(note))).is_ok())
     }
 
-    /// The newest calls of a caller of a trunk since a time, newest first. Reads the file.
-    pub fn earlier_calls(&self, trunk: &str, caller: u64, since: Timestamp) -> Vec<EarlierCall> {
-        let read = |connection: &Connection| earlier_calls::earlier_calls(connection, trunk, caller, since);
+    /// The newest calls of a caller of a trunk that began within a time, newest first. Reads the file.
+    pub fn earlier_calls(&self, trunk: &str, caller: u64, within: &Range<Timestamp>) -> Vec<EarlierCall> {
+        let read = |connection: &Connection| earlier_calls::earlier_calls(connection, trunk, caller, within);
         self.rows("a caller's earlier calls", read)
     }
 

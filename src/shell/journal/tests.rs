@@ -281,6 +281,26 @@ fn traffic_is_counted_as_calls_are_written_and_again_at_the_start() {
 }
 
 #[test]
+fn earlier_calls_of_a_caller_are_those_of_callers_that_began_before() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    let began = Timestamp::now();
+    let ago = |seconds: u64| began - Duration::from_secs(seconds);
+    for step in [inquiry::STUDIO_STEP, inquiry::LINE_TEST_STEP] {
+        journal.record_call(CallRecord { path: vec![step.into()], ..call(ago(50)) });
+    }
+    journal.record_call(call(ago(40)));
+    journal.record_call(CallRecord { trunk: "other".into(), ..call(ago(30)) });
+    journal.record_call(call(began + Duration::from_secs(20)));
+    journal.record_call(call(ago(90_000)));
+    journal.flush();
+    let earlier = journal.earlier_calls("carrier", u64::MAX, &(ago(3600)..began));
+    let at: Vec<_> = earlier.iter().map(|call| call.started.as_second()).collect();
+    assert_eq!(at, [ago(40).as_second()]);
+    assert_eq!(journal.earlier_calls("carrier", 7, &(ago(3600)..began)), []);
+}
+
+#[test]
 fn a_mass_deletion_waits_for_a_person_and_ends_when_the_clock_comes_right() {
     let folder = Folder::new();
     let journal = open(&folder);

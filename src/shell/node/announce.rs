@@ -1,7 +1,6 @@
 //! What a start prints: what to try with the sample, initial passwords, and the ready line.
 
-use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
+use std::io::{self, Write};
 use std::path::Path;
 
 use base::{Bilingual, OfficeLang, bilingual};
@@ -13,8 +12,8 @@ use release::hotline::{self, Hotline};
 use release::releases;
 use replica::sample::Example;
 use studio_store::accounts::initial::InitialAccount;
-use studio_store::accounts::initial_file;
 
+use crate::first_passwords;
 use crate::sockets::Sockets;
 
 /// What a start prints before the ready line.
@@ -39,8 +38,8 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
         text.push_str(&desk_is_closed(settings, welcome.hotline));
     }
-    if let Some(page) = sockets.web.studio().filter(|_| !welcome.accounts.is_empty()) {
-        text.push_str(&shown_once(settings, page, welcome.accounts));
+    if let Some(page) = sockets.web.studio() {
+        text.push_str(&first_passwords::shown(settings, page, welcome.accounts));
     }
     text.push_str(&served(settings, welcome.hotline));
     let media = media_sockets(welcome.media_io);
@@ -88,8 +87,8 @@ fn served(settings: &Settings, hotline: &Hotline) -> String {
     if releases::live(settings).is_none() {
         let folder = folder_of(&settings.hotline.flow);
         return line(&bilingual!(
-            "release {name}: the files in {folder}; none is published yet",
-            "版本 {name}：使用 {folder} 中的文件；尚未发布过版本"
+            "the files in {folder} are served (flow {name}): no release is published yet",
+            "使用 {folder} 中的文件（流程 {name}）：尚未发布版本"
         ));
     }
     let edited = match hotline::release(settings) {
@@ -168,60 +167,3 @@ fn desk_is_closed(settings: &Settings, hotline: &Hotline) -> String {
 
 /// The calendar of the people behind the key 0.
 const DESK: &str = "desk";
-
-/// The text for a terminal. What is not one is kept by somebody: a journal, a file; there the secrets go to a file of
-/// their own.
-fn shown_once(settings: &Settings, page: SocketAddr, accounts: &[InitialAccount]) -> String {
-    if io::stdout().is_terminal() {
-        let secrets = accounts.iter().map(|account| line(&secrets(page, account))).collect::<String>();
-        let once = Bilingual::fixed(
-            "  These passwords are shown only once; the first sign-in asks for new ones.\n",
-            "  这些密码只显示一次；首次登录时须更改。\n",
-        );
-        return format!("{secrets}{}", line(&once));
-    }
-    let secrets: String = accounts.iter().map(|account| format!("{}\n", secrets(page, account))).collect();
-    match initial_file::write(&settings.data.folder, &secrets) {
-        Ok(path) => {
-            let path = path.display();
-            line(&bilingual!(
-                "  studio http://{page}/studio  first passwords in {path}: the first sign-in asks for new ones and removes them there\n",
-                "  录音工作室 http://{page}/studio  初始密码在 {path}：首次登录时须更改，更改后即从该文件删除\n"
-            ))
-        }
-        Err(error) => {
-            tracing::error!(%error, "initial_passwords_not_written: jindu studio account password");
-            String::new()
-        }
-    }
-}
-
-/// The line of an account. In a file it is English, by which the program finds the account.
-fn secrets(page: SocketAddr, account: &InitialAccount) -> Bilingual {
-    let InitialAccount { name, role, password, number, pin, sip } = account;
-    let password = password.expose();
-    let telephone = match (pin, sip) {
-        (Some(pin), _) => {
-            let pin = pin.expose();
-            bilingual!("  (telephone: {number}, PIN {pin})", "  （电话：{number}，PIN {pin}）")
-        }
-        (None, Some(sip)) => {
-            let sip = sip.expose();
-            bilingual!(
-                "  (telephone: registers as {number}, password {sip})",
-                "  （话机：以 {number} 注册，密码 {sip}）"
-            )
-        }
-        (None, None) => Bilingual::default(),
-    };
-    if role.may_answer() {
-        return bilingual!(
-            "  agents http://{page}/agent  name {name}  password {password}{telephone}",
-            "  坐席 http://{page}/agent  账号 {name}  密码 {password}{telephone:#}"
-        );
-    }
-    bilingual!(
-        "  studio http://{page}/studio  name {name}  password {password}{telephone}",
-        "  录音工作室 http://{page}/studio  账号 {name}  密码 {password}{telephone:#}"
-    )
-}

@@ -1,5 +1,6 @@
 //! The components of a node, one function each. What several of them share is in [`Node`].
 
+use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -273,11 +274,17 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     let (media_io, pinned) = (phone.media_io, phone.media_pinned);
     let ports = phone.media_ports;
     let config = MediaConfig { addresses, ports, threads, media_timeout, hold_timeout, media_io, pinned };
-    MediaPlane::start(&config).map_err(|error| {
-        bilingual!(
+    MediaPlane::start(&config).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => bilingual!(
+            "other programs use every port of phone.media_ports, {0}-{1} (ss -lnup names them): end them, or change phone.media_ports",
+            "phone.media_ports 的端口 {0}-{1} 全部被其他程序占用（ss -lnup 会列出）：请结束它们，或更改 phone.media_ports",
+            ports.0,
+            ports.1
+        ),
+        _ => bilingual!(
             "cannot start the media threads: {error}; see phone.listen, phone.media_ports and phone.media_io",
             "无法启动语音线程：{error}；请检查 phone.listen、phone.media_ports 和 phone.media_io"
-        )
+        ),
     })
 }
 

@@ -1,5 +1,7 @@
 //! What the first start creates: sample cases, and accounts for a first look at the studio.
 
+use std::net::SocketAddr;
+
 use config::{Settings, Source};
 use os::clock;
 use release::hotline::{Hotline, SAMPLE_SEED};
@@ -9,6 +11,7 @@ use studio_store::accounts::AccountError;
 use studio_store::accounts::initial::{self, InitialAccount};
 
 use crate::Fault;
+use crate::first_passwords;
 
 /// Fills the replica with sample cases: on the first start, and where a damaged replica held the sample.
 pub(crate) fn fill_sample(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
@@ -35,17 +38,23 @@ pub(crate) fn serves_sample(settings: &Settings, replica: &Replica) -> bool {
     replica.is_sample() && settings.data.sample_cases > 0
 }
 
-/// On the first start with sample cases and a studio: accounts of each role. An office whose desk has a realm of its own opens the
+/// On the first start with sample cases and a studio: accounts of each role, whose passwords are kept in a file. An office whose desk has a realm of its own opens the
 /// accounts of its agents itself.
-pub(crate) fn initial_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<InitialAccount>, Fault> {
-    if !serves_sample(settings, replica) || settings.studio.allow.is_empty() {
+pub(crate) fn initial_accounts(
+    settings: &Settings,
+    replica: &Replica,
+    page: Option<SocketAddr>,
+) -> Result<Vec<InitialAccount>, Fault> {
+    let Some(page) = page.filter(|_| serves_sample(settings, replica) && !settings.studio.allow.is_empty()) else {
         return Ok(Vec::new());
-    }
+    };
     let phone = &settings.phone;
     let realm = phone.registrar.as_ref().map(|registrar| registrar.realm.as_str());
     let desk = realm.filter(|realm| *realm == TRY_OUT_REALM && !phone.queues.queues.is_empty());
     let accounts = initial::open(settings).and_then(|accounts| initial::create(&accounts, desk));
-    accounts.map_err(|error: AccountError| error.text())
+    let accounts = accounts.map_err(|error: AccountError| error.text())?;
+    first_passwords::keep(settings, page, &accounts);
+    Ok(accounts)
 }
 
 /// The realm of the shipped settings.

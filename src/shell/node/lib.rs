@@ -6,6 +6,7 @@ mod carriers;
 mod collectors;
 mod components;
 mod drain;
+mod first_passwords;
 mod first_start;
 mod kiosks;
 mod recording_collector;

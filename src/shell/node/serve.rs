@@ -64,7 +64,7 @@ async fn run(
     sockets: Sockets,
 ) -> Result<(), Fault> {
     // Before anything reads the accounts.
-    let accounts = initial_accounts(settings, &replica)?;
+    let accounts = initial_accounts(settings, &replica, sockets.web.studio())?;
     let node = Node::new(settings, &hotline, keys, Arc::clone(&replica), &sockets)?;
     let media = start_media(settings)?;
     let (media_metrics, media_io) = (media.metrics(), media.in_use().to_vec());

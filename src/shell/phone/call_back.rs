@@ -13,6 +13,7 @@ use base::{Lang, Private};
 use call::{CallBackInvite, Input, Origin};
 use os::clock;
 use queue::CallBackId;
+use sip::Number;
 
 /// A request whose turn has come.
 pub(crate) struct CallBackStart {
@@ -68,12 +69,16 @@ pub(crate) fn begin(
         credentials: shared.services.registrations.credentials(place),
         ring_limit: start.ring_limit,
     };
+    let number = start.number.into_inner();
+    let plan = &shared.settings.number_plan;
+    let canonical = Number::read(&number).map_or_else(|| number.clone(), |number| number.canonical(plan));
     let call = Start {
         received: clock::now(),
         origin: Origin::CallBack(Box::new(invite)),
         local: telephone.local,
         source: CALL_BACK.into(),
-        number: Some(start.number.into_inner()),
+        number: Some(number),
+        caller: Some(shared.services.keys.client("caller", &canonical)),
         lang: start.lang,
         permit,
         address,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;
@@ -42,6 +44,11 @@ impl CallGuard {
     /// The trunk's name and the caller's keyed hash, while the call's record is not written.
     pub(super) fn caller(&self) -> Option<(&str, Option<u64>)> {
         self.unfinished.as_ref().map(|record| (record.trunk.as_str(), record.caller))
+    }
+
+    /// When the call began, by the clock of its record.
+    pub(super) fn started(&self) -> Timestamp {
+        self.unfinished.as_ref().map_or_else(clock::timestamp, |record| record.started)
     }
 
     /// Whether the call's record is written and its line free.

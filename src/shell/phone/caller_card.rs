@@ -4,6 +4,7 @@
 //! or talks to the caller. No log line holds a part of it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -48,8 +49,8 @@ pub struct CallerCard {
     pub passed: BTreeMap<Arc<str>, Private<String>>,
     /// The last look-up that was answered.
     pub inquiry: Option<CardInquiry>,
-    /// When the day began: earlier calls of the day are those since.
-    pub day_began: Timestamp,
+    /// When earlier calls of the day began: since midnight, and before this call.
+    pub earlier: Range<Timestamp>,
 }
 
 /// One step of a caller's way.
@@ -120,12 +121,14 @@ pub(crate) struct CardOrigin {
     pub trunk: String,
     pub caller: Option<u64>,
     pub number: Option<Private<String>>,
+    /// When the call began.
+    pub began: Timestamp,
 }
 
 impl CallerCard {
     /// The card of a caller, in the words of the release that the call began with.
     pub(crate) fn new(live: &LiveRelease, origin: CardOrigin, context: CallerContext) -> CallerCard {
-        let CardOrigin { tag, trunk, caller, number } = origin;
+        let CardOrigin { tag, trunk, caller, number, began } = origin;
         let CallerContext { lang, path, passed, inquiry } = context;
         let inquiry = inquiry.map(|inquiry| card_inquiry(live, &inquiry, lang));
         let way = way(live, &path);
@@ -133,8 +136,8 @@ impl CallerCard {
         let called_back = first.is_some() && first == live.release.flow.called_back_node();
         let tag = Some(tag).filter(|tag| tag != NO_TAG);
         let midnight = clock::local(&live.zone).date().to_zoned_datetime(live.zone.clone());
-        let day_began = midnight.map_or_else(|_| clock::timestamp(), |midnight| midnight.timestamp());
-        CallerCard { tag, trunk, caller, number, lang, called_back, way, passed, inquiry, day_began }
+        let midnight = midnight.map_or(began, |midnight| midnight.timestamp());
+        CallerCard { tag, trunk, caller, number, lang, called_back, way, passed, inquiry, earlier: midnight..began }
     }
 }
 

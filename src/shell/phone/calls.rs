@@ -54,8 +54,10 @@ pub(crate) struct Start {
     pub local: SocketAddr,
     /// Where the far end is, for the record.
     pub source: String,
-    /// The number of the person: calling, or called back; none: it is withheld.
+    /// The number of the person as it is dialled: calling, or called back; none: it is withheld.
     pub number: Option<String>,
+    /// The hash that stands for the number in limits and the record.
+    pub caller: Option<u64>,
     /// The language of a call-back.
     pub lang: Option<Lang>,
     /// Its place on its trunk.
@@ -70,13 +72,13 @@ impl Start {
     pub(crate) fn incoming(
         received: Instant,
         (invite, arrival): (Message, Arrival),
-        number: Option<String>,
+        (number, caller): (Option<String>, Option<u64>),
         permit: Permit,
         (address, session): (IpAddr, OpenSession),
     ) -> Start {
         let (local, source) = (arrival.local, arrival.source.ip().to_string());
         let origin = Origin::Incoming { invite: Box::new(invite), arrival };
-        Start { received, origin, local, source, number, lang: None, permit, address, session }
+        Start { received, origin, local, source, number, caller, lang: None, permit, address, session }
     }
 }
 
@@ -197,10 +199,9 @@ fn call_setup(
     live: &LiveRelease,
     start: Start,
 ) -> (CallSetup, Permit, Option<String>) {
-    let Start { received, origin, local: listener, source, number, lang, permit, address, session } = start;
+    let Start { received, origin, local: listener, source, number, caller, lang, permit, address, session } = start;
     let trunk = Arc::clone(permit.trunk());
     let settings = &shared.settings;
-    let caller = number.as_deref().map(|number| shared.services.keys.client("caller", number));
     let local = Local {
         contact_uri: format!("sip:{}", SocketAddr::new(address, listener.port())),
         seed: clock::random_u64(),
@@ -552,7 +553,8 @@ impl Task {
         }
         let (trunk, caller) =
             self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
-        let origin = CardOrigin { tag: self.guard.tag.clone(), trunk, caller, number: self.number.clone() };
+        let (tag, number, began) = (self.guard.tag.clone(), self.number.clone(), self.guard.started());
+        let origin = CardOrigin { tag, trunk, caller, number, began };
         let link = CallerLink {
             priority,
             announce_every,

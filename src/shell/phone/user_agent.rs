@@ -187,8 +187,8 @@ impl UserAgent {
             self.count_shed(trunk);
             return self.reply(self.dispatcher.unavailable(&invite, arrival, state));
         }
-        let number = self.caller_number(&invite, trunk);
-        let permit = match self.admit(&invite, trunk, number.as_deref(), capacity) {
+        let (number, caller) = self.caller(&invite, trunk);
+        let permit = match self.admit(&invite, trunk, caller, capacity) {
             Ok(permit) => permit,
             Err(rejection) => {
                 self.refused(Some(trunk), rejection);
@@ -212,7 +212,7 @@ impl UserAgent {
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
-                let start = Start::incoming(received, (invite, *arrival), number, permit, (address, session));
+                let start = Start::incoming(received, (invite, *arrival), (number, caller), permit, (address, session));
                 self.start(key, start, unanswered);
             }
             Err(error) => {
@@ -230,23 +230,24 @@ impl UserAgent {
         by_address.or_else(|| self.shared.services.registrations.on_flow(arrival))
     }
 
-    /// The calling number as the trunk's settings trust it; none: it is withheld.
-    fn caller_number(&self, invite: &Message, trunk: usize) -> Option<String> {
+    /// The calling number as the trunk's settings trust it, as it is dialled, and the hash that stands for it; none: it is withheld.
+    fn caller(&self, invite: &Message, trunk: usize) -> (Option<String>, Option<u64>) {
         let settings = &self.shared.settings;
         let trust = settings.trunks.get(trunk).map_or_else(Default::default, |trunk| trunk.identity);
-        invite.caller_number(trust).map(|number| number.canonical(&settings.number_plan))
+        let Some(number) = invite.caller_number(trust) else { return (None, None) };
+        let plan = &settings.number_plan;
+        (Some(number.dialled(plan)), Some(self.shared.services.keys.client("caller", &number.canonical(plan))))
     }
 
     fn admit(
         &self,
         invite: &Message,
         trunk: usize,
-        number: Option<&str>,
+        caller: Option<u64>,
         capacity: Capacity,
     ) -> Result<Permit, Rejection> {
         let user = invite.called_user().unwrap_or_default();
         let services = &self.shared.services;
-        let caller = number.map(|number| services.keys.client("caller", number));
         let call = NewCall { trunk, user: &user, caller };
         services.trunks.admit(call, capacity.availability(), self.registry.recording_calls())
     }

@@ -111,6 +111,7 @@ const resting = () => (!settings.enrolled ? "unenrolled" : settings.maintenance 
 
 function home() {
   forget();
+  last.text = ""; // who asked for this page may scan the same receipt again at once
   go(resting());
   rest.start();
   if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();

@@ -16,14 +16,20 @@ const LATE_MS = 20; // a timer this late ran behind work that also held up keys
 export function listen(on) {
   const burst = { keys: [], fast: false, at: -Infinity, timer: 0 };
   let pad = null; // digits of the code that is typed while Alt is held
+  let typed = false; // since a control was last chosen, by hand or a slow scanner: the next Enter ends what was typed
 
   function flush() {
     clearTimeout(burst.timer);
     const { keys, fast } = burst;
     burst.keys = [];
     burst.fast = false;
-    if (fast && keys.length >= SCAN_MIN) on.scan(keys.map(({ c }) => c).join(""));
-    else for (const { c, only } of keys) if (!only) on.press(c);
+    if (fast && keys.length >= SCAN_MIN) return on.scan(keys.map(({ c }) => c).join(""));
+    for (const { c, only } of keys) if (!only) press(c);
+  }
+
+  function press(c) {
+    typed = true;
+    on.press(c);
   }
 
   // Waits for the next key; longer if the page was busy, since keys may wait behind this timer.
@@ -63,7 +69,14 @@ export function listen(on) {
       return flush();
     }
     flush();
-    if (named(event) === "Enter" && !isControl(event.target)) on.enter();
+    if (named(event) !== "Enter" || (isControl(event.target) && !typed)) return;
+    if (typed) swallow(event); // nor is the button that was pressed before the typing
+    typed = false;
+    on.enter();
+  }
+
+  function chosen() {
+    typed = false;
   }
 
   // The character whose code has been typed while Alt was held.
@@ -148,6 +161,8 @@ export function listen(on) {
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("keyup", onKeyUp, true);
   document.addEventListener("paste", onPaste, true);
+  document.addEventListener("pointerdown", chosen, true);
+  document.addEventListener("focusin", chosen, true);
   return { quiet: () => burst.keys.length === 0 && !pad };
 }
 

@@ -63,15 +63,27 @@ fn reason(error: &Error) -> String {
 /// The message of an error with a clearer reason where a number is wrong; `None` where clap's own message is clear.
 pub(crate) fn in_english(error: &Error) -> Option<String> {
     let text = error.to_string();
-    let plain =
-        |text: &str| text.replace(NO_NUMBER, "write a whole number").replace(TOO_LARGE, "the number is too large");
-    Some(plain(&text)).filter(|ours| *ours != text)
+    let plain = text.replace(NO_NUMBER, "write a whole number").replace(TOO_LARGE, "the number is too large");
+    Some(in_range(&plain)).filter(|ours| *ours != text)
+}
+
+/// `0 is not in 1..=1440`, as clap writes ranges, in words.
+fn in_range(text: &str) -> String {
+    let Some((before, after)) = text.split_once(" is not in ") else { return text.to_owned() };
+    let range = after.split(char::is_whitespace).next().unwrap_or("");
+    match range.split_once("..=") {
+        Some((least, most)) => format!("{before} is not from {least} to {most}{}", &after[range.len()..]),
+        None => text.to_owned(),
+    }
 }
 
 /// What the parsers of numbers say.
 fn of_number(text: &str) -> String {
     if let Some((value, range)) = text.split_once(" is not in ") {
-        return format!("{value} 不在 {range} 之内");
+        return match range.split_once("..=") {
+            Some((least, most)) => format!("应为 {least} 至 {most} 的整数"),
+            None => format!("{value} 不在 {range} 之内"),
+        };
     }
     match text {
         NO_NUMBER => "应为数字".to_owned(),

@@ -16,6 +16,19 @@ pub fn write(data: &Path, lines: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// The file, if there is one.
+pub fn path(data: &Path) -> Option<PathBuf> {
+    Some(data.join("studio").join(NAME)).filter(|path| path.exists())
+}
+
+/// Removes the file.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove(data: &Path) -> io::Result<()> {
+    path(data).map_or(Ok(()), fs::remove_file)
+}
+
 /// The file in the studio's folder, if it has a line of this account.
 pub(super) fn of(studio: &Path, name: &str) -> Option<PathBuf> {
     let path = studio.join(NAME);

@@ -91,7 +91,7 @@ impl AgentService {
             self.studio
                 .blocking(move |stores| {
                     stores.accounts.note_desk("look", &agent, "", &about).map_err(account::trouble)?;
-                    let of = |caller| journal.earlier_calls(&card.trunk, caller, card.day_began);
+                    let of = |caller| journal.earlier_calls(&card.trunk, caller, &card.earlier);
                     let notes = card.tag.as_deref().map(|tag| journal.notes(tag)).unwrap_or_default();
                     let others = notes.into_iter().filter(|note| note.agent != agent);
                     Ok((card.caller.map(of).unwrap_or_default(), others.collect::<Vec<_>>()))
