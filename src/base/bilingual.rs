@@ -2,7 +2,7 @@
 //!
 //! What callers and applicants hear and read is in the script of a release. This is for those who run the gateway: errors,
 //! remarks and tables of the command line. Both languages are written at one place, so that who changes one sees the other;
-//! the shell chooses one when it prints. Logs and JSON are in English.
+//! the shell chooses one when it prints. Logs and JSON are in English; over the control sockets both go.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,11 +36,29 @@ impl OfficeLang {
 
 /// A text in both languages. It displays in English; `{:#}` displays it in Chinese, for a Chinese text around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "Received")]
 pub struct Bilingual {
     /// English.
     pub en: Cow<'static, str>,
     /// Chinese; the English text where there is none, as of errors of the system and of libraries.
     pub zh: Cow<'static, str>,
+}
+
+/// A text as it comes over a control socket: a program of an earlier version sends one language alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Received {
+    One(String),
+    Both { en: String, zh: String },
+}
+
+impl From<Received> for Bilingual {
+    fn from(received: Received) -> Bilingual {
+        match received {
+            Received::One(text) => text.into(),
+            Received::Both { en, zh } => Bilingual::new(en, zh),
+        }
+    }
 }
 
 impl Bilingual {

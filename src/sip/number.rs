@@ -108,17 +108,11 @@ impl Number {
         }
     }
 
-    /// The number as people of the country dial it: what is said, shown and called back. Of the area, too, with its area code.
+    /// The number as people of the country dial it, for what is said, shown and called back: in China a 0 before the area code, which
+    /// numbers of the configured area get as well. In other countries the canonical form.
     pub fn dialled(&self, plan: &NumberPlan) -> String {
-        match self.form(plan) {
-            Form::Foreign(digits) => format!("+{digits}"),
-            Form::National(digits) if has_area_code(&digits) => format!("0{digits}"),
-            Form::National(digits) => digits,
-            Form::Local(digits) => match &plan.area {
-                Some(area) if SUBSCRIBER.contains(&digits.len()) => format!("0{area}{digits}"),
-                Some(_) | None => digits,
-            },
-        }
+        let canonical = self.canonical(plan);
+        if plan.country == CHINA && has_area_code(&canonical) { format!("0{canonical}") } else { canonical }
     }
 
     /// Whether it is no subscriber's: zeros, or a word for "withheld" keyed on a telephone's letters, as some networks send.
@@ -242,12 +236,15 @@ fn global_context(params: &str) -> Option<String> {
     (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
-/// Whether a national number begins with an area code, before which a 0 is dialled. Mobile numbers, service numbers and those of
-/// 400 and 800 have none, in the plan of China (YD/T 1045).
-fn has_area_code(national: &str) -> bool {
-    let is_mobile = national.len() == 11 && national.starts_with('1') && !national.starts_with("10");
-    let is_service = national.len() < AREA_AND_SUBSCRIBER_MIN || SERVICES.iter().any(|code| national.starts_with(code));
-    !is_mobile && !is_service
+/// Whether a canonical number of China begins with an area code: 10 or another of two digits before eight, or three digits before
+/// seven or eight. Mobile numbers (1 and ten digits), short numbers and those of 400 and 800 do not.
+fn has_area_code(canonical: &str) -> bool {
+    let is_geographic = match canonical.len() {
+        10 => true,
+        11 => !canonical.starts_with('1'),
+        _ => false,
+    };
+    is_geographic && !canonical.starts_with(['0', '+', '*']) && !SERVICES.iter().any(|code| canonical.starts_with(code))
 }
 
 /// RFC 3966 §3 `visual-separator`, and the space that others write.
@@ -258,9 +255,8 @@ const WITHHELD: [&str; 4] = ["266696687", "7378742833", "86282452253", "8656696"
 const DIGITS_MAX: usize = 32;
 /// What is left after a prefix is a number of at least so many digits; shorter ones are dialled as they stand.
 const NATIONAL_MIN: usize = 8;
-/// The shortest area code, of two digits, and a number of eight; or one of three and a number of seven.
-const AREA_AND_SUBSCRIBER_MIN: usize = 10;
-/// Numbers that the whole country dials, which whom they are for pays.
+const CHINA: &str = "86";
+/// Numbers whose owner pays for the call; they are dialled without a 0.
 const SERVICES: [&str; 2] = ["400", "800"];
 /// Digits of a subscriber's local number, to which the area code belongs.
 const SUBSCRIBER: std::ops::RangeInclusive<usize> = 7..=8;
@@ -333,6 +329,7 @@ mod tests {
             ("+862088880003", None, "02088880003"),
             ("862088880003", Some("20"), "02088880003"),
             ("88880003", Some("20"), "02088880003"),
+            ("2088880003", None, "02088880003"),
             ("88880003", None, "88880003"),
             ("+86 10 8888 0003", None, "01088880003"),
             ("+867562212345", None, "07562212345"),
@@ -342,6 +339,7 @@ mod tests {
             ("+864008001234", None, "4008001234"),
             ("+8696110110", None, "96110110"),
             ("1001", Some("20"), "1001"),
+            ("+861064123456789", None, "1064123456789"),
             ("+85291234567", None, "+85291234567"),
             ("0085291234567", None, "+85291234567"),
         ];
@@ -349,8 +347,10 @@ mod tests {
             let number = Number::read(written).expect("a number");
             assert_eq!(number.dialled(&plan(area)), dialled, "{written} in {area:?}");
             let again = Number::read(dialled).expect("a number");
-            assert!(number.is_same(&again, &plan(area)), "{written} is {dialled} in {area:?}");
+            assert_eq!(number.canonical(&plan(area)), again.canonical(&plan(area)), "{written} in {area:?}");
         }
+        let elsewhere = NumberPlan { country: "1".into(), area: None };
+        assert_eq!(Number::read("+12125551234").expect("a number").dialled(&elsewhere), "2125551234");
     }
 
     #[test]

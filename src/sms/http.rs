@@ -108,6 +108,19 @@ pub fn judge(success: &Success, answer: Answer<'_>) -> Outcome {
     }
 }
 
+/// The value of the field that decides, for the log and for questions to the carrier; none if it is no short code: it might hold the
+/// number.
+pub fn answer_code(success: &Success, answer: Answer<'_>) -> Option<String> {
+    let value = value_of(success.field.as_deref()?, answer.body)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    (value.len() <= CODE_MAX && digits < NUMBER_MIN && value.chars().all(is_plain)).then_some(value)
+}
+
+const CODE_MAX: usize = 40;
+/// Digits of a short telephone number.
+const NUMBER_MIN: usize = 7;
+
 /// A field of a JSON body as text.
 fn value_of(field: &str, body: &[u8]) -> Option<String> {
     // The body may be in another encoding or begin with a byte order mark; the field of the code is ASCII all the same. The second
@@ -156,6 +169,17 @@ mod tests {
             values: vec!["0".into()],
             later_values: vec!["9".into()],
         }
+    }
+
+    #[test]
+    fn the_carriers_code_is_told_and_nothing_that_may_be_a_number() {
+        let code = |body: &str| answer_code(&success(), Answer { status: 200, body: body.as_bytes() });
+        assert_eq!(code("{\"result\":{\"code\":\"17\"}}").as_deref(), Some("17"));
+        assert_eq!(code("{\"result\":{\"code\":\"E-LIMIT\"}}").as_deref(), Some("E-LIMIT"));
+        for other in ["13800138000", "to 138", "x\u{7}"] {
+            assert_eq!(code(&format!("{{\"result\":{{\"code\":\"{other}\"}}}}")), None, "{other}");
+        }
+        assert_eq!(code("no JSON"), None);
     }
 
     #[test]

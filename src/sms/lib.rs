@@ -33,7 +33,7 @@ mod tests;
 pub use alphabet::Alphabet;
 pub use carrier::{CarrierFigures, CarrierReport, Outcome};
 pub use figures::SmsFigures;
-pub use http::{Answer, HttpRequest, HttpSecret, judge, request};
+pub use http::{Answer, HttpRequest, HttpSecret, answer_code, judge, request};
 pub use limits::Refusal;
 pub use outbox::{Action, Attempt, Moment, Outbox};
 pub use record::{RecordError, SmsEnd, SmsId, SmsRecord, SmsState, masked};

@@ -184,6 +184,8 @@ fn what_is_refused_of_agents_says_why_in_both_languages_and_at_the_telephone() {
     assert!(reason.contains("phone.pause_reasons"), "{reason}");
     let missing = refused(&["--lang", "zh", "agent", "set", "zhao"]);
     assert!(missing.contains("没有账号 zhao"), "{missing}");
+    let mut unregistered = AgentPhone::new(gateway.udp, "803", REALM, PASSWORD);
+    assert_eq!(unregistered.dial_code("*1"), 403, "it is not registered, and no caller of the hotline");
     let mut stranger = telephone(&gateway, "802");
     assert_eq!(stranger.dial_code("*1"), 403, "an operator takes no callers");
     assert_eq!(stranger.dial_code("*9"), 404);

@@ -6,10 +6,13 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use support::command::{add_approver, done, done_json, run, run_with, text, told};
 use support::folder::Folder;
 use support::gateway::{Gateway, jindu};
+use support::phone::Phone;
+use support::wait::eventually;
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).expect("it is there").permissions().mode() & 0o777
@@ -68,6 +71,37 @@ fn the_first_passwords_outlive_a_start_that_fails() {
     let gateway = Gateway::start_in(folder, &[]);
     assert!(gateway.banner.contains("studio/initial-passwords"), "{}", gateway.banner);
     assert_eq!(fs::read_to_string(gateway.folder.join("studio/initial-passwords")).ok(), Some(kept));
+}
+
+#[test]
+fn a_backup_of_a_serving_node_is_a_data_folder_that_a_node_serves_from() {
+    let mut gateway = Gateway::start(&[]);
+    let mut phone = Phone::dial(gateway.udp);
+    phone.press("3");
+    phone.hang_up();
+    eventually(Duration::from_secs(10), "the call is recorded", || gateway.metric("jindu_calls_in_progress") == 0.0);
+    add_approver(&gateway.folder, "wang");
+    done(&gateway.folder, &["emergency", "on", "--who", "wang"]);
+    let place = Folder::new();
+    let copy = place.join("copy");
+    let listed = done(&gateway.folder, &["backup", &copy.display().to_string()]);
+    assert!(listed.contains("config/jindu.toml"), "{listed}");
+    assert_eq!(run(&gateway.folder, &["backup", &copy.display().to_string()]).status.code(), Some(1));
+    let (receipt, _) = gateway.example("ready");
+    let stage = gateway.scan(&receipt)["stage"].clone();
+    gateway.signal("TERM");
+    gateway.wait(Duration::from_secs(10));
+    // The password's file is the test's own.
+    let own = copy.join("wang.password");
+    let others = everything(&copy).into_iter().filter(|path| *path != own && mode(path) & 0o077 != 0);
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<PathBuf>::new());
+    let restored = Gateway::start_in(copy, &[]);
+    assert_eq!(restored.scan(&receipt)["stage"], stage);
+    let status = done_json(&restored.folder, &["status", "--json"]);
+    assert_eq!(status["emergency"], true, "{status}");
+    assert_eq!(done_json(&restored.folder, &["calls", "--json"])["calls"], 1);
+    assert!(done(&restored.folder, &["studio", "account", "list"]).contains("wang"));
+    assert_eq!(run(&restored.folder, &["replica", "verify"]).status.code(), Some(0));
 }
 
 #[test]

@@ -229,12 +229,43 @@ fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
         browser.click(".answer [data-do=home]");
         shows(&mut browser, "idle");
     }
-    // A button that is chosen after the typing is meant.
+    // Digits pressed on the screen, and Enter on a keyboard.
+    for digit in receipt.chars() {
+        browser.click(&format!("[data-key='{digit}']"));
+    }
+    browser.press("Enter");
+    shows(&mut browser, "answer");
+    browser.click(".answer [data-do=home]");
+    shows(&mut browser, "idle");
+    // A button that is chosen after the typing is meant, and one in focus where nothing is entered.
     browser.press("4");
     browser.value(pause);
     browser.value("document.querySelector('[data-lang=zh]').focus()");
     browser.press("Enter");
     browser.until("document.documentElement.lang === 'zh-CN'");
+    assert_eq!(browser.value("document.body.dataset.view"), "idle");
+    browser.value("document.querySelector('[data-lang=en]').focus()");
+    browser.press("Backspace");
+    browser.press("5");
+    browser.value(pause);
+    browser.press("Backspace");
+    browser.press("Enter");
+    browser.until("document.documentElement.lang === 'en'");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
+fn a_receipt_that_lies_under_the_scanner_does_not_come_back() {
+    let gateway = Gateway::start(&[]);
+    let (receipt, _) = gateway.example("ready");
+    let mut browser = kiosk(&gateway);
+    browser.scan(&receipt);
+    shows(&mut browser, "answer");
+    browser.scan(&receipt);
+    browser.click(".answer [data-do=home]");
+    shows(&mut browser, "idle");
+    browser.scan(&receipt);
+    browser.value("new Promise((done) => setTimeout(done, 300))");
     assert_eq!(browser.value("document.body.dataset.view"), "idle");
     assert_eq!(browser.errors, Vec::<String>::new());
 }

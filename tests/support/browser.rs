@@ -160,12 +160,13 @@ impl Browser {
             "Enter" => 13,
             "Tab" => 9,
             "Escape" => 27,
+            "Backspace" => 8,
             " " => 32,
             letter => u32::from(letter.to_ascii_uppercase().as_bytes()[0]),
         };
         let text = match key {
             "Enter" => "\r",
-            "Tab" | "Escape" => "",
+            "Tab" | "Escape" | "Backspace" => "",
             letter => letter,
         };
         for kind in ["keyDown", "keyUp"] {

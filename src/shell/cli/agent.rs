@@ -252,7 +252,7 @@ fn state(name: &str, lang: OfficeLang) -> String {
     lang.choose(name, zh).to_owned()
 }
 
-/// A reason in the language of the command line, those of the settings as they are written there but for the common ones.
+/// A reason in the language of the command line: the common ones have Chinese names, others are as the settings write them.
 fn reason_name(reason: &str, lang: OfficeLang) -> &str {
     let zh = match reason {
         "break" => "小休",

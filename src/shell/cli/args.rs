@@ -166,6 +166,11 @@ pub(crate) enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Copy the data folder into a new folder, while the node serves or not
+    Backup {
+        /// The new folder
+        folder: PathBuf,
+    },
     /// Load cases from a file into the replica, beside a serving node or without one
     Load {
         /// A change batch

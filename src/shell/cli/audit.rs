@@ -9,7 +9,8 @@ use base::{Bilingual, bilingual, padded, plural};
 use config::Settings;
 use os::language::{current, shown as in_language};
 use release::releases::{self, Entry};
-use studio_store::accounts::{AccountEvent, initial};
+use studio_store::accounts::AccountEvent;
+use studio_store::accounts::initial::{self, FIRST_START};
 use studio_store::{AuditRow, Studio};
 
 use crate::call_words::{action, detail};
@@ -130,6 +131,3 @@ fn of_account(event: AccountEvent) -> Line {
     let why = Bilingual::list(&parts, ", ", "，");
     Line { at, log: Log::Accounts, what, who, release: None, slot: None, why }
 }
-
-/// Who makes the first accounts, as their log has it.
-const FIRST_START: &str = "first start";

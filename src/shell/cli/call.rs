@@ -133,6 +133,14 @@ fn results_of_requests(lines: &mut Lines, call: &PastCall) {
     }
 }
 
+fn trunk(lines: &mut Lines, call: &PastCall) {
+    let fixed = Bilingual::fixed;
+    lines.line(&fixed("trunk", "中继"), &call.trunk.clone().into());
+    if call.is_call_back {
+        lines.line(&fixed("call-back", "回电"), &fixed("this node called the person", "本节点呼叫登记人"));
+    }
+}
+
 fn to_text(
     call: &PastCall,
     steps: &[PastStep],
@@ -147,7 +155,7 @@ fn to_text(
     let (row, tag) = (call.id, call.tag.clone().map_or_else(|| fixed("without a tag", "无标签"), Bilingual::from));
     lines.line(&fixed("call", "来电"), &bilingual!("{tag} (row #{row})", "{tag:#}（第 #{row} 行）"));
     lines.line(&fixed("started", "开始"), &shown(call.started, zone).into());
-    lines.line(&fixed("trunk", "中继"), &call.trunk.clone().into());
+    trunk(&mut lines, call);
     let answered = call.answered_after.map(|after| after.as_secs_f64());
     let is_called = called_back.is_some() && steps.first().map(|step| &*step.node) == called_back;
     let answered = answered.map(|after| match is_called {

@@ -1,11 +1,14 @@
 //! `jindu call-back …`: call-backs, from the command line.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use base::{Bilingual, OfficeLang, bilingual, padded};
 use config::Settings;
+use flow::{Calendar, Opening};
 use os::language;
 use phone::{CallBackEntry, CallBackReply, CallBackRequest, ask_call_backs};
+use release::{hotline, releases};
 
 use crate::args::call_back::CallBackCommand;
 use crate::exit::{aside, print};
@@ -70,6 +73,11 @@ fn table(settings: &Settings, requests: &[CallBackEntry]) -> String {
     let lang = language::current();
     let zone = zone(settings);
     let time = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| shown(at, &zone));
+    let calendar = served_calendar(settings);
+    let within_hours = |ms: i64| {
+        let hours = settings.phone.call_back_hours.as_deref();
+        hours.zip(calendar.as_ref()).and_then(|(hours, calendar)| within(calendar, hours, ms, &zone)).unwrap_or(ms)
+    };
     let head = lang.choose(
         ["id", "queue", "number", "state", "calls", "requested", "not before"],
         ["编号", "队列", "号码", "状态", "已呼叫", "登记时间", "最早回拨"],
@@ -82,7 +90,7 @@ fn table(settings: &Settings, requests: &[CallBackEntry]) -> String {
             state(&request.state, lang).to_owned(),
             request.attempts.to_string(),
             time(request.requested_ms),
-            if request.state == "waiting" { time(request.not_before_ms) } else { "-".into() },
+            if request.state == "waiting" { time(within_hours(request.not_before_ms)) } else { "-".into() },
         ]
     };
     let lines = std::iter::once(head.map(str::to_owned)).chain(requests.iter().map(row));
@@ -92,6 +100,26 @@ fn table(settings: &Settings, requests: &[CallBackEntry]) -> String {
             format!("{}\n", cells.join(" ").trim_end())
         })
         .collect()
+}
+
+/// The calendar that callers are served by.
+fn served_calendar(settings: &Settings) -> Option<Calendar> {
+    let live = releases::live(settings).map(|name| releases::settings_of(settings, &name));
+    let release = hotline::release(live.as_ref().unwrap_or(settings)).ok()?;
+    Some(release.calendar.clone())
+}
+
+/// The first time from `ms` on, and from now on, that lies within the hours; none where the calendar does not say.
+fn within(calendar: &Calendar, hours: &str, ms: i64, zone: &TimeZone) -> Option<i64> {
+    let now = Timestamp::now().as_millisecond();
+    let at = Timestamp::from_millisecond(ms.max(now)).ok()?.to_zoned_datetime(zone.clone()).datetime();
+    match calendar.opening(hours, at)? {
+        Opening::Open => Some(ms),
+        Opening::Closed | Opening::Holiday => {
+            let opens = calendar.next_opening(hours, at)?.to_zoned_datetime(zone.clone()).ok()?;
+            Some(opens.timestamp().as_millisecond())
+        }
+    }
 }
 
 /// A state in the language of the command line.

@@ -88,7 +88,8 @@ pub(crate) fn detail(what: &str) -> Bilingual {
     let part = |part: &str| {
         let (name, value) = part.split_once('=')?;
         let (_, chinese) = PARTS.iter().find(|(known, _)| *known == name)?;
-        let value = DETAILS.iter().find(|(known, _)| *known == value).map_or(value, |(_, chinese)| chinese);
+        let mode = DETAILS.iter().find(|(known, _)| name == "mode" && *known == value);
+        let value = mode.map_or(value, |(_, chinese)| chinese);
         Some(format!("{chinese} {value}"))
     };
     let chinese = what.split(' ').map(|word| part(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>();
@@ -181,6 +182,10 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("no codec in common", "no codec in common", "语音编码不一致"),
     ("no usable media", "no usable media", "语音参数不可用"),
     ("malformed session description", "malformed session description", "语音参数格式有误"),
+    ("busy", "the person called back was busy", "被回拨人占线"),
+    ("no answer", "the person called back did not answer", "被回拨人未接听"),
+    ("line failed", "the line for call-backs failed", "回拨线路故障"),
+    ("number unreachable", "the number called back cannot be reached", "回拨号码无法接通"),
     ("found", "found", "查到办理进度"),
     ("not_found", "nothing found", "未查到"),
     ("too_old", "data too old", "数据过旧，未答复"),
@@ -272,6 +277,31 @@ const CODES: &[(&str, &str, &str)] = &[
     ("approver", "approver", "审核员"),
 ];
 
+/// Why a carrier of text messages cannot be used, in both languages.
+pub(crate) fn sms_trouble(why: &str) -> Bilingual {
+    let known = SMS_TROUBLES.iter().find(|(known, _)| *known == why);
+    known.map_or_else(|| why.to_owned().into(), |(known, chinese)| Bilingual::fixed(known, chinese))
+}
+
+const SMS_TROUBLES: &[(&str, &str)] = &[
+    ("the carrier refuses this node: see sms.http and its secret", "短信服务拒绝本节点：请检查 sms.http 及其密钥"),
+    ("the carrier has no such address: see sms.http.url", "短信服务没有该地址：请检查 sms.http.url"),
+    (
+        "a status that is not an answer: see sms.http.url and sms.http.ok_status",
+        "状态码不是有效应答：请检查 sms.http.url 和 sms.http.ok_status",
+    ),
+    ("the request cannot be made: see sms.http", "无法生成请求：请检查 sms.http"),
+    ("no connection to the carrier", "无法连接短信服务"),
+    (
+        "no TLS with the carrier: see the log, and sms.http.ca_file",
+        "与短信服务的 TLS 未建立：见日志及 sms.http.ca_file",
+    ),
+    ("no TLS with the carrier in time", "与短信服务的 TLS 超时"),
+    ("there is no session with the centre", "与短信中心没有会话"),
+    ("the session with the centre has ended", "与短信中心的会话已结束"),
+    ("the session does not take messages", "短信中心的会话不接受短信"),
+];
+
 /// How entries of the audit log begin; a longer beginning stands before a shorter one.
 const ACTIONS: &[(&str, &str)] = &[
     ("publish prompts", "发布录音"),
@@ -331,6 +361,7 @@ const ACTIONS: &[(&str, &str)] = &[
 
 /// Words of the audit log that [`detail`] translates.
 const DETAILS: &[(&str, &str)] = &[
+    ("phone", "电话"),
     ("ready", "就绪"),
     ("pause", "暂停"),
     ("sign_out", "签退"),
@@ -348,6 +379,7 @@ const DETAILS: &[(&str, &str)] = &[
 /// Names of what the audit log adds, as `call=…`.
 const PARTS: &[(&str, &str)] = &[
     ("call", "通话"),
+    ("receipt", "回执"),
     ("mode", "方式"),
     ("agent", "坐席"),
     ("recording", "录音"),
@@ -364,6 +396,7 @@ mod tests {
     fn what_the_audit_log_adds_has_its_names_and_words_in_chinese() {
         let monitored = detail("192.0.2.7 call=a1b2 mode=whisper");
         assert_eq!(monitored.zh, "192.0.2.7，通话 a1b2，方式 耳语");
+        assert_eq!(detail("call=a1 agent=supervisor receipt=…0590").zh, "通话 a1，坐席 supervisor，回执 …0590");
         assert_eq!(monitored.en, "192.0.2.7 call=a1b2 mode=whisper");
         assert_eq!((detail("sign_out").zh, detail("127.0.0.1").zh), ("签退".into(), "127.0.0.1".into()));
         assert_eq!(action("kiosk add hall-1, north").zh, "登记查询机 hall-1，大厅 north");

@@ -5,6 +5,7 @@ mod agent;
 mod approver;
 mod args;
 mod audit;
+mod backup_command;
 mod call;
 mod call_back;
 mod call_words;

@@ -15,6 +15,7 @@ use os::language::{current, shown as in_language};
 use release::hotline;
 use release::recordings::MissingPolicy;
 use release::releases::{self, Entry};
+use studio_store::accounts::initial::FIRST_START;
 use studio_store::{FlowPublication, Published, Rejection};
 
 use crate::approver::publisher;
@@ -147,7 +148,7 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
 pub(crate) fn person(who: &str) -> Bilingual {
     match who {
         "" | "-" => Bilingual::fixed("the system", "系统"),
-        "first start" => Bilingual::fixed("the first start", "首次启动"),
+        FIRST_START => Bilingual::fixed("the first start", "首次启动"),
         name => match name.strip_prefix("command line") {
             Some(user) => match user.strip_prefix(": ") {
                 Some(user) => bilingual!("{user} (command line)", "{user}（命令行）"),
@@ -163,6 +164,7 @@ pub(crate) fn reason(why: &str) -> Bilingual {
     match why {
         "" => Bilingual::default(),
         "as shipped" => Bilingual::fixed("as shipped", "随程序提供"),
+        "telephone" => Bilingual::fixed("telephone", "电话录音"),
         "with the flow" => Bilingual::fixed("with the flow", "随流程发布"),
         why => why.to_owned().into(),
     }

@@ -14,7 +14,7 @@ use replica::sample;
 use replica_store::{Applied, Loaded, load, postgres, secret};
 
 use crate::args::Upstream;
-use crate::load_remarks;
+use crate::load_remarks::LoadedFile;
 use crate::say::say;
 
 /// The keys of the data folder; it is created if there is none.
@@ -27,14 +27,14 @@ pub(crate) fn keys(settings: &Settings) -> Result<Keys, Bilingual> {
 /// Loads a change batch, by the serving node if there is one.
 pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingual> {
     if fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() == 0) {
-        return Err(bilingual!("{} is empty: nothing was loaded", "{} 是空文件：未加载任何内容", file.display()));
+        return Err(bilingual!("{} is empty: nothing was loaded", "{} 是空文件：未装入任何内容", file.display()));
     }
     if file.is_dir() {
         return Err(bilingual!("{} is a folder: name a file of cases", "{} 是文件夹：请写案件文件", file.display()));
     }
     let keys = keys(settings)?;
     let was_sample = replica_store::is_sample(&settings.data.folder);
-    let loaded = load(&settings.data.folder, &settings.replica, keys, file, LOAD_TIMEOUT);
+    let loaded = load(&settings.data.folder, &settings.replica, keys.clone(), file, LOAD_TIMEOUT);
     match loaded.map_err(|error| error.text())? {
         Loaded::Directly(done) => {
             let done = Applied::in_words(&done);
@@ -42,17 +42,19 @@ pub(crate) fn load_file(settings: &Settings, file: &Path) -> Result<(), Bilingua
         }
         Loaded::ByServer(done) => {
             let done = Applied::in_words(&done);
-            say!("loaded by the node that serves: {done}", "已由运行中的节点加载：{done:#}");
+            say!("loaded by the node that serves: {done}", "已由运行中的节点装入：{done:#}");
         }
     }
-    for remark in load_remarks::of_file(file, &settings.replica.formats) {
+    let remarks = LoadedFile { path: file, keys: &keys, formats: &settings.replica.formats }.remarks();
+    for remark in &remarks.lines {
         say!("{remark}", "{remark:#}");
     }
-    if was_sample && !replica_store::is_sample(&settings.data.folder) {
+    // A snapshot of a feed replaces the sample.
+    if remarks.is_batch && was_sample && !replica_store::is_sample(&settings.data.folder) {
         say!(
             "the sample's cases stay beside yours, and the data is as old as the newest file that you load; for your own cases alone \
              load them into a new data folder with data.sample_cases=0",
-            "样例案件仍与您的案件并存，数据时间以最近加载的文件为准；如只要自己的案件，请用新的数据文件夹并设 data.sample_cases=0"
+            "样例案件仍与您的案件并存，数据时间以最近装入的文件为准；如只要自己的案件，请用新的数据文件夹并设 data.sample_cases=0"
         );
     }
     Ok(())

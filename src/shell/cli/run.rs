@@ -19,6 +19,7 @@ use crate::agent;
 use crate::args::prompts::PromptCommand;
 use crate::args::{self, Arguments, Command, Span, Way};
 use crate::audit;
+use crate::backup_command;
 use crate::call::call;
 use crate::call_back;
 use crate::calls::calls;
@@ -78,6 +79,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
                 check(&settings, &wrong, &config.display().to_string())
             }
             Err(error) => problems(&[error], 0),
+        },
+        Command::Backup { folder } => match settings() {
+            Ok(settings) => done(backup_command::run(&settings, &config, &folder)),
+            Err(errors) => wrong(&errors),
         },
         command => match settings() {
             Ok(settings) => perform(command, &settings),
@@ -181,9 +186,12 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Kiosk(command) => coded(kiosk::run(settings, &command)),
         Command::Seal { undo } => done(seal::run(settings, undo)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
-        Command::Check | Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => {
-            ExitCode::SUCCESS
-        }
+        Command::Check
+        | Command::Version
+        | Command::Man
+        | Command::Completions { .. }
+        | Command::Feed(_)
+        | Command::Backup { .. } => ExitCode::SUCCESS,
     }
 }
 

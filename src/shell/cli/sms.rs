@@ -125,8 +125,8 @@ fn unexpected(reply: SmsReply) -> Bilingual {
 fn table(settings: &Settings, messages: &[SmsEntry]) -> String {
     let lang = language::current();
     let zone = zone(settings);
-    let head =
-        lang.choose(["id", "number", "state", "attempts", "accepted"], ["编号", "号码", "状态", "已尝试", "提交时间"]);
+    let head = lang
+        .choose(["id", "number", "state", "failed", "accepted"], ["编号", "号码", "状态", "未成功次数", "提交时间"]);
     let row = |message: &SmsEntry| {
         let accepted = Timestamp::from_millisecond(message.accepted_ms);
         [

@@ -13,7 +13,7 @@ use phone::{AgentRequest, AgentsStatus, PeerState, QueueLine, TrunkStatus, Trunk
 use release::releases;
 use replica_store::{Replica, Role};
 
-use crate::call_words::trouble;
+use crate::call_words::{sms_trouble, trouble};
 use crate::exit::print;
 use crate::local_time::{rfc3339, shown, span, zone};
 use crate::replica_commands::keys;
@@ -148,7 +148,10 @@ impl Status {
             (_, Some(since)) => bilingual!("unreachable since {since}", "自 {since} 起无法连接"),
             (other, None) => other.to_owned().into(),
         };
-        let why = sms.why.as_ref().map_or_else(Bilingual::default, |why| bilingual!(" ({why})", "（{why}）"));
+        let why = sms.why.as_deref().map_or_else(Bilingual::default, |why| {
+            let why = sms_trouble(why);
+            bilingual!(" ({why})", "（{why:#}）")
+        });
         bilingual!(
             "by {carrier}, {state}{why}; {waiting} waiting, {sent} sent",
             "{carrier}，{state:#}{why:#}；等待 {waiting} 条，已发送 {sent} 条"

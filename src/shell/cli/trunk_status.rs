@@ -49,9 +49,12 @@ fn of_trunk(trunk: &TrunkStatus, serving: bool, zone: &TimeZone, lines: &mut Lin
     let mut line = |en: &str, zh: &str, value: Bilingual| {
         lines.line(&Bilingual::new(format!("  {en}"), format!("  {zh}")), &value);
     };
-    let over = trunk.transport.as_ref().map_or_else(String::new, |transport| format!(" over {transport}"));
+    let over = trunk.transport.as_ref().map_or_else(Bilingual::default, |transport| {
+        let name = transport.to_string().to_uppercase();
+        bilingual!(" over {transport}", "，仅 {name}")
+    });
     let (calls, most, addresses) = (trunk.calls, trunk.calls_max, trunk.addresses.join(", "));
-    line("addresses", "地址", format!("{addresses}{over}").into());
+    line("addresses", "地址", bilingual!("{addresses}{over}", "{addresses}{over:#}"));
     if !serving {
         return line("calls", "通话", bilingual!("at most {most}", "最多 {most} 路"));
     }
@@ -79,7 +82,8 @@ fn registered(report: &RegistrationReport) -> Bilingual {
         _ => Bilingual::fixed("no", "未注册"),
     };
     if let Some(error) = &report.error {
-        text = bilingual!("{text}; {error}", "{text:#}；{error}");
+        let zh = report.error_zh.as_ref().unwrap_or(error);
+        text = bilingual!("{text}; {error}", "{text:#}；{zh}");
         if let Some(next) = report.next_s {
             text = bilingual!("{text}, next attempt in {next} s", "{text:#}，{next} 秒后再试");
         }

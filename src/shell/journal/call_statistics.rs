@@ -131,29 +131,33 @@ fn list(connection: &Connection, filter: &CallFilter, most: usize) -> rusqlite::
         lines.push(CallLine {
             outcome: row.get(0)?,
             cause: cause.unwrap_or_default(),
-            id: row.get(5)?,
-            tag: row.get(6)?,
-            at: Timestamp::from_microsecond(row.get(7)?).unwrap_or_default(),
-            trunk: row.get(8)?,
-            last: row.get_ref(9)?.as_str()?.rsplit(',').next().unwrap_or_default().to_owned(),
-            duration_ms: row.get(10)?,
+            id: row.get(6)?,
+            tag: row.get(7)?,
+            at: Timestamp::from_microsecond(row.get(8)?).unwrap_or_default(),
+            trunk: row.get(9)?,
+            last: row.get_ref(10)?.as_str()?.rsplit(',').next().unwrap_or_default().to_owned(),
+            duration_ms: row.get(11)?,
         });
     }
     lines.reverse();
     Ok(lines)
 }
 
-/// The five columns that say whether a call was served, as [`unserved`] reads them.
+/// The six columns that say whether a call was served, as [`unserved`] reads them.
 fn service_columns(connection: &Connection) -> rusqlite::Result<String> {
-    let later = ["queue_outcome", "transfer", "message"].map(|name| column(connection, "calls", name));
-    let [wait, transfer, message] = later;
-    Ok(format!("outcome, cause, {}, {}, {}", wait?, transfer?, message?))
+    let later = ["queue_outcome", "transfer", "message", "source"].map(|name| column(connection, "calls", name));
+    let [wait, transfer, message, source] = later;
+    Ok(format!("outcome, cause, {}, {}, {}, {}", wait?, transfer?, message?, source?))
 }
 
 /// Why the call of a row that begins with [`service_columns`] was not served; `None` if it was.
 fn unserved<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
     let text = |column: usize| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
     let ended = text(0)?.unwrap_or_default();
+    // A person who was not reached is called again: what comes of it is in the list of call-backs.
+    if text(5)? == Some(CALL_BACK) && text(1)?.is_some_and(|cause| NOT_REACHED.contains(&cause)) {
+        return Ok(None);
+    }
     if UNSERVED.iter().any(|unserved| unserved.name() == ended) {
         return Ok(Some(text(1)?.unwrap_or("-")));
     }
@@ -194,22 +198,22 @@ impl CallStatistics {
             count_one(&mut self.causes, cause);
         }
         if [CallOutcome::HungUp, CallOutcome::Abandoned].iter().any(|left| left.name() == outcome) {
-            let last = row.get_ref(5)?.as_str()?.rsplit(',').next().filter(|node| !node.is_empty());
+            let last = row.get_ref(6)?.as_str()?.rsplit(',').next().filter(|node| !node.is_empty());
             count_one(&mut self.left_at, last.unwrap_or("-"));
         }
         if let Some(transfer) = row.get_ref(3)?.as_str_or_null()? {
             count_one(&mut self.transfers, transfer);
         }
-        for result in row.get_ref(6)?.as_str()?.split(',').filter(|result| !result.is_empty()) {
+        for result in row.get_ref(7)?.as_str()?.split(',').filter(|result| !result.is_empty()) {
             count_one(&mut self.look_ups, result);
         }
-        count_one(&mut self.trunks, row.get_ref(7)?.as_str()?);
-        let first = row.get_ref(5)?.as_str()?.split(',').next();
+        count_one(&mut self.trunks, row.get_ref(8)?.as_str()?);
+        let first = row.get_ref(6)?.as_str()?.split(',').next();
         if called_back.is_none() || first != called_back {
-            self.answered_ms.add(row.get(8)?);
+            self.answered_ms.add(row.get(9)?);
         }
-        self.duration_ms.add(row.get(9)?);
-        let mos: Option<i64> = row.get(10)?;
+        self.duration_ms.add(row.get(10)?);
+        let mos: Option<i64> = row.get(11)?;
         self.mos_hundredths.add(mos);
         self.mos_poor += u64::from(mos.is_some_and(|mos| mos < MOS_POOR));
         Ok(())
@@ -227,6 +231,10 @@ fn count_one(counts: &mut BTreeMap<String, u64>, word: &str) {
     }
 }
 
+/// Where a call came from that this node made to call a person back.
+pub const CALL_BACK: &str = "call-back";
+/// Causes of call-backs to a person who was not reached.
+const NOT_REACHED: [&str; 3] = ["busy", "no answer", "number unreachable"];
 /// The cause of callers who hung up while they waited for an agent.
 const LEFT_THE_QUEUE: &str = "queue_abandoned";
 /// The cause of callers who asked for a person and were not connected.

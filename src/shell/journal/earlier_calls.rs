@@ -35,8 +35,8 @@ pub struct NoteOfCall {
     pub text: String,
 }
 
-/// The newest calls of a caller of a trunk that began within a time, newest first, without those of no caller: line tests and
-/// recordings of prompts.
+/// The newest calls of a caller of a trunk that began within a time, newest first. Line tests and calls to the recording service
+/// do not count.
 pub(crate) fn earlier_calls(
     connection: &Connection,
     trunk: &str,

@@ -41,7 +41,7 @@ mod traffic;
 mod wave;
 mod writer;
 
-pub use call_statistics::{CallFilter, CallLine, CallStatistics, Mean, call_list, call_statistics};
+pub use call_statistics::{CALL_BACK, CallFilter, CallLine, CallStatistics, Mean, call_list, call_statistics};
 pub use earlier_calls::{EarlierCall, NoteOfCall};
 pub use entry::{AgentNote, Message};
 pub use error::JournalError;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::call_statistics::CALL_BACK;
 use crate::reading::{column, failed, open};
 
 /// The record of a call. It names no person: `caller` stays in the file.
@@ -67,6 +68,8 @@ pub struct PastCall {
     pub transfer: Option<String>,
     /// What became of the messages that the caller recorded, in order, with commas between: [`inquiry::MessageResult::journal_text`].
     pub message: Option<String>,
+    /// This node made the call, to call a person back.
+    pub is_call_back: bool,
 }
 
 /// Which row.
@@ -108,6 +111,7 @@ fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<
         "sms",
         "transfer",
         "message",
+        "source",
     ] {
         added.push(column(connection, "calls", later)?);
     }
@@ -163,5 +167,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         text_message: row.get(25)?,
         transfer: row.get(26)?,
         message: row.get(27)?,
+        is_call_back: row.get::<_, Option<String>>(28)?.as_deref() == Some(CALL_BACK),
     })
 }

@@ -76,6 +76,26 @@ fn calls_are_counted_by_outcome_cause_and_last_node() {
 }
 
 #[test]
+fn a_person_who_was_not_reached_by_a_call_back_is_no_caller_who_was_not_served() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for (cause, source) in
+        [("busy", CALL_BACK), ("no answer", CALL_BACK), ("line failed", CALL_BACK), ("busy", "192.0.2.1")]
+    {
+        let called = call(CallOutcome::Abandoned, Some(cause), "carrier");
+        journal.record_call(CallRecord { source: source.into(), path: vec![], ..called });
+    }
+    journal.flush();
+    let failed = CallFilter { failed: true, ..all() };
+    let counted = call_statistics(folder.path(), &failed).expect("readable").expect("a journal");
+    assert_eq!((counted.calls, counted.causes["line failed"], counted.causes["busy"]), (2, 1, 1));
+    let lines = call_list(folder.path(), &failed, 10).expect("readable").expect("a journal");
+    assert_eq!(lines.iter().map(|line| &*line.cause).collect::<Vec<_>>(), ["line failed", "busy"]);
+    let past = past_call(folder.path(), CallName::Id(1)).expect("readable").expect("it");
+    assert!(past.is_call_back && past.cause.as_deref() == Some("busy"));
+}
+
+#[test]
 fn callers_who_give_up_in_a_queue_were_not_served() {
     let (folder, wait) = (Folder::new(), Duration::from_secs(19));
     let journal = open(&folder);

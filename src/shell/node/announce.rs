@@ -64,6 +64,8 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     // A node serves, whoever reads its output: a closed terminal or pipe ends no call.
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         tracing::warn!(%error, "the standard output cannot be written");
+    } else {
+        first_passwords::were_shown(settings, welcome.accounts);
     }
     tracing::info!(phone = phone.join(","), web = pages.join(","), media = media.en.as_ref(), "ready");
 }

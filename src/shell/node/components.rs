@@ -276,8 +276,8 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     let config = MediaConfig { addresses, ports, threads, media_timeout, hold_timeout, media_io, pinned };
     MediaPlane::start(&config).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => bilingual!(
-            "other programs use every port of phone.media_ports, {0}-{1} (ss -lnup names them): end them, or change phone.media_ports",
-            "phone.media_ports 的端口 {0}-{1} 全部被其他程序占用（ss -lnup 会列出）：请结束它们，或更改 phone.media_ports",
+            "no pair of the ports of phone.media_ports, {0}-{1}, is free: other programs use them (ss -lnup names them); end them, or change phone.media_ports",
+            "phone.media_ports（{0}-{1}）中没有空闲的一对端口，被其他程序占用（ss -lnup 会列出）：请结束它们，或更改 phone.media_ports",
             ports.0,
             ports.1
         ),

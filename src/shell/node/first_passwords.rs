@@ -21,8 +21,8 @@ pub(crate) fn keep(settings: &Settings, page: SocketAddr, accounts: &[InitialAcc
     }
 }
 
-/// What a start says of them. A terminal shows those of `accounts`, which this start has made, and then the file goes; what is not
-/// a terminal is kept by somebody, as a journal or a file: it gets the name of their file alone, as every later start does.
+/// What a start says of them. A terminal shows those of `accounts`, which this start has made. What is not a terminal is kept by
+/// somebody, as a journal or a file: it gets the name of the passwords' file alone, as every later start does.
 pub(crate) fn shown(settings: &Settings, page: SocketAddr, accounts: &[InitialAccount]) -> String {
     let data = &settings.data.folder;
     let line = |text: &Bilingual| format!("{}\n", language::shown(text));
@@ -32,17 +32,30 @@ pub(crate) fn shown(settings: &Settings, page: SocketAddr, accounts: &[InitialAc
             "  These passwords are shown only once; the first sign-in asks for new ones.\n",
             "  这些密码只显示一次；首次登录时须更改。\n",
         );
-        if let Err(error) = initial_file::remove(data) {
-            tracing::warn!(%error, "initial_passwords_not_removed: delete the file");
-        }
         return format!("{secrets}{}", line(&once));
     }
     let Some(path) = initial_file::path(data) else { return String::new() };
     let path = path.display();
+    if accounts.is_empty() {
+        return line(&bilingual!(
+            "  first passwords that were not changed yet: {path}",
+            "  尚未更改的初始密码：{path}"
+        ));
+    }
     line(&bilingual!(
         "  studio http://{page}/studio  first passwords in {path}: the first sign-in asks for new ones and removes them there\n",
         "  录音工作室 http://{page}/studio  初始密码在 {path}：首次登录时须更改，更改后即从该文件删除\n"
     ))
+}
+
+/// Removes the file once a terminal has shown what it holds.
+pub(crate) fn were_shown(settings: &Settings, accounts: &[InitialAccount]) {
+    if accounts.is_empty() || !io::stdout().is_terminal() {
+        return;
+    }
+    if let Err(error) = initial_file::remove(&settings.data.folder) {
+        tracing::warn!(%error, "initial_passwords_not_removed: delete the file");
+    }
 }
 
 /// The line of an account. In a file it is English, by which the program finds the account.

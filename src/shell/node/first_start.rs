@@ -38,8 +38,8 @@ pub(crate) fn serves_sample(settings: &Settings, replica: &Replica) -> bool {
     replica.is_sample() && settings.data.sample_cases > 0
 }
 
-/// On the first start with sample cases and a studio: accounts of each role, whose passwords are kept in a file. An office whose desk has a realm of its own opens the
-/// accounts of its agents itself.
+/// On the first start with sample cases and a studio: accounts of each role, whose passwords are kept in a file. An office whose desk
+/// has a realm of its own opens the accounts of its agents itself.
 pub(crate) fn initial_accounts(
     settings: &Settings,
     replica: &Replica,

@@ -11,6 +11,7 @@ use super::registry::Registry;
 use super::services::Shared;
 use base::{Lang, Private};
 use call::{CallBackInvite, Input, Origin};
+use journal::CALL_BACK;
 use os::clock;
 use queue::CallBackId;
 use sip::Number;
@@ -45,7 +46,10 @@ pub(crate) fn begin(
         refused("the address of call_back.dial belongs to no trunk, or no listener reaches it");
         return None;
     };
-    let caller = shared.services.keys.client("caller", start.number.expose());
+    let number = start.number.into_inner();
+    let plan = &shared.settings.number_plan;
+    let canonical = Number::read(&number).map_or_else(|| number.clone(), |number| number.canonical(plan));
+    let caller = shared.services.keys.client("caller", &canonical);
     let node = registry.capacity().availability();
     let permit = match shared.services.trunks.call_out(place, caller, node) {
         Ok(permit) => permit,
@@ -69,16 +73,13 @@ pub(crate) fn begin(
         credentials: shared.services.registrations.credentials(place),
         ring_limit: start.ring_limit,
     };
-    let number = start.number.into_inner();
-    let plan = &shared.settings.number_plan;
-    let canonical = Number::read(&number).map_or_else(|| number.clone(), |number| number.canonical(plan));
     let call = Start {
         received: clock::now(),
         origin: Origin::CallBack(Box::new(invite)),
         local: telephone.local,
         source: CALL_BACK.into(),
         number: Some(number),
-        caller: Some(shared.services.keys.client("caller", &canonical)),
+        caller: Some(caller),
         lang: start.lang,
         permit,
         address,
@@ -90,6 +91,3 @@ pub(crate) fn begin(
 fn host(address: IpAddr) -> String {
     SocketAddr::new(address, 0).to_string().trim_end_matches(":0").to_owned()
 }
-
-/// What stands in a call's record in the place of the address that the INVITE came from.
-const CALL_BACK: &str = "call-back";

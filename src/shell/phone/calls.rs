@@ -310,7 +310,7 @@ fn application(
     }
 }
 
-/// Some KiB, so that it has a place of its own: the future that drives it is moved about.
+/// Boxed: it has some KiB, and the future that drives it is moved.
 struct Task {
     shared: Arc<Shared>,
     sender: Sender,

@@ -77,7 +77,7 @@ impl Traces {
         if let Some(running) = &*running {
             return Err(bilingual!(
                 "{} is tracing a call: one trace at a time; wait until it ends",
-                "{} 正在跟踪一次通话：同时只能有一个跟踪，请等其结束",
+                "{} 正在对一次通话抓包：同时只能有一个，请等其结束",
                 running.request.who
             ));
         }
@@ -248,7 +248,7 @@ fn name(end: TraceEnd) -> &'static str {
 
 const NOT_SERVING: Bilingual = Bilingual::fixed("the node has not begun to serve", "节点尚未开始服务");
 const OVER: Bilingual =
-    Bilingual::fixed("the trace is over: its command did not ask for it in time", "跟踪已结束：命令未及时读取");
+    Bilingual::fixed("the trace is over: its command did not ask for it in time", "抓包已结束：命令未及时读取");
 /// The longest trace.
 const FOR_MAX_S: u64 = 600;
 /// The largest file.

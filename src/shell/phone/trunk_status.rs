@@ -71,6 +71,9 @@ pub struct RegistrationReport {
     pub expires_s: Option<u64>,
     /// Why the last attempt failed; none after a success.
     pub error: Option<String>,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub error_zh: Option<String>,
     /// Until the next attempt, in seconds; none while one is going on.
     pub next_s: Option<u64>,
 }
@@ -82,6 +85,7 @@ impl From<RegistrationStatus> for RegistrationReport {
             registrar,
             expires_s: expires.map(|left| left.as_secs()),
             error: status.error.map(|error| error.to_string()),
+            error_zh: status.error.map(|error| error.text().zh.into_owned()),
             next_s: status.next_in.map(|next| next.as_secs()),
         }
     }

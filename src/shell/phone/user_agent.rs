@@ -331,10 +331,14 @@ impl UserAgent {
         refused.then(|| self.dispatcher.reject(message, arrival, 403))
     }
 
-    /// A service code that an agent has dialled at the registered telephone: what it asks for is done, and the telephone shows what
-    /// became of it in the reason of its refusal, since no call is needed. False: it is no service code.
+    /// A service code that an agent has dialled at a telephone: what it asks for is done, and the telephone shows what became of it in
+    /// the reason of its refusal, since no call is needed. A telephone that is not registered is told so. False: it is no service code.
     fn takes_service_code(&self, message: &Message, arrival: &Arrival) -> bool {
         let Some((number, code)) = self.service_code(message, arrival) else { return false };
+        let Some(number) = number else {
+            self.reply(self.dispatcher.reject_saying(message, arrival, 403, NOT_REGISTERED));
+            return true;
+        };
         let Some(code) = ServiceCode::of(&code) else {
             self.reply(self.dispatcher.reject(message, arrival, 404));
             return true;
@@ -348,13 +352,21 @@ impl UserAgent {
         true
     }
 
-    /// The number of a registered telephone, and the code that it has dialled.
-    fn service_code(&self, message: &Message, arrival: &Arrival) -> Option<(String, String)> {
+    /// The code that a telephone has dialled, and its number; without a number it is not registered. Where only carriers are, and
+    /// for numbers that the trunk serves, there are no codes.
+    fn service_code(&self, message: &Message, arrival: &Arrival) -> Option<(Option<String>, String)> {
         let new_call = message.is(&Method::Invite) && message.to_tag().is_empty();
         let code = message.called_user().filter(|user| new_call && user.starts_with('*'))?;
         let registrar = self.shared.services.registrar.as_ref()?;
-        let named = message.from_user()?;
-        Some((registrar.number_at(arrival.source, &named)?, code))
+        let number = message.from_user().and_then(|named| registrar.number_at(arrival.source, &named));
+        if number.is_none() {
+            let trunk = self.trunk(arrival.transport, arrival.source.ip());
+            let named = |place: usize| !self.shared.settings.trunks[place].numbers.is_empty();
+            if ServiceCode::of(&code).is_none() || !registrar.accepts(arrival.source.ip()) || trunk.is_some_and(named) {
+                return None;
+            }
+        }
+        Some((number, code))
     }
 
     /// Sends a stateless response; a lost one is sent again when the request is.
@@ -488,6 +500,8 @@ async fn forget_ended(registry: Arc<Registry>) {
     }
 }
 
+/// What a telephone shows that dials a service code before it is registered.
+const NOT_REGISTERED: &str = "This telephone is not registered";
 const SWEEP: Duration = Duration::from_secs(2);
 const UNAVAILABLE: &[u8] = b"SIP/2.0 503";
 /// How long the reading of a stream waits for a call that takes no message.

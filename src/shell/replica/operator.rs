@@ -47,7 +47,7 @@ impl Replica {
                 false => Bilingual::fixed("nothing is held", "没有暂缓的变更"),
             }),
         };
-        done.map_or_else(|error| Reply::Refused(error.to_string().into()), Reply::Done)
+        done.map_or_else(|error| Reply::Refused(error.text()), Reply::Done)
     }
 
     /// The state of the replica.

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use os::clock;
-use sms::{Answer, Attempt, HttpCarrier, HttpRequest, HttpSecret, Outcome, judge, request};
+use sms::{Answer, Attempt, HttpCarrier, HttpRequest, HttpSecret, Outcome, answer_code, judge, request};
 use tls::OutgoingTls;
 
 use crate::secret;
@@ -48,7 +48,15 @@ pub(crate) async fn attempt(carrier: &HttpCarrier, tls: &OutgoingTls, attempt: &
         timeout(carrier.timeout, exchange(stream, request)).await
     };
     match answer {
-        Ok(Some((status, body))) => judge(&carrier.success, Answer { status, body: &body }),
+        Ok(Some((status, body))) => {
+            let answer = Answer { status, body: &body };
+            let outcome = judge(&carrier.success, answer);
+            if outcome != Outcome::Sent {
+                let code = answer_code(&carrier.success, answer);
+                tracing::warn!(id = %attempt.id, status, code = code.as_deref().unwrap_or("-"), "sms_carrier_answered");
+            }
+            outcome
+        }
         // The request may have arrived: it is sent again under the same identifier.
         Ok(None) => Outcome::Later("the connection ended without an answer"),
         Err(_) => Outcome::Later("no answer in time"),

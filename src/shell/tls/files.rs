@@ -12,6 +12,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::TlsError;
+use base::{Bilingual, bilingual};
 use config::{PhoneTls, Trunk};
 
 /// The node's certificate with what leads to its authority, and its key.
@@ -42,7 +43,10 @@ pub(crate) fn identity(files: &PhoneTls) -> Result<Option<Identity>, TlsError> {
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File {
         key: "phone.tls.key".into(),
         path: key.display().to_string(),
-        what: format!("no private key can be read ({error}); it must be PEM without a passphrase"),
+        what: bilingual!(
+            "no private key can be read ({error}); it must be PEM without a passphrase",
+            "无法读取私钥（{error}）：应为不带口令的 PEM 文件"
+        ),
     })?;
     Ok(Some(Identity { chain, key }))
 }
@@ -103,11 +107,16 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let wrong = |what: String| TlsError::File { key: key.into(), path: path.display().to_string(), what };
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(format!("cannot be read ({error}); it must be PEM")))?;
-    if found.is_empty() { Err(wrong("holds no certificate; it must be PEM".into())) } else { Ok(found) }
+    let wrong = |what: Bilingual| TlsError::File { key: key.into(), path: path.display().to_string(), what };
+    let found =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| {
+            wrong(bilingual!("cannot be read ({error}); it must be PEM", "无法读取（{error}）：应为 PEM 文件"))
+        })?;
+    if found.is_empty() {
+        Err(wrong(Bilingual::fixed("holds no certificate; it must be PEM", "其中没有证书：应为 PEM 文件")))
+    } else {
+        Ok(found)
+    }
 }
 
 pub(crate) fn roots(key: &str, path: &Path) -> Result<RootCertStore, TlsError> {

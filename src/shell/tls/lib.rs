@@ -51,7 +51,7 @@ pub enum TlsError {
         /// The file.
         path: String,
         /// What is wrong and what would do.
-        what: String,
+        what: Bilingual,
     },
     /// Certificate and key do not belong together, or are of a kind that TLS does not take.
     Pair(rustls::Error),
@@ -65,7 +65,7 @@ impl TlsError {
     /// What is wrong, and what to do.
     pub fn text(&self) -> Bilingual {
         match self {
-            TlsError::File { key, path, what } => bilingual!("{key} = {path}: {what}", "{key} = {path}：{what}"),
+            TlsError::File { key, path, what } => bilingual!("{key} = {path}: {what}", "{key} = {path}：{what:#}"),
             TlsError::Pair(error) => bilingual!(
                 "phone.tls.certificate and phone.tls.key cannot be used together: {error}",
                 "phone.tls.certificate 与 phone.tls.key 不能配对：{error}"

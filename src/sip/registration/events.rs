@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base::Bilingual;
+
 use crate::arrival::{Arrival, Outgoing, Target};
 use crate::digest::ChallengeError;
 use crate::message::Message;
@@ -104,6 +106,22 @@ pub enum RegistrationError {
     /// A 200 that does not hold this node's binding, or grants it no time.
     #[error("the registrar answers 200 without a binding")]
     NotBound,
+}
+
+impl RegistrationError {
+    /// The same in both languages.
+    pub fn text(&self) -> Bilingual {
+        let zh = match self {
+            RegistrationError::Timeout => "注册服务器没有应答".to_owned(),
+            RegistrationError::Unreachable => "无法连接注册服务器".to_owned(),
+            RegistrationError::Refused(status) => format!("注册服务器拒绝，状态码 {status}"),
+            RegistrationError::Credentials(ChallengeError::Unusable) => "注册服务器要求的认证方式不受支持".to_owned(),
+            RegistrationError::Credentials(ChallengeError::OtherRealm) => "认证域与设置不符".to_owned(),
+            RegistrationError::Credentials(ChallengeError::Rejected) => "用户名或密码错误".to_owned(),
+            RegistrationError::NotBound => "注册服务器应答 200，但没有登记地址".to_owned(),
+        };
+        Bilingual::new(self.to_string(), zh)
+    }
 }
 
 /// What a registration is doing.

@@ -322,7 +322,8 @@ impl Registration {
         let share = 50 + self.random() % 51;
         let pause = full.mul_f64(share as f64 / 100.0).max(self.retry_after);
         match error {
-            RegistrationError::Credentials(_) => pause.max(CREDENTIALS_PAUSE),
+            // A registrar may say so in place of another challenge.
+            RegistrationError::Credentials(_) | RegistrationError::Refused(403) => pause.max(CREDENTIALS_PAUSE),
             RegistrationError::Timeout
             | RegistrationError::Unreachable
             | RegistrationError::Refused(_)

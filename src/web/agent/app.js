@@ -339,7 +339,7 @@ function callPart() {
     h("div", {}, h("h2", {}, (call.stage !== "over" && consultationTitle(call)) || titles[call.stage]), h("p", {}, w("队列 ", "Queue "), h("b", {}, call.queue), call.lang && ` · ${langName(call.lang)}`, ` · ${w("已等候", "waited")} `, h("span", { id: "waited-time" })),
       call.monitor && h("p", { class: "monitored", role: "status" }, monitorText(call.monitor))),
     h("p", { class: "big-time", id: "call-time" }),
-    call.stage === "talking" && recordingMark(isApart(call) && call.recording === "on" ? "apart" : call.recording),
+    call.stage === "talking" && recordingMark(call.held && call.recording === "on" ? "apart" : call.recording),
     h("div", { class: "row" },
       phone.state === "incoming" && h("button", { type: "button", id: "do-answer", class: "first", onclick: () => phone.telephone.answer() }, withKey(w("接听", "Answer"), "A")),
       call.stage === "ringing" && h("button", { type: "button", id: "do-decline", class: "danger", onclick: decline }, withKey(w("拒接", "Decline"), "D")),
@@ -351,10 +351,7 @@ function callPart() {
       call.stage === "over" && h("button", { type: "button", id: "do-close", onclick: close }, w("关闭", "Close"))));
 }
 
-/** Whether the agent is not with the caller, who hears music meanwhile: that is no part of the recording. */
-const isApart = (call) => call.held || ["ringing", "talking"].includes(call.consultation?.stage);
-
-/** Whether the conversation is recorded: a word and a sign, never the colour alone. */
+/** Whether the conversation is recorded: a word and a sign, never the colour alone. While the caller hears music (`apart`) nothing is. */
 function recordingMark(recording) {
   const marks = { on: w("● 正在录音", "● Recording"), paused: w("‖ 录音已暂停", "‖ Recording paused"), apart: w("○ 此时不录音", "○ Not recorded now"), off: w("○ 不录音", "○ Not recorded") };
   return h("p", { class: `chip record-chip is-${recording}`, id: "recording-mark", role: "status" }, marks[recording]);

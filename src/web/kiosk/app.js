@@ -34,7 +34,7 @@ let shown = null; // the reply on the screen
 let code = null; // the code it answers, needed for speech only
 let picture = null; // the photograph it answers, for speech as well
 let asked = 0; // numbers the requests: a late reply to an earlier one is dropped
-let last = { text: "", at: -SAME_MS };
+let last = { text: "", at: -SAME_MS, lies: false }; // `lies`: it was read again and again, as one that lies under the scanner
 let audio = null;
 let loading = null;
 let mute = false; // the answer shown has no recording
@@ -111,7 +111,6 @@ const resting = () => (!settings.enrolled ? "unenrolled" : settings.maintenance 
 
 function home() {
   forget();
-  last.text = ""; // who asked for this page may scan the same receipt again at once
   go(resting());
   rest.start();
   if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();
@@ -172,9 +171,10 @@ function submit(text) {
   if (!text || ["maintenance", "unenrolled"].includes(view())) return;
   if (text === last.text && now - last.at < SAME_MS) {
     last.at = now;
+    last.lies = true;
     return;
   }
-  last = { text, at: now };
+  last = { text, at: now, lies: false };
   setTimeout(() => { if (performance.now() - last.at >= SAME_MS) last.text = ""; }, SAME_MS + 50);
   ask("/api/scan", { "Content-Type": "application/json" }, JSON.stringify({ code: text, kiosk }), { code: text });
 }
@@ -469,8 +469,9 @@ async function configure() {
 
 const DO = {
   keys() { go("keys"); },
-  retype() { home(); if (!hasKeypad()) go("keys"); },
-  home,
+  retype() { DO.home(); if (!hasKeypad()) go("keys"); },
+  // Who leaves an answer by hand may scan the same receipt at once, unless it lies under the scanner still.
+  home() { if (!last.lies) last.text = ""; home(); },
   speak,
   erase,
   clear() { entry = ""; drawEntry(); },
@@ -482,6 +483,13 @@ const DO = {
 function lookUp() {
   if (isEnough(entry)) return submit(entry);
   if (["idle", "keys"].includes(view())) drawEntry(true);
+}
+
+// Whether there was a number to look up.
+function enter() {
+  if (!entry) return false;
+  lookUp();
+  return true;
 }
 
 function onClick(event) {
@@ -503,7 +511,7 @@ function rate(button, score) {
   fetch("/api/rate", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ score, kiosk }) }).catch(() => {});
 }
 
-const keys = listen({ scan: submit, press, enter: () => { if (entry) lookUp(); }, erase, escape: home });
+const keys = listen({ scan: submit, press, enter, erase, escape: home });
 document.addEventListener("click", onClick);
 for (const event of ["pointerdown", "keydown", "wheel", "touchmove"]) document.addEventListener(event, noticed, { passive: true });
 document.addEventListener("contextmenu", (event) => { if (kiosk) event.preventDefault(); });

@@ -12,11 +12,14 @@ const SCAN_MIN = 6; // shorter bursts are typed by hand
 const CODE_MAX = 3000;
 const LATE_MS = 20; // a timer this late ran behind work that also held up keys
 
-// Listens to the whole page. `on` has scan(text), press(character), enter(), erase() and escape().
+// Listens to the whole page. `on` has scan(text), press(character), enter(), which tells whether there was a number, erase() and escape().
 export function listen(on) {
   const burst = { keys: [], fast: false, at: -Infinity, timer: 0 };
   let pad = null; // digits of the code that is typed while Alt is held
-  let typed = false; // since a control was last chosen, by hand or a slow scanner: the next Enter ends what was typed
+  // Whether Enter presses the button in focus. It does not where characters were typed since, and not where the button was chosen
+  // by a finger or a mouse: then Enter ends the number, if there is one.
+  let isMeant = true;
+  let pointing = false;
 
   function flush() {
     clearTimeout(burst.timer);
@@ -28,7 +31,7 @@ export function listen(on) {
   }
 
   function press(c) {
-    typed = true;
+    isMeant = false;
     on.press(c);
   }
 
@@ -69,14 +72,17 @@ export function listen(on) {
       return flush();
     }
     flush();
-    if (named(event) !== "Enter" || (isControl(event.target) && !typed)) return;
-    if (typed) swallow(event); // nor is the button that was pressed before the typing
-    typed = false;
-    on.enter();
+    if (named(event) !== "Enter" || (isControl(event.target) && isMeant)) return;
+    if (on.enter()) swallow(event);
   }
 
-  function chosen() {
-    typed = false;
+  function pointed(event) {
+    pointing = event.type === "pointerdown";
+    if (pointing) isMeant = false;
+  }
+
+  function focused() {
+    isMeant = !pointing;
   }
 
   // The character whose code has been typed while Alt was held.
@@ -161,8 +167,8 @@ export function listen(on) {
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("keyup", onKeyUp, true);
   document.addEventListener("paste", onPaste, true);
-  document.addEventListener("pointerdown", chosen, true);
-  document.addEventListener("focusin", chosen, true);
+  for (const type of ["pointerdown", "pointerup", "pointercancel"]) document.addEventListener(type, pointed, true);
+  document.addEventListener("focusin", focused, true);
   return { quiet: () => burst.keys.length === 0 && !pad };
 }
 

@@ -30,7 +30,7 @@ const person = (name) => noAccount().get(name ?? "") ?? (name.startsWith("comman
 
 /** States of agents, ways of monitoring and roles, as the log names them. */
 const details = () => new Map([["ready", w("就绪", "ready")], ["pause", w("暂停", "paused")], ["sign_out", w("签退", "signed out")], ["listen", w("监听", "listening")], ["whisper", w("耳语", "whispering")],
-  ["barge", w("加入通话", "joining")], ["take_over", w("接管通话", "taking over")], ["end", w("结束", "end")], ["operator", w("录音员", "operator")], ["approver", w("审核员", "approver")],
+  ["barge", w("插话", "barging in")], ["take_over", w("接管", "taking over")], ["end", w("结束", "end")], ["operator", w("录音员", "operator")], ["approver", w("审核员", "approver")],
   ["agent", w("坐席", "agent")], ["supervisor", w("班长", "supervisor")]]);
 
 /** What the log adds to an action, and who did it where it was done to another. */

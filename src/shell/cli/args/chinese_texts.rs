@@ -77,6 +77,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("sample/seed", "随机种子；相同种子得到相同案件"),
     ("sample/out", "要写入的文件；- 表示标准输出"),
     ("sample/live", "模拟业务系统产生变更：同 jindu feed play，并可用其选项"),
+    ("backup", "把数据文件夹备份到新文件夹，有无节点在运行均可"),
+    ("backup/folder", "新文件夹"),
     ("load", "把文件中的案件装入副本，有无节点在运行均可"),
     ("load/file", "一批变更"),
     ("upstream", "检查 PostgreSQL 上游"),

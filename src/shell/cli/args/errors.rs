@@ -72,7 +72,7 @@ fn in_range(text: &str) -> String {
     let Some((before, after)) = text.split_once(" is not in ") else { return text.to_owned() };
     let range = after.split(char::is_whitespace).next().unwrap_or("");
     match range.split_once("..=") {
-        Some((least, most)) => format!("{before} is not from {least} to {most}{}", &after[range.len()..]),
+        Some((least, most)) => format!("{before} must be {least} to {most}{}", &after[range.len()..]),
         None => text.to_owned(),
     }
 }

@@ -90,7 +90,8 @@ fn random_below(n: usize) -> Result<usize, AccountError> {
     Ok((u64::from_ne_bytes(bytes) % n as u64) as usize)
 }
 
-const FIRST_START: &str = "first start";
+/// Who makes the first accounts, as their log has it.
+pub const FIRST_START: &str = "first start";
 const UNAMBIGUOUS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// It cannot be written.
 pub fn write(data: &Path, lines: &str) -> io::Result<PathBuf> {
     let path = data.join("studio").join(NAME);
-    write_private(&path, lines)?;
+    replace(&path, lines)?;
     Ok(path)
 }
 
@@ -44,9 +44,7 @@ pub(super) fn forget(studio: &Path, name: &str) {
         if kept.trim().is_empty() {
             return fs::remove_file(&path);
         }
-        let new = path.with_extension("new");
-        write_private(&new, &kept)?;
-        fs::rename(&new, &path)
+        replace(&path, &kept)
     });
     match removed {
         Ok(()) => tracing::info!(path = %path.display(), "initial_password_removed: it was changed"),
@@ -54,6 +52,13 @@ pub(super) fn forget(studio: &Path, name: &str) {
             tracing::warn!(%error, path = %path.display(), "initial_password_not_removed: delete the file");
         }
     }
+}
+
+/// Puts a new file in the place of an old one: none is half written.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    write_private(&new, text)?;
+    fs::rename(&new, path)
 }
 
 fn is_of(line: &str, name: &str) -> bool {
