@@ -264,8 +264,8 @@ pub const SAMPLE: &str = "sample";
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 const ITEMS_MAX: usize = 32;
 const PAUSES_MAX: usize = 32;
-const CODE: &str = "must be 1 to 40 small letters, digits or _";
-const DAY: &str = "must lie in 1980 to 2200";
+pub(super) const CODE: &str = "must be 1 to 40 small letters, digits or _";
+pub(super) const DAY: &str = "must lie in 1980 to 2200";
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -337,6 +337,7 @@ pub(super) mod tests {
         ] {
             let error = read(&CASE.replace(from, to)).unwrap_err();
             assert!(matches!(error, LineError::Field { field: found, .. } if found == field), "{to}: {error}");
+            assert!(!error.text().zh.contains("must"), "{}", error.text().zh);
         }
     }
 

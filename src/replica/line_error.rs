@@ -1,8 +1,11 @@
 //! Why a line of a batch or of a feed file cannot be used: the field and what it must hold, never a value, which may identify
 //! a person.
 
+use base::Bilingual;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+
+use super::feed::{CODE, DAY};
 
 /// Why a line cannot be used. Its text names fields, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +36,40 @@ pub enum LineError {
         wants: &'static str,
     },
 }
+
+impl LineError {
+    /// The same in both languages; what the parser of JSON says is in English.
+    pub fn text(&self) -> Bilingual {
+        let zh = match self {
+            LineError::TooLong => format!("超过 {} 字节：每行应为一个案件", super::LINE_BYTES_MAX),
+            LineError::Encoding => "不是 UTF-8：请用 UTF-8 编码保存".to_owned(),
+            LineError::Json { what, column } => {
+                format!("第 {column} 列有误（{what}）：每行应为一个符合格式的 JSON 对象")
+            }
+            LineError::LateHeader => "批次头不在第一行：请移到第一行，或另存一个文件".to_owned(),
+            LineError::Field { field, wants } => {
+                let known = WANTS.iter().find(|(known, _)| known == wants);
+                format!("{field}：{}", known.map_or(*wants, |(_, chinese)| chinese))
+            }
+        };
+        Bilingual::new(self.to_string(), zh)
+    }
+}
+
+/// What fields of cases must hold.
+const WANTS: &[(&str, &str)] = &[
+    (CODE, "应为 1 至 40 个小写字母、数字或下划线"),
+    (DAY, "应在 1980 年至 2200 年之间"),
+    ("must be 6 to 32 digits", "应为 6 至 32 位数字"),
+    ("must be at most 32", "不得超过 32 项"),
+    ("must not lie before accepted_on", "不得早于 accepted_on"),
+    ("must end, if they end, on or after the day they began", "结束日期不得早于开始日期"),
+    ("must be 4 letters or digits", "应为 4 位字母或数字"),
+    ("must be below 2^63", "应小于 2^63"),
+    ("must be 32 hex digits, not all 0", "应为 32 位十六进制数字，且不全为 0"),
+    ("give exactly one of the three", "三者应有且仅有一项"),
+    ("not of this kind: see the format", "格式不符：见数据格式说明"),
+];
 
 /// Reads a line that is one JSON value.
 ///

@@ -69,7 +69,7 @@ impl LoadedFile<'_> {
 
     /// The remark on a line, and whether the line cannot be used.
     fn remark(&self, line: &[u8], number: u64, formats: Option<&Formats>) -> Option<(bool, Bilingual)> {
-        let unusable = |error: LineError| Some((true, error.to_string().into()));
+        let unusable = |error: LineError| Some((true, error.text()));
         let case = match FeedLine::read(line, number) {
             Ok(FeedLine::Case(case)) => case,
             Ok(FeedLine::Header(_) | FeedLine::Blank) => return None,

@@ -191,3 +191,12 @@ fn help_and_errors_are_in_chinese_throughout() {
         assert!(text.starts_with("错误：") && !text.contains("error"), "{text}");
     }
 }
+
+#[test]
+fn a_number_out_of_its_range_is_told_the_range_in_words() {
+    let line = "kiosk add hall-1 --hall north --valid 0";
+    let english = errors::in_english(&read(line).expect_err(line)).expect("clap writes 1..=1440");
+    assert!(english.contains("must be 1 to 1440") && !english.contains("..="), "{english}");
+    let chinese = errors::in_chinese(&read_in(line, OfficeLang::Zh).expect_err(line).0);
+    assert!(chinese.contains("应为 1 至 1440 的整数") && !chinese.contains("..="), "{chinese}");
+}
