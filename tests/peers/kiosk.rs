@@ -237,6 +237,15 @@ fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
     shows(&mut browser, "answer");
     browser.click(".answer [data-do=home]");
     shows(&mut browser, "idle");
+    // The same with a finger.
+    for digit in receipt.chars() {
+        browser.tap(&format!("[data-key='{digit}']"));
+    }
+    browser.until(&format!("document.querySelector('#entry').textContent.replaceAll(' ', '') === {receipt:?}"));
+    browser.press("Enter");
+    shows(&mut browser, "answer");
+    browser.tap(".answer [data-do=home]");
+    shows(&mut browser, "idle");
     // A button that is chosen after the typing is meant, and one in focus where nothing is entered.
     browser.press("4");
     browser.value(pause);
@@ -261,6 +270,7 @@ fn a_receipt_that_lies_under_the_scanner_does_not_come_back() {
     let mut browser = kiosk(&gateway);
     browser.scan(&receipt);
     shows(&mut browser, "answer");
+    browser.scan(&receipt);
     browser.scan(&receipt);
     browser.click(".answer [data-do=home]");
     shows(&mut browser, "idle");

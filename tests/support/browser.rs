@@ -126,15 +126,29 @@ impl Browser {
 
     /// Clicks an element as a finger does, where it is on the screen.
     pub fn click(&mut self, selector: &str) {
-        let place = self.value(&format!(
-            "(() => {{ const box = [...document.querySelectorAll({})].find((node) => node.offsetParent).getBoundingClientRect();
-               return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
-            json!(selector)
-        ));
+        let place = self.middle(selector);
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", event);
         }
+    }
+
+    /// Touches an element that is shown with a finger.
+    pub fn tap(&mut self, selector: &str) {
+        let place = self.middle(selector);
+        self.call("Emulation.setTouchEmulationEnabled", json!({"enabled": true}));
+        let point = json!([{"x": place[0], "y": place[1]}]);
+        self.call("Input.dispatchTouchEvent", json!({"type": "touchStart", "touchPoints": point}));
+        self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));
+    }
+
+    /// The middle of an element that is shown.
+    fn middle(&mut self, selector: &str) -> Value {
+        self.value(&format!(
+            "(() => {{ const box = [...document.querySelectorAll({})].find((node) => node.offsetParent).getBoundingClientRect();
+               return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
+            json!(selector)
+        ))
     }
 
     /// Types as a scanner does: key after key without a pause, then Enter. The keys go out before any is answered.

@@ -182,6 +182,7 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("no codec in common", "no codec in common", "语音编码不一致"),
     ("no usable media", "no usable media", "语音参数不可用"),
     ("malformed session description", "malformed session description", "语音参数格式有误"),
+    ("not_reached", "person called back not reached", "回拨未接通"),
     ("busy", "the person called back was busy", "被回拨人占线"),
     ("no answer", "the person called back did not answer", "被回拨人未接听"),
     ("line failed", "the line for call-backs failed", "回拨线路故障"),

@@ -28,8 +28,8 @@ impl LoadedFile<'_> {
     /// Reads the file again. A feed file has no remarks: its place is in the log of the feed.
     pub(crate) fn remarks(&self) -> Remarks {
         let formats = Formats::new(self.formats.to_vec()).ok();
-        let Ok(text) = Text::open(self.path) else { return Remarks::default() };
-        let mut reader = BufReader::new(text.take(READ_MAX));
+        let Ok(text) = self.path.canonicalize().and_then(|path| Text::open(&path)) else { return Remarks::default() };
+        let mut reader = BufReader::new(text.take(READ_MAX + 1));
         let (mut lines, mut more, mut unusable, mut octets, mut line) = (Vec::new(), 0_u64, false, 0, Vec::new());
         for number in 1.. {
             line.clear();
@@ -40,7 +40,7 @@ impl LoadedFile<'_> {
             if number == 1 && gate::is_feed(&line) {
                 return Remarks::default();
             }
-            if octets == READ_MAX && !line.ends_with(b"\n") {
+            if octets > READ_MAX {
                 lines.push(bilingual!("  lines from {number} on were not checked", "  第 {number} 行起未检查"));
                 break;
             }

@@ -154,8 +154,7 @@ fn service_columns(connection: &Connection) -> rusqlite::Result<String> {
 fn unserved<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
     let text = |column: usize| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
     let ended = text(0)?.unwrap_or_default();
-    // A person who was not reached is called again: what comes of it is in the list of call-backs.
-    if text(5)? == Some(CALL_BACK) && text(1)?.is_some_and(|cause| NOT_REACHED.contains(&cause)) {
+    if reached_nobody(row)? {
         return Ok(None);
     }
     if UNSERVED.iter().any(|unserved| unserved.name() == ended) {
@@ -169,6 +168,12 @@ fn unserved<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
     let left_a_message =
         text(4)?.is_some_and(|results| results.split(',').any(|result| !MessageResult::NOT_LEFT.contains(&result)));
     Ok((failed && text(2)? != Some(QueueOutcome::Answered.name()) && !left_a_message).then_some(NO_PERSON))
+}
+
+/// Whether this node called a person back who was not reached: what comes of it is in the list of call-backs.
+fn reached_nobody(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let is_call_back = row.get_ref(5)?.as_str_or_null()? == Some(CALL_BACK);
+    Ok(is_call_back && row.get_ref(1)?.as_str_or_null()?.is_some_and(|cause| NOT_REACHED.contains(&cause)))
 }
 
 fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallStatistics> {
@@ -191,7 +196,7 @@ fn count(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<CallS
 
 impl CallStatistics {
     fn add(&mut self, row: &Row<'_>, cause: Option<&str>, called_back: Option<&str>) -> rusqlite::Result<()> {
-        let outcome = row.get_ref(0)?.as_str()?;
+        let outcome = if reached_nobody(row)? { CALL_BACK_NOT_REACHED } else { row.get_ref(0)?.as_str()? };
         self.calls += 1;
         count_one(&mut self.outcomes, outcome);
         if let Some(cause) = cause {
@@ -233,6 +238,8 @@ fn count_one(counts: &mut BTreeMap<String, u64>, word: &str) {
 
 /// Where a call came from that this node made to call a person back.
 pub const CALL_BACK: &str = "call-back";
+/// The outcome that such a call counts as.
+const CALL_BACK_NOT_REACHED: &str = "not_reached";
 /// Causes of call-backs to a person who was not reached.
 const NOT_REACHED: [&str; 3] = ["busy", "no answer", "number unreachable"];
 /// The cause of callers who hung up while they waited for an agent.

@@ -89,6 +89,8 @@ fn a_person_who_was_not_reached_by_a_call_back_is_no_caller_who_was_not_served()
     let failed = CallFilter { failed: true, ..all() };
     let counted = call_statistics(folder.path(), &failed).expect("readable").expect("a journal");
     assert_eq!((counted.calls, counted.causes["line failed"], counted.causes["busy"]), (2, 1, 1));
+    let every = call_statistics(folder.path(), &all()).expect("readable").expect("a journal");
+    assert_eq!((every.calls, every.outcomes["not_reached"], every.outcomes["abandoned"]), (4, 2, 2));
     let lines = call_list(folder.path(), &failed, 10).expect("readable").expect("a journal");
     assert_eq!(lines.iter().map(|line| &*line.cause).collect::<Vec<_>>(), ["line failed", "busy"]);
     let past = past_call(folder.path(), CallName::Id(1)).expect("readable").expect("it");

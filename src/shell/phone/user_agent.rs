@@ -360,7 +360,7 @@ impl UserAgent {
         let registrar = self.shared.services.registrar.as_ref()?;
         let number = message.from_user().and_then(|named| registrar.number_at(arrival.source, &named));
         if number.is_none() {
-            let trunk = self.trunk(arrival.transport, arrival.source.ip());
+            let trunk = self.trunk_of(arrival);
             let named = |place: usize| !self.shared.settings.trunks[place].numbers.is_empty();
             if ServiceCode::of(&code).is_none() || !registrar.accepts(arrival.source.ip()) || trunk.is_some_and(named) {
                 return None;

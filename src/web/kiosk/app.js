@@ -34,7 +34,7 @@ let shown = null; // the reply on the screen
 let code = null; // the code it answers, needed for speech only
 let picture = null; // the photograph it answers, for speech as well
 let asked = 0; // numbers the requests: a late reply to an earlier one is dropped
-let last = { text: "", at: -SAME_MS, lies: false }; // `lies`: it was read again and again, as one that lies under the scanner
+let last = { text: "", at: -SAME_MS, repeats: 0 };
 let audio = null;
 let loading = null;
 let mute = false; // the answer shown has no recording
@@ -171,12 +171,16 @@ function submit(text) {
   if (!text || ["maintenance", "unenrolled"].includes(view())) return;
   if (text === last.text && now - last.at < SAME_MS) {
     last.at = now;
-    last.lies = true;
-    return;
+    last.repeats += 1;
+    return forgetLast();
   }
-  last = { text, at: now, lies: false };
-  setTimeout(() => { if (performance.now() - last.at >= SAME_MS) last.text = ""; }, SAME_MS + 50);
+  last = { text, at: now, repeats: 0 };
+  forgetLast();
   ask("/api/scan", { "Content-Type": "application/json" }, JSON.stringify({ code: text, kiosk }), { code: text });
+}
+
+function forgetLast() {
+  setTimeout(() => { if (performance.now() - last.at >= SAME_MS) last.text = ""; }, SAME_MS + 50);
 }
 
 // `source`: what is asked about, a code or a photograph.
@@ -470,8 +474,8 @@ async function configure() {
 const DO = {
   keys() { go("keys"); },
   retype() { DO.home(); if (!hasKeypad()) go("keys"); },
-  // Who leaves an answer by hand may scan the same receipt at once, unless it lies under the scanner still.
-  home() { if (!last.lies) last.text = ""; home(); },
+  // Who leaves an answer by hand may scan the same receipt at once, unless it is read again and again: it lies under the scanner still.
+  home() { if (last.repeats < 2) last.text = ""; home(); },
   speak,
   erase,
   clear() { entry = ""; drawEntry(); },

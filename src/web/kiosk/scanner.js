@@ -76,6 +76,7 @@ export function listen(on) {
     if (on.enter()) swallow(event);
   }
 
+  // A finger moves the focus after it has left the screen, and before the click.
   function pointed(event) {
     pointing = event.type === "pointerdown";
     if (pointing) isMeant = false;
@@ -116,6 +117,7 @@ export function listen(on) {
   }
 
   function onKey(event) {
+    pointing = false;
     const name = named(event);
     if (name === "Alt") return altDown(event);
     if (event.altKey && pad !== null && padKey(event)) return;
@@ -167,7 +169,7 @@ export function listen(on) {
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("keyup", onKeyUp, true);
   document.addEventListener("paste", onPaste, true);
-  for (const type of ["pointerdown", "pointerup", "pointercancel"]) document.addEventListener(type, pointed, true);
+  for (const type of ["pointerdown", "click", "pointercancel"]) document.addEventListener(type, pointed, true);
   document.addEventListener("focusin", focused, true);
   return { quiet: () => burst.keys.length === 0 && !pad };
 }
