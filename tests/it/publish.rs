@@ -13,6 +13,7 @@ use support::folder::Folder;
 use support::gateway::{Gateway, home, jindu};
 use support::phone::Phone;
 use support::sound;
+use support::studio::{voice, wav};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -276,6 +277,33 @@ fn tells_of_changed_words(data: &Path, folder: &Path) {
     let told = text(&checked.stderr);
     assert_eq!(checked.status.code(), Some(64), "{told}");
     assert!(told.contains("script.toml:") && told.contains("E48") && told.contains("prompt.bye in zh"), "{told}");
+}
+
+#[test]
+fn words_that_were_rolled_back_can_be_published_again_with_their_recording() {
+    let (data, folder) = (Folder::new(), Folder::new());
+    let mut draft = draft(folder.path());
+    assert!(publishes(data.path(), &draft, &["publish"]).status.success());
+    let first = live_release(data.path());
+    let script = fs::read_to_string(home().join("prompts/script.toml")).expect("the script");
+    let changed = script.replace("\"感谢来电，再见。\"", "\"谢谢您的来电，再见。\"");
+    assert_ne!(script, changed);
+    draft.push(format!("hotline.script={}", folder.file("script.toml", &changed)));
+    let sound = folder.join("bye.wav");
+    fs::write(&sound, wav(&voice("zh", "prompt.bye"))).expect("written");
+    let sound = sound.display().to_string();
+    let imported =
+        run(data.path(), &draft, &["prompts", "import", &sound, "--slot", "zh/prompt.bye", "--who", "li"], "");
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    let approved = publishes(data.path(), &draft, &["prompts", "approve", "all", "--heard"]);
+    assert!(approved.status.success(), "{}", text(&approved.stderr));
+    assert!(publishes(data.path(), &draft, &["publish"]).status.success());
+    let second = live_release(data.path());
+    assert!(publishes(data.path(), &draft, &["rollback"]).status.success());
+    assert_eq!(live_release(data.path()), first);
+    let again = publishes(data.path(), &draft, &["publish"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(live_release(data.path()), second);
 }
 
 /// A publication killed at any moment is complete or has no effect: the live release is always readable.

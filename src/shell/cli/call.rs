@@ -163,7 +163,7 @@ fn to_text(
         false => bilingual!("after {after:.3} s", "{after:.3} 秒后"),
     });
     lines.line(&fixed("answered", "接通"), &answered.unwrap_or_else(|| fixed("no", "未接通")));
-    let lang = call.lang.clone().map_or_else(|| fixed("not chosen", "未选择"), Bilingual::from);
+    let lang = call.lang.as_deref().map_or_else(|| fixed("not chosen", "未选择"), language_name);
     lines.line(&fixed("language", "语言"), &lang);
     lines.line(&fixed("release", "版本"), &call.release.get(..12).unwrap_or(&call.release).to_owned().into());
     if !release_is_known && !steps.is_empty() {
@@ -179,7 +179,7 @@ fn to_text(
     for (n, step) in steps.iter().enumerate() {
         let kind = step.kind.map_or_else(String::new, |kind| format!("{kind} "));
         let way = step.way.as_ref().map_or_else(Bilingual::default, |way| {
-            let zh = way.strip_prefix("key ").map_or_else(|| code(way).zh.into_owned(), |key| format!("按键 {key}"));
+            let zh = way.strip_prefix("key ").map_or_else(|| branch(way), |key| format!("按键 {key}"));
             Bilingual::new(format!("  (by {way})"), format!("  （{zh}）"))
         });
         let result = (step.kind == Some("lookup")).then(|| results.next()).flatten();
@@ -272,6 +272,34 @@ fn name_of(node: &str) -> Bilingual {
         STUDIO_STEP => Bilingual::fixed(STUDIO_STEP, "（电话录音）"),
         node => node.to_owned().into(),
     }
+}
+
+/// A language by its code.
+fn language_name(lang: &str) -> Bilingual {
+    match lang {
+        "zh" => Bilingual::fixed("zh", "普通话（zh）"),
+        "yue" => Bilingual::fixed("yue", "广东话（yue）"),
+        "en" => Bilingual::fixed("en", "英语（en）"),
+        other => other.to_owned().into(),
+    }
+}
+
+/// The branch of a node by its name in the flow, in Chinese.
+fn branch(way: &str) -> String {
+    let known = match way {
+        "none" => "未查到",
+        "closed" => "非服务时间",
+        "open" => "服务时间内",
+        "holiday" => "节假日",
+        "saved" => "已保存",
+        "yes" => "是",
+        "no" => "否",
+        _ => {
+            let known = code(way).zh;
+            return if known == way { format!("分支 {way}") } else { known.into_owned() };
+        }
+    };
+    format!("{known}（{way}）")
 }
 
 /// A step of what agents did, in words.

@@ -60,8 +60,9 @@ impl LoadedFile<'_> {
         }
         if unusable {
             lines.push(Bilingual::fixed(
-                "  lines that cannot be used are in quarantine (jindu replica quarantine list): correct them and load the file again",
-                "  无法使用的行已隔离（见 jindu replica quarantine list）：请改正后重新装入",
+                "  lines that cannot be used are in quarantine (jindu replica quarantine list): correct them and load the file again; one \
+                 whose number was wrong stays there until jindu replica quarantine drop",
+                "  无法使用的行已隔离（见 jindu replica quarantine list）：请改正后重新装入；回执号有误的行须用 jindu replica quarantine drop 删除",
             ));
         }
         Remarks { lines, is_batch: true }

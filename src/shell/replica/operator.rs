@@ -107,8 +107,8 @@ impl Replica {
             writer.publish_quarantine();
             let s = plural(removed);
             Ok(bilingual!(
-                "{removed} row{s} dropped; the replica's older rows of their cases are served again",
-                "已丢弃 {removed} 行；这些案件仍按副本中较早的内容答复"
+                "{removed} row{s} dropped; where the replica has older rows of their cases, those are served again",
+                "已丢弃 {removed} 行；副本中有这些案件较早内容的，按较早内容答复"
             ))
         })
     }

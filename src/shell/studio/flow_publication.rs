@@ -146,12 +146,12 @@ struct FittingTakes {
     replaced: Vec<ClipText>,
 }
 
-/// Live takes that fit the words, else approved ones that do.
+/// Live takes that fit the words, else approved ones, else the factory's recording, else takes that were published before a rollback.
 fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<FittingTakes, Bilingual> {
     let live = releases::live_takes(settings);
-    let approved = approved(settings).map_err(|error| error.text())?;
+    let Heard { approved, published } = heard(settings).map_err(|error| error.text())?;
     let mut takes = FittingTakes::default();
-    if live.is_empty() && approved.is_empty() {
+    if live.is_empty() && approved.is_empty() && published.is_empty() {
         return Ok(takes);
     }
     let factory = recordings::manifest(&settings.hotline.manifest)?;
@@ -161,12 +161,16 @@ fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<Fit
         let fits = |master: &&Master| master.text_sha256 == text_sha256;
         if let Some(master) = live.get(&clip).filter(fits).or_else(|| approved.get(&clip).filter(fits)) {
             takes.above.insert(clip, master.clone());
-        } else if live.contains_key(&clip) && recordings::path_of(&settings.hotline.audio, &clip).exists() {
-            // One of other words, and one that does not exist, are reported where recordings are read.
-            let recorded = factory.get(&clip).and_then(|recorded| recorded.text_sha256.as_deref());
-            if recorded == Some(&*text_sha256) {
+            continue;
+        }
+        // One of other words, and one that does not exist, are reported where recordings are read.
+        let recorded = factory.get(&clip).and_then(|recorded| recorded.text_sha256.as_deref());
+        if recorded == Some(&*text_sha256) && recordings::path_of(&settings.hotline.audio, &clip).exists() {
+            if live.contains_key(&clip) {
                 takes.replaced.push(needed.clone());
             }
+        } else if let Some((clip, master)) = published.iter().rev().find(|(of, take)| *of == clip && fits(&take)) {
+            takes.above.insert(clip.clone(), master.clone());
         }
     }
     Ok(takes)
@@ -194,20 +198,31 @@ fn mark_published(settings: &Settings, above: &Overlay, release: &str, who: &str
     })
 }
 
-fn approved(settings: &Settings) -> Result<Overlay, Rejection> {
+/// Takes that an approver has heard.
+#[derive(Default)]
+struct Heard {
+    approved: Overlay,
+    /// Those of earlier publications whose sound is kept.
+    published: Vec<(Clip, Master)>,
+}
+
+fn heard(settings: &Settings) -> Result<Heard, Rejection> {
     let folder = settings.data.folder.join("studio");
+    let mut heard = Heard::default();
     if !folder.join("studio.sqlite3").exists() {
-        return Ok(Overlay::new());
+        return Ok(heard);
     }
-    let takes = Store::open(&folder)?.takes()?;
-    let approved = takes.into_iter().filter(|take| take.state == TakeState::Approved);
-    Ok(approved
-        .map(|take| {
-            let path = folder.join("masters").join(format!("{}.wav", take.master));
-            let text_sha256 = text_hash(&take.text);
-            (take.clip(), Master { take: Some(take.name.to_string()), path, text_sha256 })
-        })
-        .collect())
+    for take in Store::open(&folder)?.takes()? {
+        let path = folder.join("masters").join(format!("{}.wav", take.master));
+        let (clip, text_sha256) = (take.clip(), text_hash(&take.text));
+        let master = Master { take: Some(take.name.to_string()), path, text_sha256 };
+        match take.state {
+            TakeState::Approved => drop(heard.approved.insert(clip, master)),
+            TakeState::Published if master.path.exists() => heard.published.push((clip, master)),
+            _ => {}
+        }
+    }
+    Ok(heard)
 }
 
 fn one(error: Bilingual) -> Vec<Bilingual> {

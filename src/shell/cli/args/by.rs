@@ -13,7 +13,7 @@ use crate::say::text;
 /// The actor and the reason, for the audit log.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct By {
-    /// Who does it, for the audit log; where none is given, a terminal asks, and a program's user counts
+    /// Who does it, for the audit log; where none is given, a terminal asks; else a program's user counts, or an approver must be named
     #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
     /// Why, for the audit log
