@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use inquiry::{Case, Factor, Formats, Keys, Pause, SecondFactor, Stage, Verifier};
 
-use super::line_error::{LineError, check, read_json};
+use super::line_error::{CODE, DAY, LineError, check, read_json};
 use super::row::Row;
 
 /// One application, as an upstream sends it. `Debug` prints no value.
@@ -264,8 +264,6 @@ pub const SAMPLE: &str = "sample";
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 const ITEMS_MAX: usize = 32;
 const PAUSES_MAX: usize = 32;
-pub(super) const CODE: &str = "must be 1 to 40 small letters, digits or _";
-pub(super) const DAY: &str = "must lie in 1980 to 2200";
 
 #[cfg(test)]
 pub(super) mod tests {

@@ -5,8 +5,6 @@ use base::Bilingual;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::feed::{CODE, DAY};
-
 /// Why a line cannot be used. Its text names fields, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
@@ -55,6 +53,11 @@ impl LineError {
         Bilingual::new(self.to_string(), zh)
     }
 }
+
+/// What a code must be.
+pub(super) const CODE: &str = "must be 1 to 40 small letters, digits or _";
+/// What a day must be.
+pub(super) const DAY: &str = "must lie in 1980 to 2200";
 
 /// What fields of cases must hold.
 const WANTS: &[(&str, &str)] = &[

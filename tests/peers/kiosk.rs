@@ -208,6 +208,11 @@ fn a_scanner_that_types_in_a_way_of_its_own_is_understood() {
     assert_eq!(browser.errors, Vec::<String>::new());
 }
 
+fn enter_looks_up(browser: &mut Browser) {
+    browser.press("Enter");
+    shows(browser, "answer");
+}
+
 #[test]
 fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
     let gateway = Gateway::start(&[]);
@@ -224,8 +229,7 @@ fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
         }
         let entered = browser.text("#entry").replace(' ', "");
         assert_eq!(entered, receipt, "{button}");
-        browser.press("Enter");
-        shows(&mut browser, "answer");
+        enter_looks_up(&mut browser);
         browser.click(".answer [data-do=home]");
         shows(&mut browser, "idle");
     }
@@ -233,8 +237,7 @@ fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
     for digit in receipt.chars() {
         browser.click(&format!("[data-key='{digit}']"));
     }
-    browser.press("Enter");
-    shows(&mut browser, "answer");
+    enter_looks_up(&mut browser);
     browser.click(".answer [data-do=home]");
     shows(&mut browser, "idle");
     // The same with a finger.
@@ -242,8 +245,7 @@ fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
         browser.tap(&format!("[data-key='{digit}']"));
     }
     browser.until(&format!("document.querySelector('#entry').textContent.replaceAll(' ', '') === {receipt:?}"));
-    browser.press("Enter");
-    shows(&mut browser, "answer");
+    enter_looks_up(&mut browser);
     browser.tap(".answer [data-do=home]");
     shows(&mut browser, "idle");
     // A button that is chosen after the typing is meant, and one in focus where nothing is entered.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::feed::{is_code, is_receipt};
-use super::super::line_error::{LineError, check, read_json};
+use super::super::line_error::{CODE, LineError, check, read_json};
 
 /// A feed file's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl FeedHeader {
 
     fn check(&self) -> Result<(), LineError> {
         check(self.format == FORMAT, "feed.format", "must be 1")?;
-        check(is_code(&self.source), "feed.source", "must be 1 to 40 small letters, digits or _")?;
+        check(is_code(&self.source), "feed.source", CODE)?;
         check(self.sequence >= 1, "feed.sequence", "must be at least 1")?;
         check(i64::try_from(self.sequence).is_ok(), "feed.sequence", "must be below 2^63")?;
         let first = (self.sequence == 1) == (self.previous == Hash::NONE);

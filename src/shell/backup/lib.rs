@@ -206,7 +206,7 @@ impl Copy<'_> {
         source.busy_timeout(self.patience).map_err(failed)?;
         let mut copy = Connection::open(&to).map_err(failed)?;
         let backup = Backup::new(&source, &mut copy).map_err(failed)?;
-        // All pages in one step: what is written meanwhile is not in the copy, and does not begin it anew.
+        // All pages in one step: the copy shows one moment, and changes that are written during it do not restart it.
         let step = backup.step(-1).map_err(failed)?;
         drop(backup);
         if step != StepResult::Done {

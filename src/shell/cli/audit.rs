@@ -16,7 +16,7 @@ use studio_store::{AuditRow, Studio};
 use crate::call_words::{action, detail};
 use crate::exit::print;
 use crate::local_time::{read_past, rfc3339, shown, zone};
-use crate::publish::{person, reason};
+use crate::publish::{after_colon, person, reason};
 use crate::say::say;
 
 /// The log that a line stands in.
@@ -74,7 +74,7 @@ pub(crate) fn audit(settings: &Settings, since: Option<&str>, as_json: bool) -> 
         let release = release.as_deref().map(|name| format!(" {}", name.get(..12).unwrap_or(name))).unwrap_or_default();
         let slot = slot.as_deref().map(|slot| format!(" {slot}")).unwrap_or_default();
         let at = shown(*at, &zone);
-        let why = if why.en.is_empty() { Bilingual::default() } else { bilingual!(": {why}", "：{why:#}") };
+        let why = after_colon(why);
         say!("{at}  {what} {who}{slot}{release}{why}", "{at}  {what} {who:#}{slot}{release}{why:#}");
     }
     let (n, s) = (lines.len(), plural(lines.len()));

@@ -73,11 +73,10 @@ fn table(settings: &Settings, requests: &[CallBackEntry]) -> String {
     let lang = language::current();
     let zone = zone(settings);
     let time = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| shown(at, &zone));
-    let calendar = served_calendar(settings);
-    let within_hours = |ms: i64| {
-        let hours = settings.phone.call_back_hours.as_deref();
-        hours.zip(calendar.as_ref()).and_then(|(hours, calendar)| within(calendar, hours, ms, &zone)).unwrap_or(ms)
-    };
+    let hours = settings.phone.call_back_hours.as_deref();
+    let hours = hours.and_then(|hours| Some((hours, served_calendar(settings)?)));
+    let within_hours =
+        |ms: i64| hours.as_ref().and_then(|(hours, calendar)| within(calendar, hours, ms, &zone)).unwrap_or(ms);
     let head = lang.choose(
         ["id", "queue", "number", "state", "calls", "requested", "not before"],
         ["编号", "队列", "号码", "状态", "已呼叫", "登记时间", "最早回拨"],

@@ -132,10 +132,7 @@ pub(crate) fn list(settings: &Settings, json: bool) -> ExitCode {
         let (at, what) = (shown(entry.at, &zone), action(&entry.what));
         let what = padded(in_language(&what), current().choose(15, 28));
         let who = person(&entry.who);
-        let why = match reason(&entry.why) {
-            why if why.en.is_empty() => why,
-            why => bilingual!(": {why}", "：{why:#}"),
-        };
+        let why = after_colon(&reason(&entry.why));
         say!(
             "{mark} {name:<12} {at}  {what} {who}{why}{gone}",
             "{mark} {name:<12} {at}  {what} {who:#}{why:#}{gone:#}"
@@ -157,6 +154,11 @@ pub(crate) fn person(who: &str) -> Bilingual {
             None => name.to_owned().into(),
         },
     }
+}
+
+/// A text behind a colon; nothing where there is none.
+pub(crate) fn after_colon(text: &Bilingual) -> Bilingual {
+    if text.en.is_empty() { Bilingual::default() } else { bilingual!(": {text}", "：{text:#}") }
 }
 
 /// Why, as shown to people: what the program itself gives as its reason has words.

@@ -332,7 +332,8 @@ impl UserAgent {
     }
 
     /// A service code that an agent has dialled at a telephone: what it asks for is done, and the telephone shows what became of it in
-    /// the reason of its refusal, since no call is needed. A telephone that is not registered is told so. False: it is no service code.
+    /// the reason of its refusal, since no call is needed. A telephone that is not registered is refused with 403. Returns false
+    /// where the message holds no service code.
     fn takes_service_code(&self, message: &Message, arrival: &Arrival) -> bool {
         let Some((number, code)) = self.service_code(message, arrival) else { return false };
         let Some(number) = number else {
