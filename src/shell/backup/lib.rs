@@ -85,8 +85,7 @@ fn refuse(data: &Path, to: &Path) -> Result<(), Bilingual> {
             to.display()
         ));
     }
-    let mut files = Vec::new();
-    collect(data, Path::new(""), &mut files)?;
+    let files = list(data)?;
     let needed: u64 = files.iter().filter_map(|file| fs::metadata(data.join(file)).ok()).map(|about| about.len()).sum();
     if folder::free_bytes(&above).is_some_and(|free| free < needed) {
         let needed = needed as f64 / 1e9;
@@ -114,6 +113,13 @@ fn sync_folders(folder: &Path) -> Result<(), Bilingual> {
         }
     }
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// The files of a data folder that belong to a backup, by their paths in it.
+fn list(data: &Path) -> Result<Vec<PathBuf>, Bilingual> {
+    let mut files = Vec::new();
+    collect(data, Path::new(""), &mut files)?;
+    Ok(files)
 }
 
 /// The files below a folder that belong to a backup, by their paths in the data folder. A link that leads out of it counts as what it
@@ -171,27 +177,18 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn all(&mut self) -> Result<(), Bilingual> {
         let mut done: HashSet<PathBuf> = HashSet::new();
-        let mut is_first = true;
+        for file in list(self.data)?.into_iter().filter(|file| is_database(file)) {
+            self.database(&file)?;
+            done.insert(file);
+        }
         for _ in 0..PASSES {
-            let mut files = Vec::new();
-            collect(self.data, Path::new(""), &mut files)?;
-            files.retain(|file| done.insert(file.clone()));
-            if files.is_empty() {
+            let mut new = list(self.data)?;
+            new.retain(|file| done.insert(file.clone()));
+            if new.is_empty() {
                 break;
             }
-            let (databases, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_database(file));
-            for file in &databases {
-                self.database(file)?;
-            }
-            if std::mem::take(&mut is_first) {
-                // The copying of databases took its time: the files are listed again.
-                for file in &others {
-                    done.remove(file);
-                }
-                continue;
-            }
-            for file in &others {
-                self.file(file)?;
+            for file in &new {
+                if is_database(file) { self.database(file)? } else { self.file(file)? }
             }
         }
         Ok(())
