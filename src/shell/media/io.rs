@@ -52,34 +52,57 @@ impl Sockets {
         Ok((Sockets::Epoll(Box::new(EpollSockets::new(waker)?)), in_use(EPOLL, instead)))
     }
 
-    /// Begins to receive from both sockets of a pair. Returns the place that [`Sockets::send`] and [`Sockets::ignore`] ask for.
-    pub(super) fn listen(&mut self, id: SessionId, pair: &Pair) -> io::Result<u32> {
+    /// Gives a session what both sockets of a pair receive from now on.
+    pub(super) fn listen(&mut self, id: SessionId, pair: &mut Pair) -> io::Result<()> {
         match self {
-            Sockets::Epoll(epoll) => epoll.listen(id, &pair.rtp, &pair.rtcp).map(|()| 0),
-            Sockets::Uring(uring) => uring.listen(id, &pair.rtp, &pair.rtcp),
+            Sockets::Epoll(epoll) => epoll.listen(id, &pair.rtp, &pair.rtcp),
+            Sockets::Uring(uring) => {
+                let slot = match pair.slot {
+                    Some(slot) => slot,
+                    None => *pair.slot.insert(uring.register(&pair.rtp, &pair.rtcp)?),
+                };
+                uring.listen(id, slot);
+                Ok(())
+            }
         }
     }
 
-    /// Receives no more from a pair.
-    pub(super) fn ignore(&mut self, slot: u32, pair: &Pair) {
+    /// Nobody gets any more what a pair receives. What its session has sent is on its way.
+    pub(super) fn ignore(&mut self, pair: &Pair) {
+        match (self, pair.slot) {
+            (Sockets::Epoll(epoll), _) => epoll.ignore(&pair.rtp, &pair.rtcp),
+            (Sockets::Uring(uring), Some(slot)) => uring.ignore(slot),
+            (Sockets::Uring(_), None) => {}
+        }
+    }
+
+    /// Sends what waits to be sent: a socket that is disconnected or closed afterwards has sent it.
+    pub(super) fn flush(&mut self) {
         match self {
-            Sockets::Epoll(epoll) => epoll.ignore(&pair.rtp, &pair.rtcp),
-            Sockets::Uring(uring) => uring.ignore(slot),
+            Sockets::Epoll(_) => {}
+            Sockets::Uring(uring) => uring.submit(),
+        }
+    }
+
+    /// Keeps nothing of a pair that will be closed.
+    pub(super) fn forget(&mut self, pair: &mut Pair) {
+        if let (Sockets::Uring(uring), Some(slot)) = (self, pair.slot.take()) {
+            uring.forget(slot);
         }
     }
 
     /// Sends an RTP packet, at the latest with the next turn; without an address the socket is connected. Returns whether it
     /// was taken; [`Sockets::take_send_errors`] counts those that failed later.
-    pub(super) fn send(&mut self, slot: u32, pair: &Pair, to: Option<SocketAddr>, octets: &[u8]) -> bool {
-        match self {
-            Sockets::Epoll(_) => match to {
-                Some(to) => pair.rtp.send_to(octets, to).is_ok(),
-                None => pair.rtp.send(octets).is_ok(),
-            },
-            Sockets::Uring(uring) => {
+    pub(super) fn send(&mut self, pair: &Pair, to: Option<SocketAddr>, octets: &[u8]) -> bool {
+        match (self, pair.slot) {
+            (Sockets::Uring(uring), Some(slot)) => {
                 uring.send(slot, to, octets);
                 true
             }
+            (Sockets::Epoll(_) | Sockets::Uring(_), _) => match to {
+                Some(to) => pair.rtp.send_to(octets, to).is_ok(),
+                None => pair.rtp.send(octets).is_ok(),
+            },
         }
     }
 

@@ -2,11 +2,12 @@
 //!
 //! A pair that a call gives back rests for [`REST`] before it serves another, so that the last packets of the old
 //! caller do not become the first of the new one; when no other is left, the one that has rested longest serves.
+//! A media thread that uses io_uring goes on receiving from a pair that rests, and throws away what comes.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,6 +20,8 @@ use super::sys;
 pub(super) struct Pair {
     pub rtp: UdpSocket,
     pub rtcp: UdpSocket,
+    /// Its place among the registered sockets of its thread's ring, once it has one.
+    pub slot: Option<u32>,
     /// Its number among the pairs of all addresses, from 0.
     place: u32,
     pool: usize,
@@ -94,8 +97,10 @@ impl Ports {
             .position(|address| *address == local)
             .or_else(|| self.addresses.iter().position(same_version))
             .ok_or(OpenError::NoAddress(local))?;
-        let pair = self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).take(now, fits)?;
-        pair.drain();
+        let (pair, rested) = self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).take(now, fits)?;
+        if !rested || pair.slot.is_none() {
+            pair.drain();
+        }
         Ok(pair)
     }
 
@@ -112,23 +117,26 @@ impl Ports {
         pool.place(address.port()).is_some_and(|place| pool.bound[place])
     }
 
-    /// Takes a pair back.
+    /// Takes a pair back that is connected to nobody. What still comes for the old call is thrown away.
     pub(crate) fn give_back(&self, pair: Pair, now: Instant) {
-        let pool = &self.pools[pair.pool];
-        if sys::disconnect(&pair.rtp).is_err() {
-            // It stays connected to the old caller, and so serves no other: it is closed, and bound again later.
-            let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
-            pool.mark(pair.port, false);
-            pool.unbound.push_back(pair.port);
-            return;
-        }
-        // What still comes for the old call is thrown away when the pair serves again.
-        pool.lock().unwrap_or_else(PoisonError::into_inner).resting.push_back((now, pair));
+        self.pool_of(&pair).resting.push_back((now, pair));
+    }
+
+    /// Closes a pair that can serve no other call. Its ports are bound again later.
+    pub(crate) fn discard(&self, pair: Pair) {
+        let mut pool = self.pool_of(&pair);
+        pool.mark(pair.port, false);
+        pool.unbound.push_back(pair.port);
+    }
+
+    fn pool_of(&self, pair: &Pair) -> MutexGuard<'_, Pool> {
+        self.pools[pair.pool].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pool {
-    fn take(&mut self, now: Instant, fits: impl Fn(u32) -> bool) -> Result<Pair, OpenError> {
+    /// A pair, and whether it has rested as long as it should.
+    fn take(&mut self, now: Instant, fits: impl Fn(u32) -> bool) -> Result<(Pair, bool), OpenError> {
         // The first that fits has rested longest of those that do.
         let longest = self.resting.iter().position(|(_, pair)| fits(pair.place));
         let since = longest.and_then(|at| self.resting.get(at)).map(|(since, _)| *since);
@@ -136,12 +144,12 @@ impl Pool {
         let may_bind = longest.is_none() || self.bind_after.is_none_or(|after| now >= after);
         if !rested && may_bind {
             if let Some(pair) = self.bind(TRIES, fits)? {
-                return Ok(pair);
+                return Ok((pair, true));
             }
             self.bind_after = Some(now + BIND_PAUSE);
         }
         let pair = longest.and_then(|at| self.resting.remove(at));
-        pair.map(|(_, pair)| pair).ok_or(OpenError::PortsExhausted)
+        pair.map(|(_, pair)| (pair, rested)).ok_or(OpenError::PortsExhausted)
     }
 
     /// Binds the next free pair that fits; a port that another program has goes to the end of the queue.
@@ -179,7 +187,7 @@ impl Pool {
     fn pair(&self, port: u16) -> io::Result<Pair> {
         let bound = |port| socket(SocketAddr::new(self.address, port));
         let place = self.numbered(port);
-        Ok(Pair { rtp: bound(port)?, rtcp: bound(port + 1)?, place, pool: self.number, port })
+        Ok(Pair { rtp: bound(port)?, rtcp: bound(port + 1)?, slot: None, place, pool: self.number, port })
     }
 
     /// The number of a pair among those of all addresses.
@@ -198,6 +206,11 @@ impl Pair {
     /// RTP and RTCP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         (self.port, self.port + 1)
+    }
+
+    /// Lets the RTP socket receive from every source again.
+    pub(crate) fn disconnect(&self) -> io::Result<()> {
+        sys::disconnect(&self.rtp)
     }
 
     /// Throws away what came for the last call.
@@ -305,6 +318,7 @@ mod tests {
         let (port, caller) = (pair.ports().0, UdpSocket::bind((HERE, 0)).expect("loopback"));
         pair.rtp.connect(caller.local_addr().expect("bound")).expect("loopback");
         caller.send_to(&[1; 100], (HERE, port)).expect("loopback");
+        pair.disconnect().expect("a connected socket");
         ports.give_back(pair, start);
         caller.send_to(&[2; 100], (HERE, port)).expect("loopback");
         let again = ports.take(HERE, start + REST, |_| true).expect("rested");
@@ -313,6 +327,19 @@ mod tests {
         let stranger = UdpSocket::bind((HERE, 0)).expect("loopback");
         stranger.send_to(&[3; 10], (HERE, port)).expect("loopback");
         assert_eq!(again.rtp.recv(&mut [0; 10]).ok(), Some(10));
+    }
+
+    #[test]
+    fn ports_of_a_discarded_pair_are_bound_again() {
+        let ports = ports(1);
+        let pair = ports.take(HERE, Instant::now(), |_| true).expect("free");
+        let used = pair.ports();
+        pair.rtp.connect("127.0.0.1:9").expect("loopback");
+        ports.discard(pair);
+        assert!(!ports.owns(SocketAddr::new(HERE, used.0)));
+        let again = ports.take(HERE, Instant::now(), |_| true).expect("free");
+        assert_eq!(again.ports(), used);
+        assert!(again.rtp.peer_addr().is_err(), "it is another socket");
     }
 
     #[test]

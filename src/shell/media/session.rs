@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
@@ -19,8 +19,6 @@ use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession, Relay, SrtpDrop};
 /// A session that has begun.
 pub(super) struct Session {
     pub pair: Pair,
-    /// Its place among the thread's sockets.
-    pub slot: u32,
     pub stream: MediaSession,
     /// How often the session stands in the wheel.
     pub entries: u8,
@@ -35,6 +33,8 @@ pub(super) struct Session {
     until_asked: u8,
     /// Whom the RTP socket is connected to.
     connected: Option<SocketAddr>,
+    /// Until then it stays unconnected: a call that soon ends costs no system call for it.
+    unconnected_until: Instant,
 }
 
 /// The buffers that the sessions of a thread share, and its counters.
@@ -50,11 +50,10 @@ pub(super) struct Buffers<'a> {
 pub(super) type Flow = ControlFlow<()>;
 
 impl Session {
-    pub(crate) fn new(pair: Pair, slot: u32, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
+    pub(crate) fn new(now: Instant, pair: Pair, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
         let (entries, until_asked) = (1, ASK_AFTER);
         Session {
             pair,
-            slot,
             stream,
             entries,
             links: Links::default(),
@@ -63,6 +62,7 @@ impl Session {
             events,
             until_asked,
             connected: None,
+            unconnected_until: now + UNCONNECTED,
         }
     }
 
@@ -142,8 +142,8 @@ impl Session {
         self.stream.handle_rtcp(now, datagram, from);
     }
 
-    /// Says goodbye (RFC 3550 §6.6) and gives the sockets back.
-    pub(crate) fn close(mut self, now: Instant, buffers: &mut Buffers<'_>) -> Pair {
+    /// Says goodbye (RFC 3550 §6.6).
+    pub(crate) fn close(&mut self, now: Instant, buffers: &mut Buffers<'_>) {
         self.end_tap();
         let _ = self.command(now, MediaCommand::Close, buffers);
         self.stream.goodbye(now, buffers.frame);
@@ -154,7 +154,11 @@ impl Session {
         for (counter, reason) in buffers.metrics.srtp_dropped.iter().zip(SrtpDrop::ALL) {
             add(counter, quality.srtp_dropped.of(reason));
         }
-        self.pair
+    }
+
+    /// Its sockets, and whether the RTP socket is connected.
+    pub(crate) fn into_pair(self) -> (Pair, bool) {
+        (self.pair, self.connected.is_some())
     }
 
     fn send(&mut self, buffers: &mut Buffers<'_>) {
@@ -165,7 +169,7 @@ impl Session {
                 (None, None) => return,
             };
             self.traced(Way { is_sent: true, at_rtcp_port: false }, to.or(self.connected), buffers.frame.rtp());
-            let taken = buffers.sockets.send(self.slot, &self.pair, to, buffers.frame.rtp());
+            let taken = buffers.sockets.send(&self.pair, to, buffers.frame.rtp());
             buffers.tally.sent += 1;
             buffers.tally.send_failed(u64::from(!taken));
         }
@@ -200,7 +204,7 @@ impl Session {
     /// refusal costs nothing: the stream itself knows its peer, too.
     fn follow_source(&mut self, now: Instant) {
         let steady = self.stream.steady_source(now);
-        if steady == self.connected {
+        if steady == self.connected || (self.connected.is_none() && now < self.unconnected_until) {
             return;
         }
         self.connected = match steady {
@@ -222,5 +226,6 @@ impl Session {
     }
 }
 
+const UNCONNECTED: Duration = Duration::from_secs(1);
 /// A second of packets of 20 ms.
 const ASK_AFTER: u8 = 50;

@@ -167,20 +167,20 @@ impl Thread {
         bank: Arc<Bank>,
         events: Sender<MediaEvent>,
     ) {
-        let Opened { pair, seed, trace } = opened;
+        let Opened { mut pair, seed, trace } = opened;
         let mut stream = MediaSession::new(setup, bank, self.limits, seed, now);
         stream.start_at(self.wheel.place(now, stream.ptime()));
         let due = stream.deadline();
-        match self.sockets.listen(id, &pair) {
-            Ok(slot) => {
-                let mut session = Session::new(pair, slot, stream, events);
+        match self.sockets.listen(id, &mut pair) {
+            Ok(()) => {
+                let mut session = Session::new(now, pair, stream, events);
                 session.trace = trace;
                 self.sessions.begin(id, session);
                 self.wheel.insert(id, due);
             }
             Err(error) => {
                 tracing::error!(%error, "a media session cannot listen; its call ends");
-                self.retire(pair, now);
+                self.retire((pair, false), now);
             }
         }
     }
@@ -291,15 +291,15 @@ impl Thread {
         self.events.clear();
         bridge::part(&mut self.sessions, id);
         if let Some(Stage::Begun(session)) = self.sessions.remove(id) {
-            self.sockets.ignore(session.slot, &session.pair);
-            self.retire(session.pair, Instant::now());
+            self.sockets.ignore(&session.pair);
+            self.retire(session.into_pair(), Instant::now());
         }
     }
 
     fn close(&mut self, now: Instant, id: SessionId) {
         bridge::part(&mut self.sessions, id);
         let pair = match self.sessions.remove(id) {
-            Some(Stage::Begun(session)) => {
+            Some(Stage::Begun(mut session)) => {
                 let mut buffers = Buffers {
                     frame: &mut self.frame,
                     sockets: &mut self.sockets,
@@ -307,19 +307,28 @@ impl Thread {
                     tally: &mut self.tally,
                     metrics: &self.metrics,
                 };
-                let slot = session.slot;
-                let pair = session.close(now, &mut buffers);
-                self.sockets.ignore(slot, &pair);
-                pair
+                session.close(now, &mut buffers);
+                self.sockets.ignore(&session.pair);
+                session.into_pair()
             }
-            Some(Stage::Opened(opened)) => opened.pair,
+            Some(Stage::Opened(opened)) => (opened.pair, false),
             None => return,
         };
         self.retire(pair, now);
     }
 
-    fn retire(&mut self, pair: Pair, now: Instant) {
-        self.ports.give_back(pair, now);
+    fn retire(&mut self, (mut pair, connected): (Pair, bool), now: Instant) {
+        if connected {
+            // What the session has sent goes by the connection.
+            self.sockets.flush();
+        }
+        if connected && pair.disconnect().is_err() {
+            // It stays connected to the old caller, and so serves no other.
+            self.sockets.forget(&mut pair);
+            self.ports.discard(pair);
+        } else {
+            self.ports.give_back(pair, now);
+        }
         self.metrics.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -41,8 +41,8 @@ pub(super) struct Uring {
     leaving: Vec<u32>,
     /// Nothing watches the waker.
     is_unwatched: bool,
-    /// Which session has which place.
-    occupants: Vec<SessionId>,
+    /// Who has which place.
+    places: Vec<Place>,
     send_errors: u64,
     waker: RawFd,
 }
@@ -53,6 +53,16 @@ struct Outgoing {
     name: SockAddr,
     part: libc::iovec,
     message: libc::msghdr,
+}
+
+/// A place among the registered sockets, for the two of a pair. Both receive for as long as the pair has it, whether a session uses
+/// them or not: to begin and to end that for each call would cost it six operations of the kernel.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Counts the pairs that had it; what the kernel still has to say about an earlier one is ignored.
+    pair: u32,
+    /// Gets what arrives; none: nobody does.
+    session: Option<SessionId>,
 }
 
 /// What the kernel says of one operation.
@@ -109,7 +119,7 @@ impl Uring {
             unended: Vec::new(),
             leaving: Vec::new(),
             is_unwatched: false,
-            occupants: vec![SessionId { place: 0, serial: 0 }; pairs],
+            places: vec![Place { pair: 0, session: None }; pairs],
             send_errors: 0,
             waker: waker.as_raw_fd(),
         };
@@ -123,14 +133,15 @@ impl Uring {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = socket.local_addr()?;
         let id = SessionId { place: 0, serial: 1 };
-        let slot = self.listen(id, &socket, &socket)?;
+        let slot = self.register(&socket, &socket)?;
+        self.listen(id, slot);
         self.send(slot, Some(address), b"jindu");
         for _ in 0..PROOF_TURNS {
             self.turn();
             while let Some(arrival) = self.next() {
                 let proved = self.datagram() == Some((&b"jindu"[..], address));
                 if proved && arrival.id == id {
-                    self.ignore(slot);
+                    self.forget(slot);
                     return Ok(());
                 }
             }
@@ -144,29 +155,52 @@ impl Uring {
         self.is_unwatched = !self.push(poll.user_data(WAKER));
     }
 
-    /// Begins to receive from both sockets of a pair; returns its place.
-    pub(super) fn listen(&mut self, id: SessionId, rtp: &UdpSocket, rtcp: &UdpSocket) -> io::Result<u32> {
+    /// Gives a pair a place, and begins to receive from both of its sockets.
+    ///
+    /// # Errors
+    /// No place is free, or that of the kernel.
+    pub(super) fn register(&mut self, rtp: &UdpSocket, rtcp: &UdpSocket) -> io::Result<u32> {
         let slot = self.slots.pop().ok_or(io::ErrorKind::OutOfMemory)?;
         let files = [rtp.as_raw_fd(), rtcp.as_raw_fd()];
         if let Err(error) = self.ring.submitter().register_files_update(2 * slot, &files) {
             self.slots.push(slot);
             return Err(error);
         }
-        self.occupants[slot as usize] = id;
         self.receive(Channel::Rtp, slot);
         self.receive(Channel::Rtcp, slot);
         Ok(slot)
     }
 
-    /// Receives no more from a pair.
+    /// Gives a session what the sockets of a place receive from now on.
+    pub(super) fn listen(&mut self, id: SessionId, slot: u32) {
+        // What has arrived already is not for it.
+        let mut next = self.taken;
+        while let Some(done) = self.done.get(next).copied() {
+            if done.user_data < SEND && slot_of(done.user_data) == slot {
+                self.done.remove(next);
+                let _of_nobody = self.arrival(done);
+            } else {
+                next += 1;
+            }
+        }
+        self.places[slot as usize].session = Some(id);
+    }
+
+    /// Nobody gets any more what the sockets of a place receive.
     pub(super) fn ignore(&mut self, slot: u32) {
+        self.places[slot as usize].session = None;
+    }
+
+    /// Receives no more from a pair, and frees its place.
+    pub(super) fn forget(&mut self, slot: u32) {
         for channel in [Channel::Rtp, Channel::Rtcp] {
             self.cancel(self.reception(channel, slot));
         }
         // What was queued for these sockets goes out first.
         self.submit();
         self.ended.retain(|(_, ended)| *ended != slot);
-        self.occupants[slot as usize] = SessionId { place: u32::MAX, serial: 0 };
+        let Place { pair, session } = &mut self.places[slot as usize];
+        (*pair, *session) = (pair.wrapping_add(1), None);
         self.leaving.push(slot);
         self.vacate();
     }
@@ -210,9 +244,9 @@ impl Uring {
         }
     }
 
-    /// Names the reception of one socket by the session that has it.
+    /// Names the reception of one socket by the pair that it belongs to.
     fn reception(&self, channel: Channel, slot: u32) -> u64 {
-        u64::from(self.occupants[slot as usize].serial) << 32 | u64::from(slot) << 2 | channel as u64
+        u64::from(self.places[slot as usize].pair & PAIRS_COUNTED) << 32 | u64::from(slot) << 2 | channel as u64
     }
 
     /// Queues an RTP packet; without an address the socket is connected.
@@ -283,19 +317,21 @@ impl Uring {
     }
 
     fn arrival(&mut self, done: Done) -> Option<Arrival> {
-        let (serial, slot) = ((done.user_data >> 32) as u32, (done.user_data as u32) >> 2);
+        let slot = slot_of(done.user_data);
         let channel = if done.user_data & 1 == 0 { Channel::Rtp } else { Channel::Rtcp };
-        let id = self.occupants[slot as usize];
-        let current = id.serial == serial && id.place != u32::MAX;
-        if !cqueue::more(done.flags) && current {
+        let is_current = done.user_data == self.reception(channel, slot);
+        if !cqueue::more(done.flags) && is_current {
             self.ended.push((channel, slot));
         }
         self.lent = cqueue::buffer_select(done.flags);
-        if done.result < 0 || self.lent.is_none() || !current {
-            self.give_back();
-            return None;
+        let session = self.places[slot as usize].session.filter(|_| is_current && done.result >= 0);
+        match session.filter(|_| self.lent.is_some()) {
+            Some(id) => Some(Arrival { id, channel }),
+            None => {
+                self.give_back();
+                None
+            }
         }
-        Some(Arrival { id, channel })
     }
 
     /// The datagram of the last [`Uring::next`] and its source; none if it was longer than any RTP packet.
@@ -345,7 +381,7 @@ impl Uring {
     }
 
     /// Hands over all that is queued.
-    fn submit(&mut self) {
+    pub(super) fn submit(&mut self) {
         self.enter(EnterFlags::empty());
     }
 
@@ -383,6 +419,10 @@ impl Uring {
         });
         self.done.extend(completions);
     }
+}
+
+fn slot_of(reception: u64) -> u32 {
+    (reception as u32) >> 2
 }
 
 impl Outgoing {
@@ -455,6 +495,8 @@ const PAYLOAD_START: usize = 16 + NAME_OCTETS;
 const BUFFER_OCTETS: usize = PAYLOAD_START + DATAGRAM_MAX;
 /// Low two bits of user data: 0 RTP, 1 RTCP, 3 one of these.
 const WAKER: u64 = u64::MAX;
+/// So many pairs of one place are told apart; fewer than all, so that no name is one of the three below.
+const PAIRS_COUNTED: u32 = u32::MAX >> 1;
 const QUIET: u64 = u64::MAX - 4;
 const SEND: u64 = u64::MAX - 8;
 const WAKER_ID: SessionId = SessionId { place: u32::MAX, serial: 0 };
