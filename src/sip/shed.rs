@@ -120,7 +120,9 @@ impl Dispatcher {
         let _ = write!(text, "To: {};tag={TAG}{hash:016x}\r\n", fields.to?);
         line_of(text, "Call-ID", call_id);
         line_of(text, "CSeq", cseq);
-        let _ = write!(text, "Retry-After: {}\r\nContent-Length: 0\r\n\r\n", spread(least, hash).as_secs());
+        let _ = write!(text, "Retry-After: {}\r\n", spread(least, hash).as_secs());
+        fill(text, each.last().map_or(0, |(end, _)| *end));
+        text.push_str(END);
         let peer = datagram_reply_address(Some(&via), arrival);
         each.push((text.len(), peer));
         key.call_id.clear();
@@ -190,6 +192,16 @@ fn acknowledges(datagram: &[u8]) -> bool {
     to.is_some_and(|to| to.tag().is_some_and(|tag| tag.starts_with(TAG)))
 }
 
+/// Makes the reply that begins at `begin` a multiple of [`ALIKE`] long without its [`END`], by a header with a comment (RFC
+/// 3261 §20.35): replies of one length to one peer are sent as one (`shell/os/datagrams.rs`).
+fn fill(text: &mut String, begin: usize) {
+    let least = SERVER.len() + SERVER_END.len();
+    let missing = ALIKE - (text.len() - begin + least) % ALIKE;
+    text.push_str(SERVER);
+    text.extend(std::iter::repeat_n(' ', missing));
+    text.push_str(SERVER_END);
+}
+
 /// The Retry-After of one call, by a hash of what names it: whole seconds from `least` to twice as long. The same call gets
 /// the same with each retransmission, and callers who were refused together do not come back together.
 pub fn spread(least: Duration, hash: u64) -> Duration {
@@ -200,6 +212,11 @@ pub fn spread(least: Duration, hash: u64) -> Duration {
 /// What the To tags of these 503s begin with; no tag of a call or of another response does.
 const TAG: &str = "shed-";
 const TAG_PARAMETER: &[u8] = b";tag=shed-";
+const SERVER: &str = "Server: jindu (busy";
+const SERVER_END: &str = ")\r\n";
+const END: &str = "Content-Length: 0\r\n\r\n";
+/// More than the lengths of one peer's INVITEs differ by.
+const ALIKE: usize = 64;
 /// Via lines of an INVITE that is turned away unparsed.
 const VIAS: usize = 8;
 
@@ -214,7 +231,7 @@ mod tests {
     use crate::test_peer::arrival;
 
     const LEAST: Duration = Duration::from_secs(10);
-    /// The first five are what every INVITE needs.
+    /// The first five are what every INVITE needs; the next seven may be there, too, and the others make it one to be parsed.
     const LINES: [&str; 16] = [
         "Via: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK1;rport",
         "f :\"李明\" <sip:a@192.0.2.9>;x=1",
@@ -226,11 +243,11 @@ mod tests {
         "Subject: a: b",
         "Contact: <sip:a@192.0.2.9:5070>",
         "X-Empty:",
+        "Record-Route: <sip:192.0.2.7;lr>",
+        "Content-Length: 0",
         "From: <sip:b@192.0.2.9>",
         "no header",
         "To <sip:x@y>: z",
-        "Record-Route: <sip:192.0.2.7;lr>",
-        "Content-Length: 0",
         "CSeq: 2 INVITE",
     ];
 
@@ -296,6 +313,16 @@ mod tests {
     }
 
     #[test]
+    fn replies_to_invites_of_different_lengths_are_alike() {
+        let lengths: std::collections::BTreeSet<usize> = (0..200)
+            .map(|n| invite().replace("call@peer", &format!("{}@peer", "c".repeat(n))))
+            .map(|text| turned_away(&text).expect("a new call").1.len())
+            .collect();
+        assert!(lengths.iter().all(|length| (length - END.len()).is_multiple_of(ALIKE)), "{lengths:?}");
+        assert!(lengths.len() <= 200_usize.div_ceil(ALIKE) + 1, "{lengths:?}");
+    }
+
+    #[test]
     fn its_ack_is_dropped_and_other_acks_are_not() {
         let (_, text, _) = turned_away(&invite()).expect("a new call");
         let tag = text.split(";tag=shed-").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a tag");
@@ -344,8 +371,8 @@ mod tests {
         /// Whatever is answered unparsed is answered as if it had been parsed.
         #[test]
         fn the_503_is_that_of_the_parsed_invite(
-            lines in proptest::collection::vec(0..LINES.len(), 4..12),
-            ends in proptest::collection::vec(prop_oneof![9 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r\n ")], 12),
+            lines in proptest::collection::vec(prop_oneof![20 => 5_usize..12, 1 => 0..LINES.len()], 0..8),
+            ends in proptest::collection::vec(prop_oneof![60 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r\n ")], 12),
         ) {
             let needed = [0, 1, 2, 3, 4].into_iter().chain(lines).zip(ends.iter().cycle());
             let text: String = needed.map(|(line, end)| format!("{}{end}", LINES[line])).collect();
@@ -358,6 +385,7 @@ mod tests {
                 let field = |name: &str| reply.split(name).nth(1).and_then(|rest| rest.split("\r\n").next()).expect("it is there");
                 let expected = Response::new(&head, Some(&via), &arrival(Transport::Udp), 503, grammar::reason(503), field(";tag="))
                     .header("Retry-After", field("Retry-After: "))
+                    .header("Server", field("Server: "))
                     .done();
                 prop_assert_eq!(reply.as_bytes(), &expected.bytes[..]);
             }

@@ -114,7 +114,9 @@ impl Sender {
     /// Sends responses to what a UDP socket received in few system calls. One that is lost is sent again when its request is.
     pub(super) fn send_replies(&self, number: usize, replies: &ShedReplies) {
         let Some((local, socket)) = self.sockets.get(number).filter(|_| !replies.is_empty()) else { return };
-        let batch: Vec<(&[u8], SocketAddr)> = replies.iter().collect();
+        let mut batch: Vec<(&[u8], SocketAddr)> = replies.iter().collect();
+        // Replies of one length to one peer go out together; which call is answered first makes no difference.
+        batch.sort_unstable_by_key(|(octets, peer)| (*peer, octets.len()));
         let mut rest = &batch[..];
         while !rest.is_empty() {
             let (sent, error) = os::datagrams::send(socket.as_fd(), rest);
