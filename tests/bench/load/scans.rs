@@ -1,7 +1,7 @@
 //! Scanners: keep-alive connections that post receipts, against the product and against bare hyper.
 
 use std::convert::Infallible;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -63,22 +63,56 @@ pub(crate) fn reply_size(address: SocketAddr, request: &[u8]) -> usize {
     reply(&mut stream, &mut vec![0; 16 * 1024])
 }
 
-/// Requests per second with one request under way on each connection.
+/// Requests per second with one request under way on each connection. The client never sleeps: to wake it would cost a server that
+/// keeps it waiting, and not one that does not.
 pub(crate) fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> f64 {
-    let connect = |_| TcpStream::connect(address).expect("the server accepts");
-    let mut streams: Vec<TcpStream> = (0..CONNECTIONS).map(connect).collect();
-    let mut buffer = vec![0; 16 * 1024];
-    let (began, mut n) = (Instant::now(), 0);
+    let mut next = requests.iter().enumerate().map(|(n, _)| &requests[n * 7919 % requests.len()]).cycle();
+    let mut connections: Vec<Connection> = (0..CONNECTIONS).map(|_| Connection::open(address)).collect();
+    let (began, mut answered) = (Instant::now(), 0);
+    for connection in &mut connections {
+        connection.ask(next.next().expect("it goes round"));
+    }
     while began.elapsed() < time {
-        for stream in &mut streams {
-            stream.write_all(&requests[n * 7919 % requests.len()]).expect("the server reads");
-            n += 1;
-        }
-        for stream in &mut streams {
-            reply(stream, &mut buffer);
+        for connection in &mut connections {
+            if connection.is_answered() {
+                answered += 1;
+                connection.ask(next.next().expect("it goes round"));
+            }
         }
     }
-    n as f64 / began.elapsed().as_secs_f64()
+    f64::from(answered) / began.elapsed().as_secs_f64()
+}
+
+/// A connection that is looked at again and again.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    read: usize,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).expect("the server accepts");
+        let _ = stream.set_nodelay(true);
+        stream.set_nonblocking(true).expect("a socket");
+        Connection { stream, buffer: vec![0; 16 * 1024], read: 0 }
+    }
+
+    fn ask(&mut self, request: &[u8]) {
+        self.read = 0;
+        self.stream.write_all(request).expect("the server reads");
+    }
+
+    /// Whether the whole reply is there.
+    fn is_answered(&mut self) -> bool {
+        match self.stream.read(&mut self.buffer[self.read..]) {
+            Ok(0) => panic!("the server hung up"),
+            Ok(count) => self.read += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => panic!("{error}"),
+        }
+        whole(&self.buffer[..self.read]).is_some_and(|(_, whole)| self.read >= whole)
+    }
 }
 
 /// The 99th percentile in milliseconds at a fixed rate, from the moment a request was due.
@@ -112,22 +146,24 @@ fn paced(address: SocketAddr, requests: &[Vec<u8>], client: usize, rate: f64, ti
 
 /// Reads one whole reply, and gives the size of its body.
 fn reply(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
-    let (mut read, mut whole) = (0, None);
-    while whole.is_none_or(|(_, whole)| read < whole) {
+    let (mut read, mut expected) = (0, None);
+    while expected.is_none_or(|(_, whole)| read < whole) {
         let n = stream.read(&mut buffer[read..]).expect("the server answers");
         assert!(n > 0, "the server hung up");
         read += n;
-        if whole.is_none()
-            && let Some(end) = buffer[..read].windows(4).position(|window| window == b"\r\n\r\n")
-        {
-            let head = std::str::from_utf8(&buffer[..end]).expect("a head is text");
-            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length = length.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
-            whole = Some((length, end + 4 + length));
-        }
+        expected = whole(&buffer[..read]);
     }
-    whole.map_or(0, |(body, _)| body)
+    expected.map_or(0, |(body, _)| body)
+}
+
+/// The size of a reply's body and of all of it, once its head is there.
+fn whole(read: &[u8]) -> Option<(usize, usize)> {
+    let end = read.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&read[..end]).expect("a head is text");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
+    Some((length, end + 4 + length))
 }
 
 const CONNECTIONS: usize = 32;
