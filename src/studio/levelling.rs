@@ -27,8 +27,15 @@ pub struct Processed {
     pub findings: Vec<Finding>,
 }
 
-/// Makes a master. A recording without speech is rejected by its only finding.
+/// Makes a master. A recording without speech is rejected by one finding, beside those of a damaged file.
 pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
+    let mut findings = quality::of_file(&sound.damage, sound.duration());
+    let mut processed = of_sound(sound, conditions);
+    findings.append(&mut processed.findings);
+    Processed { findings, ..processed }
+}
+
+fn of_sound(sound: Decoded, conditions: &Conditions) -> Processed {
     let clipped = quality::clipped(&sound.samples, sound.companded);
     let peak_in = sound.samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     let original = sound.duration();

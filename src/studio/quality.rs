@@ -4,9 +4,11 @@
 //! a studio is already trimmed.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::conditions::Conditions;
 use super::take::{Figures, Finding, Grade, Message, TakeSource};
+use audio::decode::Damage;
 use audio::measure;
 
 /// Measurements that only the checks need.
@@ -41,6 +43,35 @@ pub(super) fn check(figures: &Figures, measured: &Measured, conditions: &Conditi
         other_voice(figures, conditions),
     ];
     found.into_iter().flatten().collect()
+}
+
+/// The findings of a file that lost sound before it came here. `played`: its playing time.
+pub(super) fn of_file(damage: &Damage, played: Duration) -> Vec<Finding> {
+    [damaged(damage), ends_early(damage, played)].into_iter().flatten().collect()
+}
+
+fn damaged(damage: &Damage) -> Option<Finding> {
+    let (n, lost) = (damage.places, damage.lost.as_secs_f64());
+    if n == 0 {
+        return None;
+    }
+    let places = if n == 1 { "place" } else { "places" };
+    let (zh_lost, en_lost) = match damage.lost.is_zero() {
+        true => ("缺失时长不明".into(), "an unknown part is missing".into()),
+        false => (format!("缺约 {lost:.1} 秒"), format!("about {lost:.1} s missing")),
+    };
+    let zh = format!("文件已损坏：有 {n} 处损坏，{zh_lost}。请从原处重新复制或导出，再上传一次。");
+    let en = format!("damaged in {n} {places}, {en_lost}. Copy or export the file again, and send it once more.");
+    finding("damaged", Grade::Reject, n.into(), "places", zh, en)
+}
+
+fn ends_early(damage: &Damage, played: Duration) -> Option<Finding> {
+    let (stated, played) = (damage.stated?.as_secs_f64(), played.as_secs_f64());
+    let zh = format!("文件不完整：应有 {stated:.1} 秒，只有 {played:.1} 秒。请从原处重新复制或导出，再上传一次。");
+    let en = format!(
+        "the file ends early: {played:.1} of {stated:.1} s. Copy or export the file again, and send it once more."
+    );
+    finding("ends_early", Grade::Reject, played, "s", zh, en)
 }
 
 fn finding(code: &str, grade: Grade, figure: f64, unit: &str, zh: String, en: String) -> Option<Finding> {

@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::{Conditions, Figures, Processed, TakeSource, process};
-    use audio::decode::Decoded;
+    use audio::decode::{Damage, Decoded};
 
     const RATE: u32 = 48_000;
     const DIGITS: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
@@ -116,7 +116,7 @@ mod tests {
                 (buzz * 0.18 * (TAU * at / 2.0).sin().max(0.02).sqrt() + noise) as f32
             })
             .collect();
-        Decoded { samples, rate: RATE, companded: false }
+        Decoded { samples, rate: RATE, companded: false, damage: Damage::default() }
     }
 
     fn processed(digit: usize, middle_hz: f64, is_last: bool, voice: Option<Voice>) -> Processed {

@@ -171,9 +171,13 @@ fn unreadable_zh(error: &audio::decode::DecodeError) -> String {
     use audio::decode::DecodeError;
     match error {
         DecodeError::Empty => "文件是空的，没有声音。".into(),
-        DecodeError::Kind(kind) => format!("不支持 {kind}：请另存为 WAV、FLAC、MP3、M4A 或 Opus。"),
+        DecodeError::Kind(kind) => format!("不支持{kind:#}：请另存为 WAV、FLAC、MP3、M4A 或 Opus。"),
+        DecodeError::Archive(kind) => {
+            format!("{kind:#}，不是录音文件：请解压后上传其中的录音；成批录音的 ZIP 压缩包请用导入功能。")
+        }
+        DecodeError::NoSound => "文件里没有声音：请上传录音文件。".into(),
         DecodeError::Unknown => "这不是录音文件：请上传 WAV、FLAC、MP3、M4A、WebM 或 Ogg。".into(),
-        DecodeError::Broken(why) => format!("录音文件已损坏（{why}）：请重新保存或重录。"),
+        DecodeError::Broken(why) => format!("录音文件已损坏（{why:#}）：请重新保存或重录。"),
         DecodeError::TooLong(longest) => {
             format!("录音超过 {} 分 {} 秒：请剪短。", longest.as_secs() / 60, longest.as_secs() % 60)
         }
@@ -183,3 +187,23 @@ fn unreadable_zh(error: &audio::decode::DecodeError) -> String {
 }
 
 const LABEL_CHARS_MAX: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use audio::decode::DecodeError;
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_in_chinese_alone() {
+        let error = |bytes: &[u8]| decode(bytes, Duration::from_secs(9)).expect_err("no recording");
+        let ends = [&b"#!AMR\n"[..], b"Rar!\x1A\x07", b"fLaC\0", b"RIFF\0\0\0\0WAVE", b"RIFX", b"MThd", b"hello"];
+        let found = ends.map(error).into_iter().chain([DecodeError::NoSound, DecodeError::Channels(6)]);
+        for error in found {
+            let words = unreadable_zh(&error);
+            let is_english = |word: &str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+            let mut parts = words.split(|c: char| !c.is_ascii_alphabetic());
+            assert!(!parts.any(is_english), "{words}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Grade, TakeSource, Voice};
+use audio::decode::Damage;
 use std::f64::consts::TAU;
 use support::speaker::{RATE, Speaker};
 
@@ -10,7 +11,7 @@ fn processed(speaker: &Speaker) -> Processed {
 }
 
 fn sound(samples: Vec<f32>) -> Decoded {
-    Decoded { samples, rate: RATE, companded: false }
+    Decoded { samples, rate: RATE, companded: false, damage: Damage::default() }
 }
 
 fn conditions(kind: TakeSource) -> Conditions {
@@ -150,7 +151,10 @@ fn odd_rates_and_high_ones_become_one_that_a_release_can_play() {
                 if on { ((TAU * 500.0 * t).sin() * 0.2) as f32 } else { 0.0 }
             })
             .collect();
-        let done = process(Decoded { samples, rate, companded: false }, &conditions(TakeSource::File));
+        let done = process(
+            Decoded { samples, rate, companded: false, damage: Damage::default() },
+            &conditions(TakeSource::File),
+        );
         assert_eq!(done.figures.rate_hz, wanted, "{rate}");
         assert!((1200..1350).contains(&done.figures.speech_ms), "{rate}: {:?}", done.figures);
     }
@@ -172,4 +176,21 @@ fn the_shipped_recordings_pass() {
     }
     assert!(all > 900, "{all}");
     assert!(warnings.len() * 50 < all, "{} of {all}:\n{}", warnings.len(), warnings.join("\n"));
+}
+
+#[test]
+fn a_file_that_lost_sound_is_rejected() {
+    let speaker = Speaker::default();
+    let second = Duration::from_secs(1);
+    for (damage, code) in [
+        (Damage { places: 2, lost: second, stated: None }, "damaged"),
+        (Damage { places: 0, lost: Duration::ZERO, stated: Some(second * 9) }, "ends_early"),
+    ] {
+        let heard = Decoded { damage, ..sound(speaker.samples()) };
+        let silent = Decoded { damage, ..sound(vec![0.0; RATE as usize]) };
+        for sound in [heard, silent] {
+            let found = process(sound, &conditions(TakeSource::File)).findings;
+            assert!(found[0].code == code && found[0].grade == Grade::Reject, "{found:?}");
+        }
+    }
 }
