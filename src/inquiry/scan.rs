@@ -10,7 +10,7 @@
 //!
 //! A QR code can hold any text: a number is taken out of it by a configured pattern only, and no address is opened. A text
 //! that is nothing so is read once more with its cases exchanged, as a keyboard wedge types it with Caps Lock on, and
-//! one that holds the same code twice, as a scanner without a suffix that reads it twice, is that code.
+//! one that holds the same code several times, as a scanner without a suffix that reads it again does, is that code.
 
 use super::format::Formats;
 use super::narrow::narrowed;
@@ -126,7 +126,7 @@ impl Formats {
     }
 }
 
-/// The code that a text holds twice or more, with or without a line break between.
+/// The code that a text holds twice or more, with a line break or a space between, or nothing.
 fn once(text: &str) -> Option<&str> {
     let mut lines = text.split(|c: char| c.is_control()).map(trim).filter(|line| !line.is_empty());
     let first = lines.next()?;
@@ -134,8 +134,19 @@ fn once(text: &str) -> Option<&str> {
     if others.peek().is_some() {
         return others.all(|line| line == first).then_some(first);
     }
-    let (first, second) = text.split_at_checked(text.len() / 2)?;
-    (first == second).then_some(first)
+    (2..=COPIES_MAX).find_map(|copies| copied(text, copies))
+}
+
+/// The code that a text consists of so many copies of, with a space between them or without.
+fn copied(text: &str, copies: usize) -> Option<&str> {
+    let of = |gap: usize| {
+        let letters = text.len().checked_sub(gap * (copies - 1)).filter(|letters| letters % copies == 0)?;
+        let first = text.get(..letters / copies)?;
+        let is_whole = first.len() >= COPY_BYTES_MIN && !first.ends_with(' ');
+        let all = [first].repeat(copies).join(&" "[..gap]);
+        (is_whole && all == text).then_some(first)
+    };
+    of(0).or_else(|| of(1))
 }
 
 /// The text that was meant, if a keyboard wedge typed it with Caps Lock on; `None` for an address whose scheme is in small
@@ -215,6 +226,10 @@ fn is_waybill(code: &str) -> bool {
 
 /// Longer than any receipt's code, and than any QR text with an address and a number.
 const SCAN_BYTES_MAX: usize = 512;
+/// A scanner that holds a code in its light sends it again and again; more than these are something else.
+const COPIES_MAX: usize = 9;
+/// No code is shorter; the digits of one number may repeat.
+const COPY_BYTES_MIN: usize = 4;
 /// Prefix, AIM identifier and suffix in any order are three.
 const FRAMES_MAX: usize = 4;
 const FIRMS: [&str; 7] = ["SF", "JDV", "JD", "YT", "ZTO", "STO", "EMS"];
@@ -281,6 +296,10 @@ mod tests {
             "https：、、jz。example、r、440100000000123",
             "k1:440100000000123$",
             "440100000000123440100000000123",
+            "440100000000123440100000000123440100000000123",
+            "440100000000123 440100000000123",
+            "440100000000123 440100000000123 440100000000123\r",
+            "\u{2066}4401\u{2009}0000\u{202F}0000\u{2009}123\u{2069}\u{FE0F}",
             "440100000000123\r440100000000123\r",
             "]C0440100000000123\r\n]C0440100000000123\r\n",
             "4401\u{200B}0000000\u{200E}0123",

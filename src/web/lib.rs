@@ -11,7 +11,9 @@
 //! scanned code. Every error is a [`RequestError`]: an HTTP status, a stable code, and a sentence that says what to do.
 
 pub mod agent;
+mod attempt;
 mod audience;
+mod barcode_search;
 mod client;
 mod enrolment;
 mod health;
@@ -20,6 +22,7 @@ mod inquiry_request;
 mod page;
 mod photograph;
 mod photograph_error;
+mod photograph_report;
 mod picture;
 mod public;
 mod qr_text;
@@ -36,6 +39,7 @@ mod wav;
 mod words;
 
 pub use audience::{Arrival, Audience, Client, CostBound, audience_of, cost_bound_of};
+pub use barcode_search::{BarcodeSearch, FoundTexts};
 pub use client::client_address;
 pub use enrolment::{EnrolledKiosk, EnrolmentError, KIOSKS_MAX, KioskRegister, NewKiosk};
 pub use health::{Health, NodeState, Trouble};
@@ -44,6 +48,7 @@ pub use inquiry_request::{InquiryRequest, form_value, page_language, read_enrol_
 pub use page::{Asset, KioskSettings, asset, entity_tag};
 pub use photograph::Photograph;
 pub use photograph_error::{PhotographError, PhotographLimits};
+pub use photograph_report::PhotographReport;
 pub use public::{PublicPage, PublicSettings, Shows, enrol_page};
 pub use qr_text::qr_text;
 pub use range::WantedRange;

@@ -2,20 +2,21 @@
 //!
 //! A hand-held picture is seldom straight, sharp or of the right size, a screen may show light marks on a dark ground, and a
 //! code may be cut out on a dark one. It is tried at several sizes (a smaller one also has less noise) and angles, inverted,
-//! sharpened, and on white, cheapest first, until an attempt gives a wanted text or the time is over.
+//! sharpened, and on white, cheapest first, until an attempt gives a wanted text or the time is over. A long screenshot is
+//! searched in tiles.
 
 use std::time::Duration;
 
 use image::GrayImage;
-use image::imageops::{self, FilterType};
 use rxing::common::HybridBinarizer;
 use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
 use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
 
+use super::attempt::{Step, steps};
+use super::barcode_search::{BarcodeSearch, FoundTexts};
 use super::photograph_error::{PhotographError, PhotographLimits};
 use super::picture;
 use super::request::CODE_BYTES_MAX;
-use super::retouch::{on_white, sharpened};
 use base::Private;
 
 /// A grey picture.
@@ -25,146 +26,57 @@ pub struct Photograph {
 }
 
 impl Photograph {
+    /// Checks by the first bytes whether a picture is of a format that is decoded.
+    ///
+    /// # Errors
+    /// [`PhotographError::NoPicture`] or [`PhotographError::Kind`].
+    pub fn check_kind(bytes: &[u8]) -> Result<(), PhotographError> {
+        picture::format(bytes).map(|_| ())
+    }
+
     /// Decodes a picture whose size is within the limits.
     ///
     /// # Errors
-    /// All but [`PhotographError::NoBarcode`].
+    /// [`PhotographError::NoPicture`], [`PhotographError::Kind`], [`PhotographError::Damaged`] or
+    /// [`PhotographError::TooManyPixels`].
     pub fn read(bytes: &[u8], limits: PhotographLimits) -> Result<Photograph, PhotographError> {
         picture::grey(bytes, limits).map(|grey| Photograph { grey })
     }
 
-    /// The text of the first barcode that is `wanted`, else of any that was found: Code 128, Code 39, ITF, QR or
-    /// PDF417. `spent` says how long the search has lasted.
+    /// The texts of the barcodes that each attempt finds, tile by tile: Code 128, Code 39, ITF, QR or PDF417. An attempt
+    /// is made when the iterator is asked, and takes up to a second, or far longer on a picture that was made for it.
+    pub fn attempts(&self) -> impl Iterator<Item = FoundTexts> + '_ {
+        steps(self.grey.dimensions()).into_iter().map(|Step { attempt, tile, ends_attempt }| {
+            let texts = attempt.picture(&self.grey, tile).map(|picture| texts(&picture));
+            FoundTexts { texts: texts.unwrap_or_default(), ends_attempt }
+        })
+    }
+
+    /// The text of the barcode of a receipt, else of any that was found. `receipt_of` reads a text as a receipt number;
+    /// `spent` says how long the search has lasted, and is asked between attempts.
     ///
     /// # Errors
-    /// [`PhotographError::NoBarcode`].
+    /// [`PhotographError::NoBarcode`], [`PhotographError::SeveralReceipts`] or [`PhotographError::TimeOver`].
     pub fn barcode(
         &self,
         limits: PhotographLimits,
         spent: impl Fn() -> Duration,
-        wanted: impl Fn(&str) -> bool,
+        receipt_of: impl Fn(&str) -> Option<Private<String>>,
     ) -> Result<Private<String>, PhotographError> {
-        let mut second_best = None;
-        for attempt in ATTEMPTS {
-            if spent() >= limits.time {
-                break;
-            }
-            let Some(picture) = attempt.picture(&self.grey) else { continue };
-            for text in texts(&picture) {
-                if wanted(&text) {
-                    return Ok(Private::new(text));
-                }
-                second_best.get_or_insert(text);
+        let mut search = BarcodeSearch::default();
+        let mut attempts = self.attempts();
+        while spent() < limits.time {
+            let Some(found) = attempts.next() else { return search.exhausted() };
+            if let Some(result) = search.take(found, &receipt_of) {
+                return result;
             }
         }
-        second_best.map(Private::new).ok_or(PhotographError::NoBarcode)
+        search.time_over()
     }
-}
-
-/// One attempt: a size, an angle, and what is done to the picture.
-#[derive(Clone, Copy, Debug)]
-struct Attempt {
-    /// The longer side, in pixels.
-    side: u32,
-    /// Turned counter-clockwise.
-    degrees: i16,
-    retouch: Retouch,
-}
-
-/// What is done to a picture before it is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retouch {
-    None,
-    /// Dark and light exchanged.
-    Inverted,
-    /// Edges that a lens or a hand has blurred, drawn again.
-    Sharpened,
-    /// The part with light marks, on a white sheet.
-    OnWhite,
-}
-
-impl Attempt {
-    /// `None` when it would be the same as an earlier attempt: pictures are never made larger.
-    fn picture(self, grey: &GrayImage) -> Option<GrayImage> {
-        let longer = grey.width().max(grey.height());
-        let is_plain = matches!(self.retouch, Retouch::None | Retouch::Inverted) && self.degrees == 0;
-        if longer <= self.side && self.side != SIDES[0] && is_plain {
-            return None;
-        }
-        let mut sized = if longer > self.side {
-            let scale = |length: u32| (u64::from(length) * u64::from(self.side) / u64::from(longer)).max(1) as u32;
-            imageops::resize(grey, scale(grey.width()), scale(grey.height()), FilterType::Triangle)
-        } else {
-            grey.clone()
-        };
-        match self.retouch {
-            Retouch::None => {}
-            Retouch::Inverted => imageops::invert(&mut sized),
-            Retouch::Sharpened => sized = sharpened(&sized),
-            Retouch::OnWhite => sized = on_white(&sized)?,
-        }
-        Some(if self.degrees == 0 { sized } else { turned(&sized, f32::from(self.degrees)) })
-    }
-}
-
-/// Quarter turns are the reader's own; these are the angles between.
-const SIDES: [u32; 3] = [1600, 800, 3200];
-const ATTEMPTS: [Attempt; 14] = [
-    upright(SIDES[0]),
-    upright(SIDES[1]),
-    retouched(SIDES[0], Retouch::Inverted),
-    retouched(SIDES[1], Retouch::OnWhite),
-    retouched(SIDES[1], Retouch::Sharpened),
-    upright(SIDES[2]),
-    turned_by(20),
-    turned_by(-20),
-    turned_by(45),
-    turned_by(10),
-    turned_by(-10),
-    turned_by(70),
-    retouched(SIDES[1], Retouch::Inverted),
-    retouched(SIDES[0], Retouch::Sharpened),
-];
-
-const fn upright(side: u32) -> Attempt {
-    retouched(side, Retouch::None)
-}
-
-const fn retouched(side: u32, retouch: Retouch) -> Attempt {
-    Attempt { side, degrees: 0, retouch }
-}
-
-const fn turned_by(degrees: i16) -> Attempt {
-    Attempt { side: 1200, degrees, retouch: Retouch::None }
-}
-
-/// Turns a picture about its centre onto a canvas that holds all of it; corners are white.
-fn turned(grey: &GrayImage, degrees: f32) -> GrayImage {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let (w, h) = (grey.width() as f32, grey.height() as f32);
-    let (tw, th) = (w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs());
-    GrayImage::from_fn(tw as u32, th as u32, |x, y| {
-        let (dx, dy) = (x as f32 - tw / 2.0, y as f32 - th / 2.0);
-        let (sx, sy) = (dx * cos - dy * sin + w / 2.0, dx * sin + dy * cos + h / 2.0);
-        between(grey, sx, sy)
-    })
-}
-
-/// The brightness between four pixels, in proportion to their nearness.
-fn between(grey: &GrayImage, x: f32, y: f32) -> image::Luma<u8> {
-    if x < 0.0 || y < 0.0 || x >= grey.width() as f32 - 1.0 || y >= grey.height() as f32 - 1.0 {
-        return image::Luma([255]);
-    }
-    let (left, top) = (x as u32, y as u32);
-    let (fx, fy) = (x - left as f32, y - top as f32);
-    let at = |x, y| f32::from(grey.get_pixel(x, y).0[0]);
-    let upper = at(left, top) * (1.0 - fx) + at(left + 1, top) * fx;
-    let lower = at(left, top + 1) * (1.0 - fx) + at(left + 1, top + 1) * fx;
-    image::Luma([(upper * (1.0 - fy) + lower * fy) as u8])
 }
 
 /// All texts in a picture, those of safer codes first.
-fn texts(picture: &GrayImage) -> Vec<String> {
+fn texts(picture: &GrayImage) -> Vec<Private<String>> {
     let formats = [
         BarcodeFormat::CODE_128,
         BarcodeFormat::CODE_39,
@@ -182,17 +94,20 @@ fn texts(picture: &GrayImage) -> Vec<String> {
     // ITF has no check of its own, and is seen where there is none.
     found.sort_by_key(|result| *result.getBarcodeFormat() == BarcodeFormat::ITF);
     let text = |result: &rxing::RXingResult| result.getText().to_owned();
-    found.iter().map(text).filter(|text| !text.is_empty() && text.len() <= CODE_BYTES_MAX).collect()
+    let is_fit = |text: &String| !text.is_empty() && text.len() <= CODE_BYTES_MAX;
+    found.iter().map(text).filter(is_fit).map(Private::new).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
+    use image::imageops;
     use image::{ImageFormat, Luma, LumaA, RgbaImage};
     use rxing::{MultiFormatWriter, Writer};
 
     use super::*;
+    use crate::attempt::turned;
 
     const RECEIPT: &str = "440126112300018";
 
@@ -213,7 +128,11 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<String, PhotographError> {
         let limits = PhotographLimits::default();
-        let text = Photograph::read(bytes, limits)?.barcode(limits, || Duration::ZERO, |text| text.contains("4401"))?;
+        let text = Photograph::read(bytes, limits)?.barcode(
+            limits,
+            || Duration::ZERO,
+            |text| text.contains("4401").then(|| Private::new(text.to_owned())),
+        )?;
         Ok(text.into_inner())
     }
 
@@ -350,7 +269,10 @@ mod tests {
         assert!(matches!(found, Err(PhotographError::TooManyPixels { .. } | PhotographError::Damaged)), "{found:?}");
         let limits = PhotographLimits { pixels: 1000, ..PhotographLimits::default() };
         let large = encoded(&GrayImage::new(40, 40), ImageFormat::Png);
-        assert_eq!(Photograph::read(&large, limits).unwrap_err(), PhotographError::TooManyPixels { limit: 1000 });
+        assert_eq!(
+            Photograph::read(&large, limits).unwrap_err(),
+            PhotographError::TooManyPixels { pixels: 1000, side: 32_000 }
+        );
     }
 
     /// A code without a quiet zone, on a black ground.
@@ -405,7 +327,62 @@ mod tests {
     fn the_search_ends_with_its_time() {
         let limits = PhotographLimits::default();
         let picture = encoded(&barcode(RECEIPT, BarcodeFormat::CODE_128, 600, 160), ImageFormat::Png);
-        let found = Photograph::read(&picture, limits).unwrap().barcode(limits, || limits.time, |_| true);
-        assert_eq!(found, Err(PhotographError::NoBarcode));
+        let found = Photograph::read(&picture, limits).unwrap().barcode(limits, || limits.time, |_| None);
+        assert_eq!(found, Err(PhotographError::TimeOver));
+    }
+
+    #[test]
+    fn two_receipts_in_one_photograph_are_an_error() {
+        let mut both = GrayImage::from_pixel(1100, 1200, Luma([235]));
+        for (number, y) in [(RECEIPT, 50), ("440126112300026", 650)] {
+            imageops::replace(&mut both, &barcode(number, BarcodeFormat::CODE_128, 700, 160), 50, y);
+        }
+        assert_eq!(read(&encoded(&both, ImageFormat::Png)), Err(PhotographError::SeveralReceipts));
+    }
+
+    #[test]
+    fn a_strip_with_nothing_but_a_barcode_is_read_as_a_whole() {
+        for (width, height) in [(900, 60), (1800, 100), (4400, 400)] {
+            let matrix = MultiFormatWriter.encode(RECEIPT, &BarcodeFormat::CODE_39, width, height).unwrap();
+            let tone = |x: u32, y: u32| if matrix.get(x, y) { 20 } else { 235 };
+            let code = GrayImage::from_fn(matrix.getWidth(), matrix.getHeight(), |x, y| Luma([tone(x, y)]));
+            for strip in [imageops::rotate90(&code), code] {
+                assert_eq!(read(&encoded(&strip, ImageFormat::Png)).as_deref(), Ok(RECEIPT), "{width}");
+            }
+        }
+    }
+
+    /// A long screenshot with a code in it.
+    fn screenshot(height: u32, code: &GrayImage, y: i64) -> GrayImage {
+        let stripes = |x: u32, y: u32| if y % 60 < 20 && (x * 7 + y * 3) % 11 < 4 { 60 } else { 250 };
+        let mut picture = GrayImage::from_fn(1080, height, |x, y| Luma([stripes(x, y)]));
+        imageops::replace(&mut picture, code, 100, y);
+        picture
+    }
+
+    #[test]
+    fn a_code_in_a_long_screenshot_is_read_and_a_limit_is_stated_truly() {
+        for (format, width, height) in [(BarcodeFormat::QR_CODE, 200, 200), (BarcodeFormat::CODE_128, 400, 100)] {
+            for (length, y) in [(12_001, 11_300), (9000, 2100), (4000, 10)] {
+                let picture = screenshot(length, &barcode(RECEIPT, format, width, height), y);
+                assert_eq!(read(&encoded(&picture, ImageFormat::Png)).as_deref(), Ok(RECEIPT), "{format:?} {length}");
+            }
+        }
+        let longer = encoded(&GrayImage::new(8, 32_001), ImageFormat::Png);
+        let refused = crate::RequestError::from(read(&longer).unwrap_err()).to_string();
+        assert!(refused.contains("51000000 pixels, or a side longer than 32000"), "{refused}");
+    }
+
+    #[test]
+    fn a_small_code_in_a_photograph_of_12_megapixels_is_found_early() {
+        let module = 3;
+        let matrix = MultiFormatWriter.encode(RECEIPT, &BarcodeFormat::QR_CODE, 0, 0).unwrap();
+        let (w, h) = (matrix.getWidth() * module, matrix.getHeight() * module);
+        let tone = |x: u32, y: u32| if matrix.get(x / module, y / module) { 20 } else { 235 };
+        let mut picture = GrayImage::from_pixel(4032, 3024, Luma([210]));
+        imageops::replace(&mut picture, &GrayImage::from_fn(w, h, |x, y| Luma([tone(x, y)])), 2000, 1500);
+        let photograph = Photograph { grey: picture };
+        let at = photograph.attempts().position(|found| found.texts.iter().any(|text| text.expose() == RECEIPT));
+        assert!(at.is_some_and(|at| at < 3), "{at:?}");
     }
 }

@@ -11,14 +11,16 @@ pub struct PhotographLimits {
     pub pixels: u64,
     /// Octets of the decoded picture.
     pub octets: u64,
-    /// The search ends after this time, between two attempts.
+    /// The longer side, in pixels, checked in the header as well.
+    pub side: u32,
+    /// No attempt begins after this time.
     pub time: Duration,
 }
 
 impl Default for PhotographLimits {
     fn default() -> PhotographLimits {
-        // Phones of 48 megapixels take pictures of up to 50.
-        PhotographLimits { pixels: 51_000_000, octets: 4 * 51_000_000, time: Duration::from_secs(3) }
+        // Phones of 48 megapixels take pictures of up to 50; screenshots of whole pages are up to 30,000 pixels long.
+        PhotographLimits { pixels: 51_000_000, octets: 4 * 51_000_000, side: 32_000, time: Duration::from_secs(3) }
     }
 }
 
@@ -35,14 +37,29 @@ pub enum PhotographError {
     #[error("damaged")]
     Damaged,
     /// The header announces a larger picture than is decoded.
-    #[error("more than {limit} pixels")]
+    #[error("more than {pixels} pixels, or a side longer than {side}")]
     TooManyPixels {
         /// The most pixels that are accepted.
-        limit: u64,
+        pixels: u64,
+        /// The longest side that is accepted.
+        side: u32,
     },
-    /// No attempt found a code, or the time was over before one did.
+    /// No attempt found a code.
     #[error("no barcode found")]
     NoBarcode,
+    /// The time was over before an attempt found a code.
+    #[error("no barcode found in time")]
+    TimeOver,
+    /// There are barcodes of several receipts.
+    #[error("several receipts")]
+    SeveralReceipts,
+}
+
+impl PhotographLimits {
+    /// The error of a picture that is larger.
+    pub fn exceeded(&self) -> PhotographError {
+        PhotographError::TooManyPixels { pixels: self.pixels, side: self.side }
+    }
 }
 
 impl From<PhotographError> for RequestError {
@@ -51,8 +68,10 @@ impl From<PhotographError> for RequestError {
             PhotographError::NoPicture => RequestError::NoPicture,
             PhotographError::Kind(kind) => RequestError::PictureKind { kind },
             PhotographError::Damaged => RequestError::PictureDamaged,
-            PhotographError::TooManyPixels { limit } => RequestError::TooManyPixels { limit },
+            PhotographError::TooManyPixels { pixels, side } => RequestError::TooManyPixels { pixels, side },
             PhotographError::NoBarcode => RequestError::NoBarcode,
+            PhotographError::TimeOver => RequestError::PictureTime,
+            PhotographError::SeveralReceipts => RequestError::SeveralReceipts,
         }
     }
 }

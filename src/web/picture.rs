@@ -24,8 +24,8 @@ pub(super) fn grey(bytes: &[u8], limits: PhotographLimits) -> Result<GrayImage, 
     let mut decoder = reader.into_decoder().map_err(|error| fault(&error, limits))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > limits.pixels || width.max(height) > SIDE_MAX || decoder.total_bytes() > limits.octets {
-        return Err(PhotographError::TooManyPixels { limit: limits.pixels });
+    if pixels > limits.pixels || width.max(height) > limits.side || decoder.total_bytes() > limits.octets {
+        return Err(limits.exceeded());
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| fault(&error, limits))?;
@@ -36,13 +36,13 @@ pub(super) fn grey(bytes: &[u8], limits: PhotographLimits) -> Result<GrayImage, 
 
 fn fault(error: &image::ImageError, limits: PhotographLimits) -> PhotographError {
     match error {
-        image::ImageError::Limits(_) => PhotographError::TooManyPixels { limit: limits.pixels },
+        image::ImageError::Limits(_) => limits.exceeded(),
         _ => PhotographError::Damaged,
     }
 }
 
 /// One of the three formats; other formats are named.
-fn format(bytes: &[u8]) -> Result<ImageFormat, PhotographError> {
+pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, PhotographError> {
     let at = |place: usize, magic: &[u8]| bytes.get(place..place + magic.len()) == Some(magic);
     let formats = [
         (at(0, b"\xFF\xD8\xFF"), ImageFormat::Jpeg),
@@ -100,7 +100,8 @@ where
     P: Pixel<Subpixel = u8>,
 {
     let (width, height) = picture.dimensions();
-    let step = (width.max(height) / SIDE_WANTED).clamp(1, width.min(height).max(1));
+    let shorter = width.min(height).max(1);
+    let step = (width.max(height).min(shorter * LONG_RATIO) / SIDE_WANTED).clamp(1, shorter);
     let (wide, high) = (width / step, height / step);
     let mut grey_octets = Vec::with_capacity((wide * high) as usize);
     let row_octets = width as usize * N;
@@ -138,6 +139,7 @@ fn luma([red, green, blue]: [u8; 3]) -> u32 {
 const WHITE: u32 = 255;
 /// The longer side of the largest picture that is searched.
 const SIDE_WANTED: u32 = 3200;
-const SIDE_MAX: u32 = 12_000;
+/// Twice the shorter side of a long picture counts as its longer one, since it is searched in tiles.
+const LONG_RATIO: u32 = 2;
 /// A code on its own light ground has light and dark marks in equal parts.
 const LIGHT_PERCENT: u64 = 85;

@@ -47,7 +47,11 @@ mod tests {
         picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
         let limits = PhotographLimits::default();
         let photograph = Photograph::read(png.get_ref(), limits).unwrap();
-        let read = photograph.barcode(limits, || std::time::Duration::ZERO, |text| text == address);
+        let read = photograph.barcode(
+            limits,
+            || std::time::Duration::ZERO,
+            |text| (text == address).then(|| base::Private::new(text.to_owned())),
+        );
         assert_eq!(read.unwrap().expose(), address);
     }
 }

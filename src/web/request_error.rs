@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::route::PICTURE_TYPES;
 use super::words::{self, CodeKind, Wording};
 use inquiry::FactorError;
 
@@ -78,6 +79,12 @@ pub enum RequestError {
     /// The photograph holds no barcode that can be read.
     #[error("no barcode was found: photograph it flat and sharp, so that it fills the picture")]
     NoBarcode,
+    /// The photograph took longer to search than one may.
+    #[error("no barcode was found in the time for one picture: photograph it closer, so that it fills the picture")]
+    PictureTime,
+    /// The photograph shows the barcodes of several receipts.
+    #[error("the picture shows several receipts: send a picture of one")]
+    SeveralReceipts,
     /// The photograph cannot be decoded.
     #[error("the picture cannot be read: send a JPEG, PNG or WebP photograph")]
     NoPicture,
@@ -91,10 +98,12 @@ pub enum RequestError {
     #[error("the picture is damaged: take or save it again")]
     PictureDamaged,
     /// The photograph is larger than is decoded.
-    #[error("the picture has more than {limit} pixels: send a smaller one")]
+    #[error("the picture has more than {pixels} pixels, or a side longer than {side}: send a smaller one")]
     TooManyPixels {
         /// The most pixels that are accepted.
-        limit: u64,
+        pixels: u64,
+        /// The longest side that is accepted, in pixels.
+        side: u32,
     },
     /// The number of an inquiry, or of its photograph, is none of a receipt: of another length, a waybill's, an identity
     /// document's.
@@ -140,6 +149,8 @@ impl RequestError {
             RequestError::Slow => 408,
             RequestError::Limited { .. } | RequestError::ClientShare { .. } => 429,
             RequestError::NoBarcode
+            | RequestError::PictureTime
+            | RequestError::SeveralReceipts
             | RequestError::PictureDamaged
             | RequestError::NotReceipt { .. }
             | RequestError::Factor { .. } => 422,
@@ -164,6 +175,8 @@ impl RequestError {
             RequestError::EnrolmentCode => "enrolment_code",
             RequestError::Limited { .. } => "limited",
             RequestError::NoBarcode => "no_barcode",
+            RequestError::PictureTime => "picture_time",
+            RequestError::SeveralReceipts => "several_receipts",
             RequestError::NoPicture => "no_picture",
             RequestError::PictureKind { .. } => "picture_kind",
             RequestError::PictureDamaged => "picture_damaged",
@@ -195,6 +208,8 @@ impl RequestError {
             | RequestError::NotEnrolled
             | RequestError::EnrolmentCode
             | RequestError::NoBarcode
+            | RequestError::PictureTime
+            | RequestError::SeveralReceipts
             | RequestError::NoPicture
             | RequestError::PictureKind { .. }
             | RequestError::PictureDamaged
@@ -223,7 +238,11 @@ impl RequestError {
             RequestError::NotEnrolled => Some(words::not_enrolled()),
             RequestError::EnrolmentCode => Some(words::enrolment_code()),
             RequestError::NoBarcode => Some(words::no_barcode()),
-            RequestError::NoPicture | RequestError::PictureKind { .. } => Some(words::picture_kind()),
+            RequestError::PictureTime => Some(words::picture_time()),
+            RequestError::SeveralReceipts => Some(words::several_receipts()),
+            RequestError::NoPicture
+            | RequestError::PictureKind { .. }
+            | RequestError::MediaType { want: PICTURE_TYPES } => Some(words::picture_kind()),
             RequestError::PictureDamaged => Some(words::picture_damaged()),
             RequestError::TooManyPixels { .. } => Some(words::picture_too_large()),
             RequestError::NotReceipt { kind } => Some(kind.words()),
@@ -278,5 +297,12 @@ mod tests {
             serde_json::from_slice(&RequestError::MediaType { want: "application/json" }.to_json()).unwrap();
         assert_eq!(json["message"], "send the body as application/json and declare it in Content-Type");
         assert!(json.get("wording").is_none());
+    }
+
+    #[test]
+    fn a_body_that_is_no_picture_gets_the_words_of_one_that_cannot_be_read() {
+        let problem = RequestError::MediaType { want: PICTURE_TYPES };
+        assert_eq!(problem.wording(), RequestError::PictureKind { kind: "HEIC" }.wording());
+        assert!(problem.wording().is_some());
     }
 }

@@ -201,14 +201,39 @@ impl Body {
             Body::Form => Err(RequestError::MediaType { want: "application/x-www-form-urlencoded" }),
             Body::Image if any(&PICTURES) => Ok(()),
             Body::Json => Err(RequestError::MediaType { want: "application/json" }),
-            Body::Image => Err(RequestError::MediaType { want: "image/jpeg, image/png or image/webp" }),
+            Body::Image => match OTHER_PICTURES.iter().find(|(other, _)| declared.eq_ignore_ascii_case(other)) {
+                Some((_, kind)) => Err(RequestError::PictureKind { kind }),
+                None => Err(RequestError::MediaType { want: PICTURE_TYPES }),
+            },
         }
     }
 }
 
-/// The registered types, and what else clients call JPEG and PNG.
-const PICTURES: [&str; 7] =
-    ["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/webp", "application/octet-stream"];
+/// The types of pictures that are decoded.
+pub(super) const PICTURE_TYPES: &str = "image/jpeg, image/png or image/webp";
+/// The registered types, and what else clients call JPEG and PNG: telephones call a JPEG HEIC, too, and the picture itself
+/// says which it is.
+const PICTURES: [&str; 9] = [
+    "image/jpeg",
+    "image/jpg",
+    "image/pjpeg",
+    "image/png",
+    "image/x-png",
+    "image/webp",
+    "image/heic",
+    "image/heif",
+    "application/octet-stream",
+];
+const OTHER_PICTURES: [(&str, &str); 8] = [
+    ("image/gif", "GIF"),
+    ("image/avif", "AVIF"),
+    ("image/bmp", "BMP"),
+    ("image/tiff", "TIFF"),
+    ("image/svg+xml", "SVG"),
+    ("image/jxl", "JPEG XL"),
+    ("image/jp2", "JPEG 2000"),
+    ("application/pdf", "PDF"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -238,9 +263,18 @@ mod tests {
         for other in [None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded"), Some(";;;")] {
             assert!(matches!(Body::Json.check_type(other), Err(RequestError::MediaType { .. })), "{other:?}");
         }
-        for picture in ["image/webp", "image/jpg", "Image/PJPEG", "image/x-png"] {
+        for picture in
+            ["image/webp", "image/jpg", "Image/PJPEG", "image/x-png", "image/heic", "application/octet-stream"]
+        {
             assert_eq!(Body::Image.check_type(Some(picture)), Ok(()), "{picture}");
         }
-        assert!(Body::Image.check_type(Some("image/heic")).is_err());
+        assert_eq!(Body::Image.check_type(Some("Image/GIF")), Err(RequestError::PictureKind { kind: "GIF" }));
+        for other in [None, Some("text/plain"), Some("image/"), Some("video/mp4")] {
+            assert_eq!(
+                Body::Image.check_type(other),
+                Err(RequestError::MediaType { want: PICTURE_TYPES }),
+                "{other:?}"
+            );
+        }
     }
 }

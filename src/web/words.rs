@@ -281,6 +281,22 @@ pub(super) fn no_barcode() -> Wording {
     )
 }
 
+pub(super) fn picture_time() -> Wording {
+    Wording::new(
+        "这张照片识别时间过长，未能识别到条形码。请靠近拍摄，使条形码占满画面，再拍一次，或输入编号。",
+        "這張照片識別時間過長，未能識別到條形碼。請靠近拍攝，使條形碼佔滿畫面，再拍一次，或輸入編號。",
+        "Reading this photograph took too long. Please move closer until the barcode fills the picture, or type the number.",
+    )
+}
+
+pub(super) fn several_receipts() -> Wording {
+    Wording::new(
+        "照片中有多张回执的条形码。请每次只拍一张回执。",
+        "照片中有多張回執的條形碼。請每次只拍一張回執。",
+        "The photograph shows the barcodes of several receipts. Please photograph one receipt at a time.",
+    )
+}
+
 pub(super) fn picture_kind() -> Wording {
     Wording::new(
         "无法读取这种格式的图片。请直接拍照，或使用 JPEG、PNG、WebP 格式的照片。",

@@ -52,10 +52,12 @@ fn problems() -> Vec<RequestError> {
         RequestError::Limited { retry_after: wait },
         RequestError::ClientShare { retry_after: wait },
         RequestError::NoBarcode,
+        RequestError::PictureTime,
+        RequestError::SeveralReceipts,
         RequestError::NoPicture,
         RequestError::PictureKind { kind: "HEIC" },
         RequestError::PictureDamaged,
-        RequestError::TooManyPixels { limit: 9 },
+        RequestError::TooManyPixels { pixels: 9, side: 3 },
         RequestError::NotReceipt { kind: web::CodeKind::WrongLength { expected: 15 } },
         RequestError::NotReceipt { kind: web::CodeKind::Waybill },
         RequestError::NotReceipt { kind: web::CodeKind::IdCard },
@@ -81,6 +83,8 @@ fn problems() -> Vec<RequestError> {
             | RequestError::Limited { .. }
             | RequestError::ClientShare { .. }
             | RequestError::NoBarcode
+            | RequestError::PictureTime
+            | RequestError::SeveralReceipts
             | RequestError::NoPicture
             | RequestError::PictureKind { .. }
             | RequestError::PictureDamaged

@@ -23,6 +23,7 @@ mod messages;
 mod prompts;
 mod publish;
 mod queue;
+mod read_photograph;
 mod recording;
 mod replica_commands;
 mod replica_status;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use base::{Bilingual, bilingual};
 use config::{Diagnostic, Settings};
-use node::serve;
+use node::{READ_PHOTOGRAPH, serve};
 use os::{io_fault, language};
 use release::hotline::{self, Wording};
 use release::recordings::MissingPolicy;
@@ -33,6 +33,7 @@ use crate::messages;
 use crate::prompts;
 use crate::publish;
 use crate::queue;
+use crate::read_photograph;
 use crate::recording;
 use crate::replica_commands;
 use crate::replica_status;
@@ -49,6 +50,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is written: records, recordings, feed files and exports are for this user.
     os::folder::keep_files_private();
     os::folder::keep_memory_private();
+    let words: Vec<OsString> = words.into_iter().collect();
+    if words.get(1).is_some_and(|word| word == READ_PHOTOGRAPH) {
+        return read_photograph::run();
+    }
     let (Arguments { config, set, lang: _, command }, lang) = match args::read(words, language::of_environment()) {
         Ok(read) => read,
         Err((error, lang)) => {

@@ -27,7 +27,7 @@ use replica_store::Replica;
 use sms_service::SmsService;
 use studio_store::accounts::initial;
 use studio_store::{Accounts, Studio};
-use web_service::{HttpService, StudioService};
+use web_service::{HttpService, PhotographReader, StudioService};
 
 use crate::Fault;
 use crate::backend::NodeBackend;
@@ -197,6 +197,7 @@ impl<'a> Node<'a> {
         let studio = StudioService::new(settings, self.studio.clone())
             .with_browsers(self.browsers.clone())
             .in_zone(move || live.load().zone.iana_name().map(str::to_owned));
+        let service = service.read_photographs_by(PhotographReader::Process(OWN_PROGRAM.into()));
         let service = service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio);
         Arc::new(service.with_agents(queue, Arc::clone(&self.journal), &settings.phone))
     }
@@ -308,4 +309,6 @@ fn limits(settings: &Inquiry) -> InquiryLimits {
     }
 }
 
+/// This program, although its file was replaced or deleted by an upgrade (proc(5)).
+const OWN_PROGRAM: &str = "/proc/self/exe";
 const HOUR: Duration = Duration::from_secs(3600);

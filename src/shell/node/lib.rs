@@ -17,6 +17,7 @@ mod status;
 mod watch;
 
 pub use status::{NodeStatus, SmsStatus, node_status};
+pub use web_service::READ_PHOTOGRAPH;
 
 /// Why the program cannot serve: one line that says what to do.
 pub(crate) type Fault = base::Bilingual;

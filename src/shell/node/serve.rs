@@ -1,5 +1,6 @@
 //! `jindu serve`: opens everything, prints the ready line, and serves until a signal ends it.
 
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::backend::NodeBackend;
 use crate::components::{Node, start_media};
 use crate::drain::{Served, serve_and_drain};
 use crate::first_start::{fill_sample, initial_accounts, serves_sample};
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 use crate::sockets::Sockets;
 use crate::status;
 
@@ -52,7 +53,10 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let role = Role::Serve { sample_heartbeat: settings.data.sample_heartbeat };
     let replica = Replica::open(data, &settings.replica, keys.clone(), role).map_err(|error| error.to_string())?;
     fill_sample(&replica, settings, &hotline)?;
-    runtime.block_on(run(settings, hotline, keys, replica, sockets))
+    let ended = runtime.block_on(run(settings, hotline, keys, replica, sockets));
+    // Work in a thread that cannot be ended does not hold the node.
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
 }
 
 /// Starts the components in order, and ends them in order.
@@ -102,8 +106,18 @@ async fn run(
         browsers.end();
     }
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
+    let last_requests = tokio::time::timeout(LAST_REQUESTS, web);
+    tokio::select! {
+        _ = last_requests => {}
+        () = asked_to_end() => {}
+    }
     ended
+}
+
+/// Waits for one more signal to end.
+async fn asked_to_end() {
+    let Ok(mut signals) = Signals::new() else { return pending().await };
+    while !matches!(signals.next().await, Asked::End(_)) {}
 }
 
 /// Without the socket `jindu trunk status` sees no node; calls do not need it.
@@ -171,5 +185,7 @@ fn lock(data: &Path) -> Result<FolderLock, Fault> {
 const ERRORS_LOGGED: usize = 5;
 /// How long attempts to send text messages may take after the drain; what is not sent by then is sent after the next start.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
+/// How long work in threads may take after all else has ended.
+const LAST_WORK: Duration = Duration::from_secs(1);
 /// How long requests in progress may take after the drain.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);

@@ -22,7 +22,7 @@ use super::bounds::{
     STRANGERS_PHOTOGRAPHS, STRANGERS_PHOTOGRAPHS_TOTAL, STRANGERS_PHOTOGRAPHS_WINDOW, STRANGERS_UPLOADS_MAX,
     STRANGERS_WAITING_MAX,
 };
-use super::photographs::Photographs;
+use super::photographs::{PhotographReader, Photographs};
 use super::reply::{self, Reply};
 use super::shares::Shares;
 use super::tries::Tries;
@@ -67,6 +67,11 @@ impl InquiryService {
                 STRANGERS_PHOTOGRAPHS_WINDOW,
             ),
         }
+    }
+
+    /// The same with another reader of photographs.
+    pub(crate) fn read_photographs_by(self, reader: PhotographReader) -> InquiryService {
+        InquiryService { photographs: self.photographs.read_by(reader), ..self }
     }
 
     /// The answer as JSON: `POST /api/inquiry`, and `POST /api/scan` with a second factor.
@@ -143,7 +148,12 @@ impl InquiryService {
     }
 
     /// `POST /api/inquiry/image`: the number in a photograph, for the form's field; nothing is looked up.
-    pub(crate) async fn image(&self, from: IpAddr, head: &HeaderMap, body: Incoming) -> Result<Reply, RequestError> {
+    pub(crate) async fn image(
+        &self,
+        from: IpAddr,
+        head: &HeaderMap,
+        body: &mut Incoming,
+    ) -> Result<Reply, RequestError> {
         let (now, client) = (Instant::now(), Tries::client(from));
         let limited = |Rejected { retry_after }| RequestError::Limited { retry_after };
         self.photographs_of.check(now, &client).map_err(limited)?;

@@ -18,7 +18,7 @@ use hyper::header::HeaderMap;
 use super::answers::{Answers, Ended, Trace};
 use super::backend::Backend;
 use super::bounds::UPLOADS_MAX;
-use super::photographs::Photographs;
+use super::photographs::{PhotographReader, Photographs};
 use super::reply::{self, Reply};
 use super::shares::Shares;
 use base::{Lang, Private};
@@ -69,6 +69,11 @@ impl ScanService {
         ScanService { backend, registry, limiter, answers, photographs }
     }
 
+    /// The same with another reader of photographs.
+    pub(crate) fn read_photographs_by(self, reader: PhotographReader) -> ScanService {
+        ScanService { photographs: self.photographs.read_by(reader), ..self }
+    }
+
     /// `POST /api/scan`.
     pub(crate) async fn code(&self, origin: &Origin<'_>, request: &ScanRequest) -> Result<Reply, RequestError> {
         self.shown(&origin.scan(&request.kiosk, ScanPath::Code), &request.code).await
@@ -97,7 +102,7 @@ impl ScanService {
         &self,
         origin: &Origin<'_>,
         head: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Reply, RequestError> {
         let stated = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
         let scan = origin.scan(&stated, ScanPath::Image);
@@ -117,7 +122,7 @@ impl ScanService {
         origin: &Origin<'_>,
         lang: Lang,
         head: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Reply, RequestError> {
         let stated = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
         let scan = origin.scan(&stated, ScanPath::Speech);

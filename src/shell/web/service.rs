@@ -19,6 +19,7 @@ use super::diagram::FlowDiagram;
 use super::enrolment::{EnrolmentService, set_kiosk_cookie};
 use super::inquiries::InquiryService;
 use super::peer::{Peer, Peers, client_address};
+use super::photographs::PhotographReader;
 use super::reply::{self, Reply};
 use super::scan::{Origin, ScanService};
 use super::serves::Serves;
@@ -49,6 +50,7 @@ pub struct HttpService {
     diagram: FlowDiagram,
     shares: Shares,
     request_timeout: Duration,
+    image_bytes_max: usize,
     ratings: Tries,
 }
 
@@ -84,6 +86,7 @@ impl HttpService {
             diagram: FlowDiagram::default(),
             shares,
             request_timeout: web.request_timeout,
+            image_bytes_max: web.image_bytes_max,
             ratings: Tries::new(RATINGS_PER_MINUTE, RATINGS_TOTAL_PER_MINUTE, Duration::from_secs(60)),
         }
     }
@@ -99,6 +102,16 @@ impl HttpService {
     pub fn with_agents(self, queue: QueueHandle, journal: Arc<Journal>, phone: &config::Phone) -> HttpService {
         let studio = self.studio.as_ref().map(Arc::clone);
         HttpService { agents: studio.map(|studio| AgentService::new(studio, queue, journal, phone)), ..self }
+    }
+
+    /// The same with a reader of photographs; without it they are read in threads.
+    #[must_use]
+    pub fn read_photographs_by(self, reader: PhotographReader) -> HttpService {
+        HttpService {
+            scans: self.scans.read_photographs_by(reader.clone()),
+            inquiries: self.inquiries.read_photographs_by(reader),
+            ..self
+        }
     }
 
     /// The same with enrolled kiosks.
@@ -125,6 +138,8 @@ impl HttpService {
         let is_proxy = |address| self.is_proxy(address);
         if let Err(problem) = self.shares.request(began, client_address(ends.0, request.headers(), is_proxy)) {
             self.metrics().http_requests.inc(HttpClass::Refused);
+            let (head, mut body) = request.into_parts();
+            body::drop_rest(&head.headers, &mut body, self.image_bytes_max).await;
             return reply::problem(&problem);
         }
         let below = |page: &str| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -153,15 +168,20 @@ impl HttpService {
     }
 
     async fn public(&self, began: Instant, serves: Serves, peer: &Peer, request: Request<Incoming>) -> Reply {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         let route = match web::route(head.method.as_str(), head.uri.path()) {
             Ok(route) if is_served(route, serves, peer) => route,
             Ok(_) => return refused(&RequestError::NotFound),
             Err(problem) => return self.nothing_here(serves, &head, &problem),
         };
-        let mut reply = match self.dispatch(began, route, peer, &head, body).await {
+        let mut reply = match self.dispatch(began, route, peer, &head, &mut body).await {
             Ok(reply) => reply,
-            Err(problem) => refused(&problem),
+            Err(problem) => {
+                if !problem.closes_connection() {
+                    body::drop_rest(&head.headers, &mut body, self.image_bytes_max).await;
+                }
+                refused(&problem)
+            }
         };
         if let (Client::Kiosk(kiosk), Some(kiosks)) = (&peer.client, self.peers.kiosks()) {
             let version = head.headers.get(KIOSK_VERSION).and_then(|version| version.to_str().ok());
@@ -194,7 +214,7 @@ impl HttpService {
         route: Route,
         peer: &Peer,
         head: &Parts,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Reply, RequestError> {
         if let Some(asset) = web::asset(route) {
             return Ok(reply::asset(asset, &head.headers));
@@ -241,7 +261,7 @@ impl HttpService {
         }
     }
 
-    async fn small_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, RequestError> {
+    async fn small_body(&self, head: &HeaderMap, body: &mut Incoming) -> Result<Bytes, RequestError> {
         body::whole(head, body, JSON_BYTES_MAX, self.request_timeout).await
     }
 
@@ -266,7 +286,7 @@ impl HttpService {
     }
 
     /// `POST /public/inquiry`: every outcome is a page.
-    async fn form(&self, peer: &Peer, head: &Parts, body: Incoming) -> Reply {
+    async fn form(&self, peer: &Peer, head: &Parts, body: &mut Incoming) -> Reply {
         let answered = async {
             let request = InquiryRequest::read_form(&self.small_body(&head.headers, body).await?)?;
             self.inquiries.look_up(peer.address, &request).await

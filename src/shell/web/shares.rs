@@ -14,7 +14,7 @@ pub(crate) struct Shares(Arc<Mutex<ClientShares>>);
 pub(crate) struct OpenUpload {
     shares: Shares,
     client: ClientNetwork,
-    took: Duration,
+    reading_since: Option<Instant>,
 }
 
 impl Shares {
@@ -35,7 +35,7 @@ impl Shares {
     pub(crate) fn upload(&self, now: Instant, from: IpAddr) -> Result<OpenUpload, RequestError> {
         let client = ClientNetwork::of(from);
         self.lock().begin_upload(now, client).map_err(refused)?;
-        Ok(OpenUpload { shares: self.clone(), client, took: Duration::ZERO })
+        Ok(OpenUpload { shares: self.clone(), client, reading_since: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, ClientShares> {
@@ -44,15 +44,17 @@ impl Shares {
 }
 
 impl OpenUpload {
-    /// Reading the picture took so long.
-    pub(crate) fn took(&mut self, time: Duration) {
-        self.took += time;
+    /// The picture is being read from now on, until this is dropped.
+    pub(crate) fn begin_reading(&mut self, now: Instant) {
+        self.reading_since = Some(now);
     }
 }
 
 impl Drop for OpenUpload {
     fn drop(&mut self) {
-        self.shares.lock().end_upload(Instant::now(), self.client, self.took);
+        let now = Instant::now();
+        let took = self.reading_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.shares.lock().end_upload(now, self.client, took);
     }
 }
 

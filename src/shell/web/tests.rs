@@ -30,6 +30,7 @@ use web::{
 mod answers;
 mod audiences;
 mod bounds;
+mod photographs;
 mod shares;
 
 const RECEIPT: &str = "440126112300018";
@@ -79,6 +80,10 @@ impl Office {
     }
 
     fn of(web: config::Web, serves: Serves) -> Office {
+        Office::reading_by(PhotographReader::Thread, web, serves)
+    }
+
+    fn reading_by(reader: PhotographReader, web: config::Web, serves: Serves) -> Office {
         let seen = Arc::new(Seen {
             metrics: Arc::new(Metrics::new()),
             scans: Mutex::default(),
@@ -97,7 +102,7 @@ impl Office {
         let limiter = Arc::new(Mutex::new(InquiryLimiter::new(limits())));
         let registry = Registry::new(Arc::clone(&seen.metrics));
         let service = HttpService::new(Desk(Arc::clone(&seen)), registry, &web, Arc::clone(&limiter));
-        let service = Arc::new(service.with_kiosks(Arc::clone(&kiosks)));
+        let service = Arc::new(service.with_kiosks(Arc::clone(&kiosks)).read_photographs_by(reader));
         let listeners = Listeners::bind(&web.listen, serves).unwrap();
         let address = listeners.addresses().into_iter().chain(listeners.operations()).next().unwrap();
         let (stop, stopped) = watch::channel(false);

@@ -190,7 +190,7 @@ async function ask(path, headers, body, source) {
   $("asking").textContent = t(source.picture ? "reading" : "asking");
   const wheel = setTimeout(() => { if (mine === asked) go("asking"); }, 150);
   try {
-    const response = await fetch(path, { method: "POST", headers: { ...headers, ...ours() }, body, cache: "no-store", signal: AbortSignal.timeout(source.code ? ASK_MS : 4 * ASK_MS) });
+    const response = await fetch(path, { method: "POST", headers: { ...headers, ...ours() }, body, cache: "no-store", signal: AbortSignal.timeout(source.code ? ASK_MS : 8 * ASK_MS) });
     const reply = await response.json();
     if (mine === asked && reply.error === "not_enrolled") return unenrolled();
     if (mine === asked) show(response.ok ? reply : problem(response.status, reply), response.ok ? source : {});
@@ -213,7 +213,7 @@ function unenrolled() {
 function problem(status, reply) {
   const all = (key) => ({ zh: TEXT.zh[key], yue: TEXT.yue[key], en: TEXT.en[key] });
   const wording = reply.wording || all(status === 413 ? "too_large" : "failed");
-  const title = status === 429 || status === 503 ? "wait" : status === 422 || status === 415 || status === 413 ? "photo_fail" : "again";
+  const title = status === 429 || status === 503 ? "wait" : ["no_barcode", "picture_time"].includes(reply.error) ? "photo_fail" : "again";
   return { found: false, title, wording };
 }
 
@@ -389,7 +389,9 @@ const pictureHeaders = (blob) => ({ "Content-Type": blob.type || "application/oc
 
 async function smaller(file) {
   const picture = await createImageBitmap(file);
-  const scale = Math.min(1, 2400 / Math.max(picture.width, picture.height));
+  const [shorter, longer] = [picture.width, picture.height].sort((a, b) => a - b);
+  if (longer > 3 * shorter && file.size <= settings.image_bytes_max) return file; // a long screenshot: the node searches it piece by piece
+  const scale = Math.min(1, 2400 / Math.min(longer, 2 * shorter));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(picture.width * scale);
   canvas.height = Math.round(picture.height * scale);
@@ -515,7 +517,7 @@ function rate(button, score) {
   fetch("/api/rate", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ score, kiosk }) }).catch(() => {});
 }
 
-const keys = listen({ scan: submit, press, enter, erase, escape: home });
+const keys = listen({ scan: submit, press, enter, erase, escape: home, lengths: () => settings.receipt_lengths });
 document.addEventListener("click", onClick);
 for (const event of ["pointerdown", "keydown", "wheel", "touchmove"]) document.addEventListener(event, noticed, { passive: true });
 document.addEventListener("contextmenu", (event) => { if (kiosk) event.preventDefault(); });

@@ -3,6 +3,8 @@
 //   key ─► character ─► burst ─┬─ Enter, Tab or silence, after six keys or more ─► scan(text)
 //                              └─ anything else ─► press(character), one by one: keys pressed by hand
 //
+// A scanner that pauses within a number is waited for: parts that make a number of a known length within a second are one scan.
+//
 // Characters come as keys; as codes typed on the number pad while Alt is held; with Alt, AltGr or Meta set on every key; by
 // their place on the keyboard alone, when an input method is on. What only a scanner sends so ("only" below) is no key
 // pressed by hand. A key that cannot be told stays in the burst as U+FFFD, so that a scan of such keys is answered.
@@ -10,11 +12,15 @@
 const GAP_MS = 80; // keys of a scanner come faster than this
 const SCAN_MIN = 6; // shorter bursts are typed by hand
 const CODE_MAX = 3000;
+const PART_MS = 1000; // the parts of a number come within this time
 const LATE_MS = 20; // a timer this late ran behind work that also held up keys
 
-// Listens to the whole page. `on` has scan(text), press(character), enter(), which tells whether there was a number, erase() and escape().
+// Listens to the whole page. `on` has scan(text), press(character), enter(), which tells whether there was a number, erase() and escape(),
+// and perhaps lengths(), the lengths that numbers have.
 export function listen(on) {
   const burst = { keys: [], fast: false, at: -Infinity, timer: 0 };
+  const part = { text: "", waits: false, until: -Infinity, timer: 0 }; // of a number: what came before a pause
+  let down = ""; // the key that is down
   let pad = null; // digits of the code that is typed while Alt is held
   // Whether Enter presses the button in focus. It does not where characters were typed since, and not where the button was chosen
   // by a finger or a mouse: then Enter ends the number, if there is one.
@@ -24,10 +30,49 @@ export function listen(on) {
   function flush() {
     clearTimeout(burst.timer);
     const { keys, fast } = burst;
+    if (keys.length === 0) return false;
     burst.keys = [];
     burst.fast = false;
-    if (fast && keys.length >= SCAN_MIN) return on.scan(keys.map(({ c }) => c).join(""));
+    if (keys.length > 2 && keys.slice(1).every(({ held }) => held)) keys.length = 1; // one key, held down
+    const text = keys.map(({ c }) => c).join("");
+    if (fast && completes(text)) return scan(part.text + text);
+    settle();
+    if (fast && keys.length >= SCAN_MIN) return isPart(text) ? hold(text, true) : scan(text);
     for (const { c, only } of keys) if (!only) press(c);
+    if (fast && text.length > 1 && isPart(text)) hold(text, false);
+    return false;
+  }
+
+  function scan(text) {
+    clearTimeout(part.timer);
+    part.text = "";
+    part.waits = false;
+    on.scan(text);
+    return true;
+  }
+
+  const lengths = () => (on.lengths ? on.lengths() : []);
+  const isPart = (text) => /^[0-9]+$/.test(text) && !lengths().includes(text.length) && lengths().some((length) => text.length < length);
+  const completes = (text) => part.text !== "" && performance.now() < part.until && /^[0-9]+$/.test(text) && lengths().includes((part.text + text).length);
+
+  // Keeps a part for the rest of its number; one that `waits` has been given to nobody yet.
+  function hold(text, waits) {
+    part.text = text;
+    part.waits = waits;
+    part.until = performance.now() + PART_MS;
+    clearTimeout(part.timer);
+    part.timer = setTimeout(settle, PART_MS);
+    return false;
+  }
+
+  // No more of the number comes.
+  function settle() {
+    const { text, waits } = part;
+    clearTimeout(part.timer);
+    part.text = "";
+    part.waits = false;
+    if (waits) scan(text);
+    return waits;
   }
 
   function press(c) {
@@ -56,9 +101,9 @@ export function listen(on) {
     return is;
   }
 
-  function add(c, is, only) {
+  function add(c, is, only, held = false) {
     burst.fast = burst.keys.length === 0 || (is && burst.fast);
-    if (burst.keys.length < CODE_MAX) burst.keys.push({ c, only });
+    if (burst.keys.length < CODE_MAX) burst.keys.push({ c, only, held });
   }
 
   const isScan = () => burst.fast && burst.keys.length >= SCAN_MIN;
@@ -67,11 +112,10 @@ export function listen(on) {
   function end(event) {
     code();
     burst.at = time(event);
-    if (isScan()) {
-      swallow(event); // the focused button is not meant
-      return flush();
-    }
-    flush();
+    if (isScan()) swallow(event); // the focused button is not meant
+    const isRead = flush();
+    if (settle() || isRead) return swallow(event);
+    if (event.defaultPrevented) return;
     if (named(event) !== "Enter" || (isControl(event.target) && isMeant)) return;
     if (on.enter()) swallow(event);
   }
@@ -122,7 +166,9 @@ export function listen(on) {
     if (name === "Alt") return altDown(event);
     if (event.altKey && pad !== null && padKey(event)) return;
     code();
-    if (event.repeat && !(burst.keys.length > 0 && isQuick(event))) return; // a key that is held
+    const isSame = down === keyOf(event);
+    down = keyOf(event);
+    if (event.repeat && isSame && !(burst.keys.length > 0 && isQuick(event))) return; // a key that is held
     if (name === "Enter" || name === "Tab") return end(event);
     const isAltGr = event.ctrlKey && event.altKey;
     if (event.ctrlKey && !isAltGr) return control(event);
@@ -137,7 +183,7 @@ export function listen(on) {
     if (c.text === " " && burst.keys.length === 0 && isControl(event.target)) return; // the space bar presses the button in focus
     const inBurst = burst.keys.length > 0 && isQuick(event);
     if (!only || inBurst) event.preventDefault();
-    add(c.text, quick(event), only);
+    add(c.text, quick(event), only, event.repeat && isSame);
   }
 
   // Control characters of a scanner: an end of line ends the burst, another one is none of its characters.
@@ -151,6 +197,7 @@ export function listen(on) {
   }
 
   function onKeyUp(event) {
+    if (down === keyOf(event)) down = "";
     if (event.key !== "Alt" || !pad) return;
     event.preventDefault(); // Alt alone opens a menu
     code();
@@ -163,7 +210,7 @@ export function listen(on) {
     if (text.length < SCAN_MIN) return;
     event.preventDefault();
     flush();
-    on.scan(text.slice(0, CODE_MAX));
+    scan(text.slice(0, CODE_MAX));
   }
 
   document.addEventListener("keydown", onKey, true);
@@ -171,9 +218,10 @@ export function listen(on) {
   document.addEventListener("paste", onPaste, true);
   for (const type of ["pointerdown", "click", "pointercancel"]) document.addEventListener(type, pointed, true);
   document.addEventListener("focusin", focused, true);
-  return { quiet: () => burst.keys.length === 0 && !pad };
+  return { quiet: () => burst.keys.length === 0 && !pad && !part.waits };
 }
 
+const keyOf = (event) => event.code || event.key || "";
 const isControl = (node) => node instanceof Element && Boolean(node.closest("button, input, label"));
 
 function swallow(event) {
@@ -194,6 +242,7 @@ const isHidden = (event) => event.key === "Process" || event.key === "Unidentifi
 function named(event) {
   if (!isHidden(event)) return event.key;
   if (event.code === "NumpadEnter") return "Enter";
+  if (!event.code && KEY_CODES[event.keyCode]) return KEY_CODES[event.keyCode];
   return NAMED.includes(event.code) ? event.code : event.key;
 }
 
@@ -216,12 +265,24 @@ function hidden(event, pad) {
   const places = PLACES[event.code];
   if (places) return { text: (event.shiftKey && places[1]) || places[0], only: false };
   if (event.code) return { text: "", only: false };
+  const text = ofKeyCode(event.keyCode, upper);
+  if (text) return { text, only: false };
   return { text: "\ufffd", only: true };
 }
 
 // The character of a code; what is above Unicode's first plane is taken modulo 256, as Windows does.
 const ofCode = (code) => String.fromCodePoint(code > 0xffff ? code % 256 : code);
 
+// Old browsers name digits and letters by this number alone.
+function ofKeyCode(code, upper) {
+  if (code >= 96 && code <= 105) return String(code - 96);
+  if (code >= 48 && code <= 57) return String(code - 48);
+  if (!(code >= 65 && code <= 90)) return "";
+  const letter = String.fromCharCode(code);
+  return upper ? letter : letter.toLowerCase();
+}
+
+const KEY_CODES = { 8: "Backspace", 9: "Tab", 13: "Enter", 27: "Escape" };
 const NAMED = ["Enter", "Tab", "Escape", "Backspace", "Delete"];
 const PAD_MAX = 5;
 // Keys of the US layout by their place, without and with Shift. Addresses have colons and no semicolons.

@@ -6,9 +6,12 @@
 const $ = (id) => document.getElementById(id);
 const FORMATS = ["code_128", "code_39", "itf", "qr_code", "pdf417"];
 const LONGEST_SIDE = 2400;
+const SENT_MAX = 8000000;
 
-async function smaller(picture) {
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
+async function smaller(picture, file) {
+  const [shorter, longer] = [picture.width, picture.height].sort((a, b) => a - b);
+  if (longer > 3 * shorter && file.size <= SENT_MAX) return file; // a long screenshot: the node searches it piece by piece
+  const scale = Math.min(1, LONGEST_SIDE / Math.min(longer, 2 * shorter));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(picture.width * scale);
   canvas.height = Math.round(picture.height * scale);
@@ -30,9 +33,9 @@ async function local(picture) {
   return number || null;
 }
 
-async function remote(picture) {
-  const body = await smaller(picture);
-  const response = await fetch("/api/inquiry/image", { method: "POST", headers: { "Content-Type": body.type }, body, cache: "no-store", signal: AbortSignal.timeout(40000) });
+async function remote(picture, file) {
+  const body = picture ? await smaller(picture, file).catch(() => file) : file; // the node says why it cannot read one
+  const response = await fetch("/api/inquiry/image", { method: "POST", headers: { "Content-Type": body.type || "application/octet-stream" }, body, cache: "no-store", signal: AbortSignal.timeout(80000) });
   const reply = await response.json();
   if (response.ok) return reply.number;
   throw new Error((reply.wording && reply.wording[{ "zh-CN": "zh", "yue-Hans": "zh", "yue-Hant": "yue" }[document.documentElement.lang] || "en"]) || $("said").dataset.failed);
@@ -42,8 +45,8 @@ async function read(file) {
   const said = $("said");
   said.textContent = said.dataset.reading;
   try {
-    const picture = await createImageBitmap(file);
-    const number = (await local(picture).catch(() => null)) || (await remote(picture));
+    const picture = await createImageBitmap(file).catch(() => null);
+    const number = (picture && (await local(picture).catch(() => null))) || (await remote(picture, file));
     $("code").value = number;
     said.textContent = said.dataset.read;
     $("tail").focus();

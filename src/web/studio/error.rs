@@ -198,6 +198,8 @@ fn of_request(problem: &RequestError) -> Message {
         | RequestError::EnrolmentCode
         | RequestError::Limited { .. }
         | RequestError::NoBarcode
+        | RequestError::PictureTime
+        | RequestError::SeveralReceipts
         | RequestError::NoPicture
         | RequestError::PictureKind { .. }
         | RequestError::PictureDamaged

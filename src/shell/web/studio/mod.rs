@@ -104,13 +104,13 @@ impl StudioService {
         }
     }
 
-    pub(crate) async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, StudioError> {
+    pub(crate) async fn json(&self, head: &Parts, mut body: Incoming) -> Result<Bytes, StudioError> {
         web::Body::Json.check_type(head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
-        Ok(body::whole(&head.headers, body, JSON_BYTES_MAX, self.request_timeout).await?)
+        Ok(body::whole(&head.headers, &mut body, JSON_BYTES_MAX, self.request_timeout).await?)
     }
 
     /// A file's bytes. Its length must be given first, so that room can be reserved.
-    async fn take_in(&self, head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, StudioError> {
+    async fn take_in(&self, head: &Parts, mut body: Incoming, limit: usize) -> Result<Bytes, StudioError> {
         let length = body.size_hint().exact().ok_or(StudioError::Length)?;
         let _room = if length > limit as u64 {
             None
@@ -118,7 +118,7 @@ impl StudioService {
             let room = timeout(BUSY_WAIT, self.uploads.acquire_many(mebibytes(length))).await;
             Some(room.ok().and_then(Result::ok).ok_or(BUSY)?)
         };
-        Ok(body::upload(&head.headers, body, limit, self.request_timeout, UPLOAD_TIME).await?)
+        Ok(body::upload(&head.headers, &mut body, limit, self.request_timeout, UPLOAD_TIME).await?)
     }
 }
 

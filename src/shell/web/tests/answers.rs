@@ -217,7 +217,7 @@ async fn health_is_for_a_balancer_and_metrics_are_for_an_operator() {
 }
 
 /// A photograph of a barcode.
-fn photograph(text: &str) -> Vec<u8> {
+pub(super) fn photograph(text: &str) -> Vec<u8> {
     use rxing::Writer;
     let code = rxing::MultiFormatWriter.encode(text, &rxing::BarcodeFormat::CODE_128, 400, 100).unwrap();
     let mut picture = image::GrayImage::from_pixel(code.getWidth() + 80, code.getHeight() + 120, image::Luma([230]));
@@ -229,7 +229,7 @@ fn photograph(text: &str) -> Vec<u8> {
     png(&picture)
 }
 
-fn png(picture: &image::GrayImage) -> Vec<u8> {
+pub(super) fn png(picture: &image::GrayImage) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     bytes.into_inner()
