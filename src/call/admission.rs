@@ -9,6 +9,10 @@
 //! the caller hears the busy tone, and the trunk, which is well, neither counts a failure nor tries the next node with the
 //! same caller, as after a 503; a 603 would claim that no one at this number wants the call (RFC 3261 §21.6.2).
 //!
+//! A carrier that this node registers with sends its calls to the registered contact, whose user is the account's name, not
+//! a number (RFC 3261 §16.5). Such a call is for the number that it was dialled with, by the other headers; where these name
+//! none of the trunk's, it is for the trunk's number, if there is just one.
+//!
 //! An admitted call holds an [`AdmittedCall`] until [`Admission::release`]. Callers who withhold their number cannot be told apart:
 //! each counts as a caller of its own, and all of a trunk share a pool, so that withholding is no way round the limit.
 
@@ -49,6 +53,8 @@ pub struct TrunkRules {
     pub calls_withheld_max: Option<usize>,
     /// Numbers that reach the hotline, or names of users; empty: every one.
     pub numbers: Vec<String>,
+    /// The user of the contact that this node registers with the trunk's carrier; none: it does not register.
+    pub contact_user: Option<String>,
     /// Whether its callers reach the line test.
     pub line_test: bool,
     /// Whether its callers reach the recording service.
@@ -62,6 +68,8 @@ pub struct NewCall<'a> {
     pub trunk: usize,
     /// The user part that it calls.
     pub user: &'a str,
+    /// The user parts that it was dialled with, the most reliable first: what a call to this node's own contact is for.
+    pub dialled: [Option<&'a str>; 2],
     /// The keyed hash of the calling number; none: it is withheld.
     pub caller: Option<u64>,
 }
@@ -179,6 +187,8 @@ struct Numbers {
     studio: Option<UserPart>,
     /// Of each trunk.
     hotline: Vec<Vec<UserPart>>,
+    /// The user of each trunk's contact.
+    contacts: Vec<Option<UserPart>>,
 }
 
 /// The calls of one trunk.
@@ -226,9 +236,8 @@ impl Admission {
         if !calls.pace(now, rules.calls_per_second_max) {
             return Err(Rejection::TooFast);
         }
-        let user = UserPart::read(call.user, &self.rules.number_plan);
-        let is = |number: &UserPart| number.is_same(&user, &self.rules.number_plan);
-        let purpose = self.numbers.purpose((call.trunk, rules), is).ok_or(Rejection::NoSuchNumber)?;
+        let plan = &self.rules.number_plan;
+        let purpose = self.numbers.purpose((call.trunk, rules), call, plan).ok_or(Rejection::NoSuchNumber)?;
         match node {
             Availability::Draining => return Err(Rejection::Draining),
             Availability::Full => return Err(Rejection::Full),
@@ -311,11 +320,24 @@ impl Numbers {
             line_test: rules.line_test.as_ref().map(read),
             studio: rules.studio.as_ref().map(read),
             hotline: rules.trunks.iter().map(|trunk| trunk.numbers.iter().map(read).collect()).collect(),
+            contacts: rules.trunks.iter().map(|trunk| trunk.contact_user.as_ref().map(read)).collect(),
         }
     }
 
+    /// What a call by a trunk is for; none: for no number of the trunk.
+    fn purpose(&self, trunk: (usize, &TrunkRules), call: NewCall<'_>, plan: &NumberPlan) -> Option<Purpose> {
+        let of = |user: &UserPart| self.purpose_of(trunk, |number| number.is_same(user, plan));
+        let called = UserPart::read(call.user, plan);
+        if !self.contacts.get(trunk.0)?.as_ref().is_some_and(|contact| contact.is_same(&called, plan)) {
+            return of(&called);
+        }
+        let dialled = call.dialled.into_iter().flatten().find_map(|user| of(&UserPart::read(user, plan)));
+        let only = || (trunk.1.numbers.len() == 1).then_some(Purpose::Hotline);
+        dialled.or_else(|| of(&called)).or_else(only)
+    }
+
     /// What a call by a trunk to the number for which `is` is true is for.
-    fn purpose(&self, (place, trunk): (usize, &TrunkRules), is: impl Fn(&UserPart) -> bool) -> Option<Purpose> {
+    fn purpose_of(&self, (place, trunk): (usize, &TrunkRules), is: impl Fn(&UserPart) -> bool) -> Option<Purpose> {
         if self.line_test.as_ref().is_some_and(&is) {
             return trunk.line_test.then_some(Purpose::LineTest);
         }
@@ -394,6 +416,7 @@ mod tests {
             calls_per_caller_max: None,
             calls_withheld_max: None,
             numbers: vec!["96110110".into()],
+            contact_user: None,
             line_test: true,
             studio: false,
         }
@@ -415,7 +438,7 @@ mod tests {
     }
 
     fn call(trunk: usize, user: &str) -> NewCall<'_> {
-        NewCall { trunk, user, caller: Some(1) }
+        NewCall { trunk, user, dialled: [None, None], caller: Some(1) }
     }
 
     fn purpose(admitted: Result<AdmittedCall, Rejection>) -> Result<Purpose, Rejection> {
@@ -444,6 +467,31 @@ mod tests {
                 Ok(purpose),
                 "{user}"
             );
+        }
+    }
+
+    #[test]
+    fn a_call_to_the_registered_contact_is_for_the_number_that_was_dialled() {
+        let numbers = |numbers: &[&str]| -> Vec<String> { numbers.iter().map(|number| (*number).into()).collect() };
+        let (one, two) = (numbers(&["96110110"]), numbers(&["96110110", "12367"]));
+        for (user, dialled, served, purpose) in [
+            ("1001", [None, Some("96110110")], &two, Ok(Purpose::Hotline)),
+            ("1001", [Some("+8612367"), Some("1001")], &two, Ok(Purpose::Hotline)),
+            ("1001", [Some("1001"), Some("12367")], &two, Ok(Purpose::Hotline)),
+            ("1001", [None, Some("9196")], &two, Ok(Purpose::LineTest)),
+            ("1001", [Some("9197"), Some("96110110")], &two, Ok(Purpose::Studio)),
+            ("1001", [None, Some("1001")], &two, Err(Rejection::NoSuchNumber)),
+            ("1001", [None, Some("1001")], &one, Ok(Purpose::Hotline)),
+            ("1001", [None, None], &one, Ok(Purpose::Hotline)),
+            ("1001", [None, Some("9196")], &numbers(&["1001"]), Ok(Purpose::LineTest)),
+            ("1001", [None, Some("110")], &numbers(&["1001", "1002"]), Ok(Purpose::Hotline)),
+            ("1002", [Some("96110110"), Some("96110110")], &one, Err(Rejection::NoSuchNumber)),
+            ("12367", [None, Some("96110110")], &two, Ok(Purpose::Hotline)),
+        ] {
+            let contact_user = Some("1001".into());
+            let mut gate = gate(vec![TrunkRules { studio: true, numbers: served.clone(), contact_user, ..rules() }]);
+            let call = NewCall { dialled, ..call(CARRIER, user) };
+            assert_eq!(self::purpose(gate.admit(test_clock::start(), call, Open, 0)), purpose, "{user} {dialled:?}");
         }
     }
 
@@ -492,7 +540,7 @@ mod tests {
         let mut gate = gate(vec![TrunkRules { calls_max: 4, calls_per_second_max: 1000, ..rules() }]);
         let now = test_clock::start();
         let come = |gate: &mut Admission, caller| {
-            gate.admit(now, NewCall { trunk: CARRIER, user: "96110110", caller: Some(caller) }, Open, 0)
+            gate.admit(now, NewCall { caller: Some(caller), ..call(CARRIER, "96110110") }, Open, 0)
         };
         gate.reserve(CARRIER, 1);
         let callers: Vec<AdmittedCall> = (0..3).map(|caller| come(&mut gate, caller).expect("a line")).collect();
@@ -575,7 +623,7 @@ mod tests {
                 let of_trunk = places.iter().filter(|place| place.trunk == trunk);
                 let (all, same) = (of_trunk.clone().count(), of_trunk.filter(|place| place.share == share(caller)).count());
                 let most = if caller.is_some() { 2 } else { 3 };
-                let admitted = gate.admit(now, NewCall { trunk, user: "9196", caller }, Open, 0);
+                let admitted = gate.admit(now, NewCall { caller, ..call(trunk, "9196") }, Open, 0);
                 prop_assert_eq!(admitted.is_ok(), all < 5 && same < most);
                 places.extend(admitted.ok());
             }

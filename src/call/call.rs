@@ -101,8 +101,8 @@ pub struct Call {
     /// Whether it is a call to the recording service.
     operator: bool,
     policy: MediaPolicy,
-    /// When the media session was last notified that the peer is there.
-    alive_at: Instant,
+    /// When the media session was last notified that the peer is there; none: it may have begun to use another address since.
+    alive_at: Option<Instant>,
     media_begun: bool,
     state: State,
     desks: Arc<BTreeMap<String, String>>,
@@ -153,6 +153,7 @@ impl Call {
             cdr: tally,
         } = beginning;
         let mut session = LocalSession::new(media)
+            .with_events(KeySource::Rtp.counts(policy.dtmf))
             .with_srtp(policy.srtp, KeyGenerator::new(media_secret))
             .with_addresses(media_addresses);
         let (mut caller, mut call_back) = (None, None);
@@ -178,7 +179,7 @@ impl Call {
             call_back,
             operator,
             policy,
-            alive_at: now,
+            alive_at: Some(now),
             media_begun: false,
             state: State::Offered,
             desks,
@@ -214,7 +215,11 @@ impl Call {
                 let source = arrival.source.ip();
                 self.caller.get_or_insert(source);
                 self.peer_is_alive(now, &mut out);
+                let talks_before = self.state == State::Talking;
                 self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
+                if !talks_before && self.caller == Some(source) {
+                    self.host_is_proven(now, &mut out);
+                }
             }
             Input::Undelivered(message) => self.feed_leg(now, LegInput::Undelivered { message }, &mut out),
             Input::Media(event) => self.on_media(now, event, &mut out),
@@ -366,6 +371,7 @@ impl Call {
     fn on_media(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Output>) {
         match event {
             MediaEvent::Key { key, source } => self.on_key(now, key, source, None, out),
+            MediaEvent::KeyHeld { key } => self.presses.held(now, key),
             MediaEvent::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
             MediaEvent::NextTake(id) => self.on_next_take(id, out),
             MediaEvent::Sound(samples) if self.operator => {
@@ -385,8 +391,17 @@ impl Call {
 
     /// A message of the dialog shows that the peer is there, even if it suppresses silence.
     fn peer_is_alive(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if self.state == State::Talking && now.saturating_duration_since(self.alive_at) >= ALIVE_PAUSE {
-            self.alive_at = now;
+        let recently = self.alive_at.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_PAUSE);
+        if !recently {
+            self.host_is_proven(now, out);
+        }
+    }
+
+    /// The ACK, or the answer to this side's INVITE, holds a tag that was sent to the peer's host alone: the host is the peer's,
+    /// even if the peer sends no sound.
+    fn host_is_proven(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state == State::Talking {
+            self.alive_at = Some(now);
             out.push(Effect::Media(MediaCommand::PeerAlive).into());
         }
     }

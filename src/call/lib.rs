@@ -28,7 +28,7 @@ pub use caller_context::{CallerContext, LastInquiry};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
-pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode};
+pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode, Signalling};
 pub use media_session::{
     LISTENERS_MAX, MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SOURCES_MAX, SrtpDrop,
     SrtpDrops, TAP_BLOCK_MAX, TapBlock,

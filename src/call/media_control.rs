@@ -8,7 +8,7 @@ use audio::Take;
 use base::{Codec, DtmfMode, Key};
 use flow::PlayId;
 use rtp::Mos;
-use sdp::{Negotiated, RemoteMedia, SrtpKeys, SrtpPolicy};
+use sdp::{MediaAddresses, Negotiated, RemoteMedia, SrtpKeys, SrtpPolicy};
 use speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
@@ -28,9 +28,8 @@ pub struct MediaSetup {
     pub ptime: Duration,
     /// Where the peer receives, by its session description; none before there is one.
     pub peer: Option<RemoteMedia>,
-    /// The source address of the caller's SIP: its sound may come from there too, even if its SDP names another address
-    /// (a host with several, as when a softphone calls a node on its own host).
-    pub signalling_address: Option<IpAddr>,
+    /// Where the peer's SIP comes from; its sound may come from there, and from other hosts of its trunk, too.
+    pub signalling_address: Option<Signalling>,
     /// Packets may come from any address, and ours go there (callers behind NAT).
     pub symmetric: bool,
     /// Which ways of keys are heard.
@@ -45,6 +44,17 @@ pub struct MediaSetup {
     pub sending: bool,
     /// Whether the peer is expected to send: only then does its silence end the call.
     pub receiving: bool,
+}
+
+/// Where the peer's SIP comes from, and which other hosts are its trunk's.
+#[derive(Clone, Debug)]
+pub struct Signalling {
+    /// The source address of the SIP: sound may come from there too, even if the SDP names another address (a host with
+    /// several, as when a softphone calls a node on its own host).
+    pub address: IpAddr,
+    /// Sound may come from the addresses that these allow: a trunk's media gateways may receive on one host and send from
+    /// another.
+    pub media: MediaAddresses,
 }
 
 /// What a trunk's settings say of the media of its calls.
@@ -181,6 +191,12 @@ pub enum MediaEvent {
         key: Key,
         /// How it was received.
         source: KeySource,
+    },
+    /// A key that was reported as [`KeySource::Rtp`] or [`KeySource::Tone`] was down until now: reported twice a second of a
+    /// long press in RFC 4733, so that an INFO at its release is known to be of the same press.
+    KeyHeld {
+        /// The key.
+        key: Key,
     },
     /// A play came to its end by itself.
     Played(PlayId),

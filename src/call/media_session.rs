@@ -97,6 +97,16 @@ pub struct MediaSession {
     peer_view: Option<PeerView>,
     /// The peer reported since the last tick.
     peer_reported: bool,
+    collision: Collision,
+}
+
+/// Whether the peer has used the SSRC of this side (RFC 3550 §8.2). It is answered once in a session: where another collision
+/// follows, the peer sends this side's own packets back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Collision {
+    None,
+    Found,
+    Resolved,
 }
 
 impl MediaSession {
@@ -126,6 +136,7 @@ impl MediaSession {
             quality: MediaQuality::default(),
             peer_view: None,
             peer_reported: false,
+            collision: Collision::None,
         };
         stream.follow_setup(now, true);
         stream
@@ -156,7 +167,7 @@ impl MediaSession {
         self.setup.ptime
     }
 
-    /// Where RTP goes: to the signalled address, or to another one that packets come from instead.
+    /// Where RTP goes: to the signalled address; of a symmetric setup, to another one that packets come from instead.
     pub fn rtp_target(&self) -> Option<SocketAddr> {
         self.remote.rtp_target()
     }
@@ -244,11 +255,17 @@ impl MediaSession {
     fn accept(&mut self, now: Instant, packet: &Packet<'_>, is_event: bool, events: &mut Vec<MediaEvent>) {
         let Header { timestamp, ssrc, payload_type, .. } = packet.header;
         self.quality.packets_received += 1;
+        if ssrc == self.reports.ssrc() && self.collision == Collision::None {
+            self.collision = Collision::Found;
+        }
         let codec = self.setup.codec_of(payload_type);
         let noise = codec.is_none() && !is_event && is_comfort_noise(payload_type, packet.payload);
-        self.liveness.heard(now, noise);
-        if noise {
-            self.remote.pauses();
+        if noise || codec.is_some() {
+            self.liveness.heard(now, noise);
+            self.remote.announces(noise);
+        } else {
+            // A key says nothing of the silence around it.
+            self.liveness.alive(now);
         }
         if is_event {
             // The event itself distinguishes repeated and late event packets.
@@ -266,10 +283,12 @@ impl MediaSession {
             return self.refuse();
         }
         let (keys, outbound) = (&mut self.keys, &mut self.outbound);
-        self.sources.event(now, header, payload, |event| {
+        let held = self.sources.event(now, header, payload, |event| {
             outbound.end_lead_in();
             events.extend(keys.event(event).map(|key| MediaEvent::Key { key, source: KeySource::Rtp }));
         });
+        let held = held.and_then(|key| self.keys.held(now, key));
+        events.extend(held.map(|key| MediaEvent::KeyHeld { key }));
     }
 
     /// An RTCP packet in the clear came.
@@ -376,6 +395,9 @@ impl MediaSession {
         }
         self.report(now, reaches, frame, events);
         self.protect(frame);
+        if self.collision == Collision::Found {
+            self.leave_source();
+        }
         self.outbound.skip(1, samples);
         self.due += ptime;
         if let Some(came) = came.filter(|came| *came <= ptime) {
@@ -416,10 +438,11 @@ impl MediaSession {
 
     /// Reports to the peer, and on how the call sounds.
     fn report(&mut self, now: Instant, reaches: bool, frame: &mut MediaFrame, events: &mut Vec<MediaEvent>) {
-        let due = self.reports.are_due(now);
+        let bye = self.collision == Collision::Found;
+        let due = bye || self.reports.are_due(now);
         if due && reaches {
             let timestamp = self.outbound.timestamp;
-            frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, false, frame.compound());
+            frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, bye, frame.compound());
         }
         // With the tick, so that a peer that reports too often cannot fill the events' queue.
         let reported = std::mem::take(&mut self.peer_reported);
@@ -430,6 +453,15 @@ impl MediaSession {
         }
         if reported || frame.rtcp_length > 0 {
             events.extend(self.quality().mos.map(MediaEvent::Quality));
+        }
+    }
+
+    /// Sends under another SSRC from here on.
+    fn leave_source(&mut self) {
+        self.collision = Collision::Resolved;
+        self.outbound.begin_source(self.reports.begin_source());
+        if let Some(protection) = &mut self.protection {
+            protection.begin_source();
         }
     }
 
@@ -468,14 +500,15 @@ impl MediaSession {
             SequencePlace::Duplicate | SequencePlace::Stray => return,
         }
         let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
+        let order = (new_source, arrival == SequencePlace::Late);
         for relay in self.relays.iter_mut().flatten().filter(|_| !self.muted) {
-            relay.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
+            relay.push(now, timestamp, (codec, octets), order);
         }
         if let Some(tap) = self.tap.as_mut().filter(|_| !self.muted) {
-            tap.push(now, timestamp, (codec, octets), (new_source, arrival == SequencePlace::Late));
+            tap.push(now, timestamp, (codec, octets), order);
         }
         if let Some(recording) = &mut self.recording {
-            recording.add(now, new_source, timestamp, (codec, octets), events);
+            recording.add(now, order, timestamp, (codec, octets), events);
             if recording.is_over(now) {
                 self.end_recording(events);
             }
@@ -502,8 +535,8 @@ impl MediaSession {
 
     fn follow_setup(&mut self, now: Instant, other_peer: bool) {
         let setup = &self.setup;
-        self.remote.describe(now, setup.peer, setup.signalling_address, setup.symmetric);
-        self.keys.describe(setup.dtmf, !setup.events.is_empty(), other_peer);
+        self.remote.describe(now, setup.peer, setup.signalling_address.as_ref(), setup.symmetric);
+        self.keys.describe(setup.dtmf, setup.event_payload.is_some(), other_peer);
         self.follow_srtp(now);
     }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::call::Presses;
-use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup};
+use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, Signalling};
 use base::{Codec, Codecs, Deadline, Key, earliest};
 use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated, Rejection};
 use sip::digest::DigestClient;
@@ -117,7 +117,8 @@ pub struct OutgoingCall {
     /// This side ends the call for this reason.
     reason: Option<OutgoingEnd>,
     presses: Presses,
-    alive_at: Instant,
+    /// When the media session was last notified that the telephone is there; none: it may have begun to use another address since.
+    alive_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +148,7 @@ impl OutgoingCall {
         } = setup;
         media.codecs = prefer.map_or(media.codecs, |codec| first(codec, media.codecs));
         let mut session = LocalSession::new(media)
+            .with_events(KeySource::Rtp.counts(policy.dtmf))
             .with_srtp(policy.srtp, KeyGenerator::new(media_secret))
             .with_addresses(media_addresses);
         let offer = session.offer();
@@ -163,7 +165,7 @@ impl OutgoingCall {
             rings: false,
             reason: None,
             presses: Presses::default(),
-            alive_at: now,
+            alive_at: Some(now),
         };
         let mut out = Vec::new();
         for output in first {
@@ -234,7 +236,7 @@ impl OutgoingCall {
                 Ok(negotiated) => self.agree(negotiated, out),
                 Err(_) => self.hang_up(now, OutgoingEnd::Failed(None), out),
             },
-            LegOutput::Established => self.answered(out),
+            LegOutput::Established => self.answered(now, out),
             LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
             LegOutput::Offer { sdp: None } => {
                 let offer = self.session.offer();
@@ -254,10 +256,16 @@ impl OutgoingCall {
         }
     }
 
-    fn answered(&mut self, out: &mut Vec<OutgoingOutput>) {
+    /// The answer holds a tag that was sent to the telephone's host alone: the host is the telephone's, even if it sends no
+    /// sound.
+    fn answered(&mut self, now: Instant, out: &mut Vec<OutgoingOutput>) {
         if self.state == State::Calling && self.reason.is_none() {
             self.state = State::Talking;
             out.push(OutgoingOutput::Answered);
+            if self.media_begun {
+                self.alive_at = Some(now);
+                out.push(OutgoingOutput::Media(MediaCommand::PeerAlive));
+            }
         }
     }
 
@@ -279,9 +287,11 @@ impl OutgoingCall {
     }
 
     fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<OutgoingOutput>) {
-        let setup = MediaSetup { signalling_address: self.source, ..MediaSetup::new(&negotiated, self.policy) };
+        let media = self.session.media_addresses();
+        let signalling_address = self.source.map(|address| Signalling { address, media: media.clone() });
+        let setup = MediaSetup { signalling_address, ..MediaSetup::new(&negotiated, self.policy) };
         let setup = Box::new(setup);
-        self.negotiated = Some(negotiated);
+        (self.negotiated, self.alive_at) = (Some(negotiated), None);
         out.push(if self.media_begun {
             OutgoingOutput::Media(MediaCommand::Setup(setup))
         } else {
@@ -293,6 +303,7 @@ impl OutgoingCall {
     fn on_media(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<OutgoingOutput>) {
         match event {
             MediaEvent::Key { key, source } => self.on_key(now, key, source, None, out),
+            MediaEvent::KeyHeld { key } => self.presses.held(now, key),
             MediaEvent::PeerLost => self.hang_up(now, OutgoingEnd::Failed(None), out),
             // Nothing is played to an agent, and nothing recorded.
             MediaEvent::Played(_)
@@ -322,11 +333,9 @@ impl OutgoingCall {
     }
 
     fn peer_is_alive(&mut self, now: Instant, out: &mut Vec<OutgoingOutput>) {
-        if self.media_begun
-            && self.state == State::Talking
-            && now.saturating_duration_since(self.alive_at) >= ALIVE_PAUSE
-        {
-            self.alive_at = now;
+        let recently = self.alive_at.is_some_and(|at| now.saturating_duration_since(at) < ALIVE_PAUSE);
+        if self.media_begun && self.state == State::Talking && !recently {
+            self.alive_at = Some(now);
             out.push(OutgoingOutput::Media(MediaCommand::PeerAlive));
         }
     }

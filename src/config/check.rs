@@ -1,19 +1,20 @@
 //! From the text of `jindu.toml` and `--set KEY=VALUE` to checked settings, with every error at once.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::{Bilingual, Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy, bilingual};
 
-use super::network::Transport;
+use super::listen::{phone_listen, web_listen};
 use super::overrides::{self, name_trunks, set_all};
 use super::places;
 use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
 use super::sound_key::SoundKey;
 use super::table_reader::{Diagnostic, Reader, SettingPlace};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
-use super::values::{LOOPBACK, codecs, count, name_servers, networks, packet_time, reachable_address};
+use super::values::{
+    LOOPBACK, called_user, called_users, codecs, count, name_servers, networks, packet_time, reachable_address,
+};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
@@ -181,8 +182,8 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let (desk, desk_number) = desk(reader, &queues);
     let (min_se, session_expires) = session_timer(reader);
     let (drain_limit, drain_least) = drain(reader);
-    let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
-    let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
+    let line_test = called_user(reader, "phone.line_test");
+    let studio = called_user(reader, "phone.studio");
     if studio.is_some() && studio == line_test {
         reader.report(
             "phone.studio",
@@ -214,7 +215,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
         trunks: Vec::new(),
-        numbers: reader.strings("phone.numbers", &[]),
+        numbers: called_users(reader, "phone.numbers"),
         line_test,
         studio,
         studio_calls_max: count(reader, "phone.studio_calls_max", 1..=1000, 4),
@@ -265,34 +266,6 @@ fn old_keys(reader: &mut Reader) {
     }
 }
 
-fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
-    const KEY: &str = "phone.listen";
-    let mut listen = Vec::new();
-    let asked = reader.strings(KEY, &["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]);
-    let none = asked.is_empty();
-    for text in asked {
-        let (transports, address): (&[Transport], &str) = match text.split_once(':') {
-            Some(("udp", rest)) => (&[Transport::Udp], rest),
-            Some(("tcp", rest)) => (&[Transport::Tcp], rest),
-            Some(("tls", rest)) => (&[Transport::Tls], rest),
-            _ => (&[Transport::Udp, Transport::Tcp], &text),
-        };
-        match address.parse() {
-            Ok(address) => listen.extend(transports.iter().map(|transport| (*transport, address))),
-            Err(_) => reader.report(
-                KEY,
-                bilingual!(
-                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:127.0.0.1:5061", "{text} 应为 传输方式:地址:端口，端口不大于 65535，如 udp:127.0.0.1:5060、tcp:[::1]:5060、tls:127.0.0.1:5061"
-                ),
-            ),
-        }
-    }
-    if none {
-        reader.report(KEY, Bilingual::fixed("must name at least one address to listen on", "至少应写一个监听地址"));
-    }
-    listen
-}
-
 fn media_ports(reader: &mut Reader) -> (u16, u16) {
     const KEY: &str = "phone.media_ports";
     let text = reader.string(KEY, "20000-29999");
@@ -321,23 +294,6 @@ fn media_io(reader: &mut Reader) -> MediaIo {
         reader.report(KEY, bilingual!("must be one of {known}", "应为 {known} 之一"));
         MediaIo::default()
     })
-}
-
-fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAddr> {
-    let mut listen = Vec::new();
-    for text in reader.strings(key, default) {
-        match text.parse() {
-            Ok(address) => listen.push(address),
-            Err(_) => reader.report(
-                key,
-                bilingual!(
-                    "{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080",
-                    "{text} 应为 地址:端口，如 127.0.0.1:8080 或 [::1]:8080"
-                ),
-            ),
-        }
-    }
-    listen
 }
 
 fn studio(reader: &mut Reader) -> Studio {

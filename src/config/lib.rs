@@ -4,6 +4,7 @@ mod call_back;
 mod call_shares;
 mod check;
 mod hep;
+mod listen;
 mod messages;
 mod network;
 mod overrides;

@@ -1,10 +1,13 @@
 //! `register` of a trunk: the carrier is told where this node is.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::network::Transport;
 use super::table_reader::Reader;
 use base::{Bilingual, bilingual};
+use sip::registration::{Listener, RegistrarAddress};
 
 /// How this node registers with a trunk's carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,15 @@ pub(super) fn register(reader: &mut Reader, trunk: &str, base: &Path) -> Option<
         );
         reader.report_as("trunk.register", &key("registrar"), what);
     }
+    for uri in &registrars {
+        if let Some(name) = unknown_transport(uri) {
+            let what = bilingual!(
+                "{uri}: transport={name} is not supported: write udp, tcp or tls, or leave it out for UDP",
+                "{uri}：不支持 transport={name}：请写 udp、tcp 或 tls，省略时为 UDP"
+            );
+            reader.report_as("trunk.register", &key("registrar"), what);
+        }
+    }
     let user =
         needed(reader, "user", Bilingual::fixed("must be the user that the carrier knows", "应为运营商分配的用户名"));
     let realm = needed(
@@ -96,6 +108,44 @@ pub(super) fn register(reader: &mut Reader, trunk: &str, base: &Path) -> Option<
     Some(Register { registrars, user, realm, domain, password_file: base.join(password_file), expires })
 }
 
+/// Reports registrars that no address of `phone.listen` can reach.
+pub(super) fn check_listeners(
+    reader: &mut Reader,
+    trunk: &str,
+    register: &Register,
+    listen: &[(Transport, SocketAddr)],
+) {
+    let listener = |(transport, local): &(Transport, SocketAddr)| Listener {
+        transport: match transport {
+            Transport::Udp => sip::Transport::Udp,
+            Transport::Tcp => sip::Transport::Tcp,
+            Transport::Tls => sip::Transport::Tls,
+        },
+        local: *local,
+        public: local.ip(),
+    };
+    let listeners: Vec<Listener> = listen.iter().map(listener).collect();
+    let is_sound = |uri: &&String| is_registrar(uri) && unknown_transport(uri).is_none();
+    for uri in register.registrars.iter().filter(is_sound).filter(|_| !listeners.is_empty()) {
+        if RegistrarAddress::read(uri, &register.user, None, &listeners).is_none() {
+            let example = if uri.contains('[') { "udp:[2001:db8::10]:5060" } else { "udp:192.0.2.10:5060" };
+            let what = bilingual!(
+                "{uri}: phone.listen has no address that reaches it: add one of its IP version and transport, as in {example}",
+                "{uri}：phone.listen 没有可到达它的地址：请添加同一 IP 版本和传输方式的地址，如 {example}"
+            );
+            reader.report_as("trunk.no_listener", &format!("trunk.{trunk}.register.registrar"), what);
+        }
+    }
+}
+
+/// The transport that a URI names, if it is none that the node has.
+fn unknown_transport(uri: &str) -> Option<&str> {
+    let params = uri.split(';').skip(1).filter_map(|param| param.split_once('='));
+    let named = params.filter(|(name, _)| name.trim().eq_ignore_ascii_case("transport")).map(|(_, value)| value.trim());
+    let is_known = |value: &&str| Transport::ALL.iter().any(|known| value.eq_ignore_ascii_case(known.name()));
+    named.filter(|value| !is_known(value)).last()
+}
+
 fn is_registrar(uri: &str) -> bool {
     let host = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")).unwrap_or("");
     let host = host.split(';').next().unwrap_or("");
@@ -112,9 +162,10 @@ mod tests {
 
     const TRUNK: &str = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n\
                          [[trunk]]\nname = \"a\"\naddresses = [\"127.0.0.2\"]\n";
+    const LISTEN: &str = "[phone]\nlisten = [\"127.0.0.1:5060\", \"[::1]:5060\"]\n";
 
     fn settings(register: &str) -> Result<Settings, Vec<Diagnostic>> {
-        read(&format!("{TRUNK}register = {{ {register} }}"), &[], Path::new("/srv"))
+        read(&format!("{TRUNK}register = {{ {register} }}\n{LISTEN}"), &[], Path::new("/srv"))
     }
 
     fn wrong(register: &str) -> Vec<String> {
@@ -141,12 +192,35 @@ mod tests {
         for (from, to, key) in [
             ("sip:reg.carrier;", "sip:1001@reg.carrier;", "registrar"),
             ("sip:reg.carrier;", "tel:110;", "registrar"),
+            ("transport=tls", "transport=sctp", "registrar"),
+            ("transport=tls", "transport=tls;Transport=ws", "registrar"),
             ("\"1001\"", "\"10\\\"01\"", "user"),
             ("realm =", "domain = \"a b\", realm =", "domain"),
             ("realm =", "expires_s = 5, realm =", "expires_s"),
             ("realm =", "relam = 5, realm =", "relam"),
         ] {
             assert_eq!(wrong(&SOUND.replace(from, to)), [format!("trunk.a.register.{key}")], "{to}");
+        }
+    }
+
+    #[test]
+    fn a_registrar_is_reached_by_an_address_that_is_listened_on() {
+        let errors = |registrar: &str, listen: &str| -> Vec<(Option<&'static str>, String)> {
+            let register =
+                SOUND.replace("sip:reg.carrier;transport=tls", registrar).replace(", \"sips:[2001:db8::1]:5071\"", "");
+            let text = format!("{TRUNK}register = {{ {register} }}\n[phone]\nlisten = [{listen}]\n");
+            let found = read(&text, &[], Path::new("/srv")).err().unwrap_or_default();
+            found.into_iter().map(|error| (error.code, error.key)).collect()
+        };
+        let unreached = [(Some("trunk.no_listener"), "trunk.a.register.registrar".to_owned())];
+        let (four, six) = ("\"127.0.0.1:5060\"", "\"127.0.0.1:5060\", \"[::1]:5060\"");
+        assert_eq!(errors("sip:[2001:db8::1]", four), unreached);
+        assert_eq!(errors("sip:[2001:db8::1];transport=tcp", four), unreached);
+        assert_eq!(errors("sip:reg.carrier", "\"tcp:127.0.0.1:5060\""), unreached, "UDP");
+        for (registrar, listen) in
+            [("sip:[2001:db8::1]", six), ("sip:192.0.2.1", four), ("sip:reg.carrier", four), ("sips:reg.carrier", four)]
+        {
+            assert_eq!(errors(registrar, listen), [], "{registrar}");
         }
     }
 

@@ -14,7 +14,7 @@ use super::register::Register;
 use super::settings::Phone;
 use super::table_reader::Reader;
 use super::trunk::Trunk;
-use super::values::{codecs, count, networks, packet_time, reachable_address, sources};
+use super::values::{called_users, codecs, count, networks, packet_time, reachable_address, sources};
 
 impl Trunk {
     /// A trunk with the defaults of `[phone]`.
@@ -89,7 +89,7 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
     let has_sound_sources = sources.is_some();
     let (own, hosts) = sources.unwrap_or_default();
     let defaults = Trunk::with_defaults(phone, name, own);
-    let numbers = reader.strings(&key("numbers"), &[]);
+    let numbers = called_users(reader, &key("numbers"));
     let calls_max: usize = count(reader, &key("calls_max"), 1..=30_000, counted(defaults.calls_max));
     // Where the trunk has few lines, half of them: no default gives one number every line.
     let half = counted((calls_max / 2).max(1));
@@ -272,17 +272,14 @@ fn report_sources(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
 /// What contradicts itself or `[phone]` within one trunk.
 fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
     let key = |setting: &str| format!("trunk.{}.{setting}", trunk.name);
-    if let Some(only) = trunk.transport.filter(|only| *only != Transport::Tls && !registers_over_tls(trunk)) {
+    if let Some(why) = without_tls(trunk, phone) {
         let set = [("ca_file", trunk.ca_file.is_some()), ("tls_name", trunk.tls_name.is_some())];
         for (setting, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
-            let what = bilingual!(
-                "has no effect: trunk.{}.transport is {}, not tls",
-                "不起作用：trunk.{}.transport 为 {}，不是 tls",
-                trunk.name,
-                only.name()
-            );
-            reader.report_as("trunk.tls", &key(setting), what);
+            reader.report_as("trunk.tls", &key(setting), why.clone());
         }
+    }
+    if let Some(register) = &trunk.register {
+        super::register::check_listeners(reader, &trunk.name, register, &phone.listen);
     }
     if trunk.session_expires < trunk.min_se {
         reader.report_as(
@@ -299,6 +296,27 @@ fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
             );
             reader.report_as("trunk.number", &key("numbers"), what);
         }
+    }
+}
+
+/// Why nothing of a trunk goes over TLS, so that its certificates are never asked for.
+fn without_tls(trunk: &Trunk, phone: &Phone) -> Option<Bilingual> {
+    let listens = phone.listen.is_empty() || phone.listen.iter().any(|(transport, _)| *transport == Transport::Tls);
+    match trunk.transport {
+        _ if registers_over_tls(trunk) => None,
+        Some(Transport::Tls) => None,
+        None if listens => None,
+        None => Some(bilingual!(
+            "has no effect: phone.listen has no tls address, and trunk.{}.register names no registrar over TLS; add one of them",
+            "不起作用：phone.listen 没有 tls 地址，trunk.{}.register 也没有经 TLS 的注册服务器；请添加其一",
+            trunk.name
+        )),
+        Some(only) => Some(bilingual!(
+            "has no effect: trunk.{}.transport is {}, not tls",
+            "不起作用：trunk.{}.transport 为 {}，不是 tls",
+            trunk.name,
+            only.name()
+        )),
     }
 }
 

@@ -286,7 +286,12 @@ fn settings_of_error(trunks: &str, set: &str) -> String {
 
 #[test]
 fn a_trunk_has_an_authority_of_its_own_where_it_uses_tls() {
-    let settings = valid(TWO, &["trunk.carrier.ca_file=carrier.pem", "trunk.carrier.tls_name=sbc.carrier.example"]);
+    let own = ["trunk.carrier.ca_file=carrier.pem", "trunk.carrier.tls_name=sbc.carrier.example"];
+    let none = [("trunk.tls", "trunk.carrier.ca_file".to_owned()), ("trunk.tls", "trunk.carrier.tls_name".to_owned())];
+    assert_eq!(codes(TWO, &own), none, "nothing goes over TLS");
+    let tls =
+        ["phone.listen=192.0.2.1:5060,tls:192.0.2.1:5061", "phone.tls.certificate=node.pem", "phone.tls.key=node.key"];
+    let settings = valid(TWO, &[&own[..], &tls[..]].concat());
     let carrier = &settings.phone.trunks[0];
     assert_eq!(carrier.ca_file.as_deref(), Some(Path::new("/srv/carrier.pem")));
     assert_eq!(carrier.tls_name.as_deref(), Some("sbc.carrier.example"));
@@ -295,6 +300,59 @@ fn a_trunk_has_an_authority_of_its_own_where_it_uses_tls() {
     for wrong in ["a b", "sip:carrier", "*.carrier.example", "999.1.1.1"] {
         let set = format!("trunk.carrier.tls_name=\"{wrong}\"");
         assert_eq!(codes(TWO, &[&set]), code("trunk.tls", "trunk.carrier.tls_name"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_network_is_written_by_its_first_address() {
+    let warned = |key: &str, network: &str| {
+        let set = [format!("{key}={network}"), "phone.listen=192.0.2.1:5060,[::1]:5060".into()];
+        let settings = settings("", &set.each_ref().map(String::as_str)).expect("right");
+        let warnings = settings.warnings().into_iter().filter(|warning| warning.en.contains("[network.host_bits]"));
+        warnings.map(|warning| warning.en.to_string()).collect::<Vec<_>>()
+    };
+    for network in ["192.0.2.9/24", "192.0.2.1/31", "2001:db8::1/64", "::ffff:192.0.2.9/120", "1.2.3.4/0"] {
+        assert_eq!(warned("trunk.local.addresses", network).len(), 1, "{network}");
+    }
+    for network in ["192.0.2.0/24", "192.0.2.9", "192.0.2.9/32", "2001:db8::/64", "2001:db8::9", "0.0.0.0/0", "::/0"] {
+        assert_eq!(warned("trunk.local.addresses", network), [""; 0], "{network}");
+    }
+    let [found] = &warned("web.operations_allow", "10.1.2.3/8")[..] else { panic!("one warning") };
+    assert!(found.contains("10.0.0.0/8") && found.contains("10.1.2.3 "), "{found}");
+}
+
+#[test]
+fn a_called_number_is_no_uri() {
+    for number in ["sip:96110110@x", "tel:96110110", "<sip:96110110@x>", "96110110@x", "front desk"] {
+        for key in ["phone.numbers", "trunk.local.numbers", "phone.line_test", "phone.studio"] {
+            let found = codes("", &[&format!("{key}=\"{number}\"")]);
+            assert_eq!(found, code("phone.number", key), "{key} = {number}");
+        }
+    }
+    for number in ["96110110", "9611 0110", "+86-9611-0110", "*9196", "hotline", "96110110;phone-context=+8620", "热线"]
+    {
+        assert_eq!(codes("", &[&format!("trunk.local.numbers=\"{number}\"")]), [], "{number}");
+    }
+    let found = settings_of_error("", "phone.numbers=\"sip:+8696110110@gd.example\"");
+    assert!(found.ends_with("write +8696110110"), "{found}");
+}
+
+#[test]
+fn an_address_is_listened_on_once() {
+    for (listen, key) in [
+        ("phone.listen=udp:127.0.0.1:5060,udp:127.0.0.1:5060", "phone.listen"),
+        ("phone.listen=udp:127.0.0.1:5060,127.0.0.1:5060", "phone.listen"),
+        ("phone.listen=tcp:[::1]:5060,tcp:[0::1]:5060,127.0.0.1:5060", "phone.listen"),
+        ("web.listen=127.0.0.1:8080,127.0.0.1:8080", "web.listen"),
+    ] {
+        let found: Vec<String> = codes("", &[listen]).into_iter().map(|(_, key)| key).collect();
+        assert_eq!(found, [key], "{listen}");
+    }
+    let tls = ["phone.listen=127.0.0.1:5060,tls:127.0.0.1:5060", "phone.tls.certificate=a", "phone.tls.key=b"];
+    assert_eq!(codes("", &tls), code("phone.listen", "phone.listen"));
+    let sound = ["udp:127.0.0.1:5060,tcp:127.0.0.1:5060", "127.0.0.1:5060,127.0.0.2:5060", "127.0.0.1:0,127.0.0.1:0"];
+    for listen in sound {
+        assert_eq!(codes("", &[&format!("phone.listen={listen}")]), [], "{listen}");
     }
 }
 

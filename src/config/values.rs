@@ -7,6 +7,7 @@ use base::{Bilingual, Codec, Codecs, CodecsError, NumberPattern, PatternError, b
 
 use super::network::Network;
 use super::table_reader::Reader;
+use sip::Number;
 
 pub(super) fn count<T: TryFrom<i64> + Default>(
     reader: &mut Reader,
@@ -67,6 +68,37 @@ pub(super) fn sources(reader: &mut Reader, key: &str) -> Option<(Vec<Network>, V
         }
     }
     (reader.diagnostics.len() == before).then_some((networks, hosts))
+}
+
+/// The numbers that a call may be for, or names of users.
+pub(super) fn called_users(reader: &mut Reader, key: &str) -> Vec<String> {
+    let users = reader.strings(key, &[]);
+    users.iter().for_each(|user| report_user(reader, key, user));
+    users
+}
+
+/// One of them; none: it is not set.
+pub(super) fn called_user(reader: &mut Reader, key: &str) -> Option<String> {
+    let user = reader.optional_string(key).filter(|user| !user.is_empty())?;
+    report_user(reader, key, &user);
+    Some(user)
+}
+
+/// A called number is compared with the user part of a URI, so that a whole URI is the number of no call.
+fn report_user(reader: &mut Reader, key: &str, user: &str) {
+    let is_of_a_user = |c: char| !c.is_whitespace() && !c.is_control() && !"@:<>\"".contains(c);
+    if Number::read(user).is_some() || user.chars().all(is_of_a_user) {
+        return;
+    }
+    let bare = user.trim_start_matches(|c: char| c == '<' || c.is_whitespace());
+    let bare = ["sips:", "sip:", "tel:"].iter().find_map(|scheme| bare.strip_prefix(scheme)).unwrap_or(bare);
+    let bare = bare.split(['@', ':', '>', ';']).next().unwrap_or_default();
+    let alone = if Number::read(bare).is_some() { bare } else { "96110110" };
+    let what = bilingual!(
+        "{user} must be the number alone, or the name of a user: write {alone}",
+        "{user} 应只写号码或用户名：请写 {alone}"
+    );
+    reader.report_as("phone.number", key, what);
 }
 
 /// Name servers: addresses, with port 53 where none is written.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::network::Network;
+use super::network::{Network, network_address};
 use super::settings::Settings;
 use super::trunk_check;
 use base::{Bilingual, bilingual};
@@ -32,6 +32,7 @@ impl Settings {
             )
         }));
         warnings.extend(web_warnings(self));
+        warnings.extend(networks_by_an_address(self));
         warnings
     }
 }
@@ -48,6 +49,37 @@ fn nameless(Settings { phone, .. }: &Settings) -> Option<Bilingual> {
          which other machines cannot reach; set it [phone.public_address]",
         "phone.listen 中有 {address}，而 phone.public_address 未写同类地址：Contact 和 SDP 将写本机回环地址，其他机器无法连通；请设置 [phone.public_address]"
     ))
+}
+
+/// `192.0.2.9/24` is all of its network, which may not be what is meant.
+fn networks_by_an_address(Settings { phone, web, studio, .. }: &Settings) -> Vec<Bilingual> {
+    let of_trunks = phone.trunks.iter().flat_map(|trunk| {
+        let name = &trunk.name;
+        [
+            (format!("trunk.{name}.addresses"), &trunk.networks),
+            (format!("trunk.{name}.media_networks"), &trunk.media_networks),
+        ]
+    });
+    let registrar =
+        phone.registrar.as_ref().map(|registrar| ("phone.registrar.addresses".to_owned(), &registrar.networks));
+    let of_pages = [
+        ("web.proxies", &web.proxies),
+        ("web.operations_allow", &web.operations_allow),
+        ("studio.allow", &studio.allow),
+        ("studio.proxies", &studio.proxies),
+    ];
+    let all = of_trunks.chain(registrar).chain(of_pages.map(|(key, networks)| (key.to_owned(), networks)));
+    let each = all.flat_map(|(key, networks)| networks.iter().map(move |network| (key.clone(), *network)));
+    let by_an_address = each.filter(|(_, network)| network_address(*network) != network.address);
+    let warning = |(key, network): (String, Network)| {
+        let (base, Network { address, prefix }) = (network_address(network), network);
+        bilingual!(
+            "{key} = {address}/{prefix} is the whole network: write {base}/{prefix} for it, or {address} for the one address \
+             [network.host_bits]",
+            "{key} = {address}/{prefix} 指整个网络：整个网络请写 {base}/{prefix}，单个地址请写 {address} [network.host_bits]"
+        )
+    };
+    by_an_address.map(warning).collect()
 }
 
 fn web_warnings(Settings { web, studio, .. }: &Settings) -> Vec<Bilingual> {

@@ -1,8 +1,9 @@
 //! The sources of one peer, each with the state of its own that RFC 3550 §8 wants: sequence, jitter, reports, keys.
 //!
 //! A peer may send keys under an SSRC of their own beside the sound, give each payload type one, or change it at any
-//! time. The table is bounded. A source is valid with its second packet (A.1); a new one takes the place of one that is
-//! not, else of one that is silent, so that a flood of SSRCs never takes the place of one that speaks.
+//! time, even with each key. The table is bounded. A source is valid with its second packet (A.1); a new one takes the place
+//! of one that is not, else of one that brought nothing but keys which are up again, else of one that is silent, so that a
+//! flood of SSRCs never takes the place of one that speaks.
 //!
 //! One source at a time is the sound: another one becomes it once that one is silent, and two packets of it have come.
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::rtcp::REPORTS_MAX;
 use super::{EventKey, Header, Reception, ReceptionReport, SequencePlace, TelephoneEvents};
+use base::Key;
 
 /// The sources of one peer.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ struct Source {
     reception: Reception,
     events: TelephoneEvents,
     has_events: bool,
+    /// It has brought packets that are no events.
+    has_others: bool,
     last_heard: Instant,
     heard_since_report: bool,
     /// The middle 32 bits of the NTP time of its last sender report, and when that came.
@@ -71,6 +75,7 @@ impl Sources {
             reception: Reception::new(self.epoch, now, header, timed),
             events: TelephoneEvents::default(),
             has_events: false,
+            has_others: false,
             last_heard: now,
             heard_since_report: true,
             last_sender: None,
@@ -78,24 +83,33 @@ impl Sources {
         Some(SequencePlace::First)
     }
 
-    /// Takes the telephone event of a packet that [`Sources::packet`] has counted.
-    pub fn event(&mut self, now: Instant, header: &Header, payload: &[u8], on_key: impl FnMut(EventKey)) {
+    /// Takes the telephone event of a packet that [`Sources::packet`] has counted; as [`TelephoneEvents::packet`].
+    pub fn event(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        payload: &[u8],
+        on_key: impl FnMut(EventKey),
+    ) -> Option<Key> {
         let is_new = self.source(header.ssrc).is_some_and(|source| !source.has_events);
         let continues = is_new
             && self.list.iter().any(|other| {
                 other.reception.ssrc() != header.ssrc && other.events.is_continued_by(now, header, payload)
             });
-        let Some(source) = self.source(header.ssrc) else { return };
+        let source = self.source(header.ssrc)?;
         source.has_events = true;
         if continues {
             source.events.adopt(now, header, payload);
-        } else {
-            source.events.packet(now, header, payload, on_key);
+            return None;
         }
+        source.events.packet(now, header, payload, on_key)
     }
 
     /// Whether a packet of sound is to be heard; `ptime` is the time of one packet.
     pub fn sound(&mut self, now: Instant, ssrc: u32, ptime: Duration) -> SoundPlace {
+        if let Some(source) = self.source(ssrc) {
+            source.has_others = true;
+        }
         let fresh = SoundSource { ssrc, last_heard: now, rival: None };
         let Some(current) = &mut self.sound else {
             self.sound = Some(fresh);
@@ -168,14 +182,17 @@ impl Sources {
         self.list.iter_mut().find(|source| source.reception.ssrc() == ssrc)
     }
 
-    /// Makes room: the least recently heard of the sources that are not valid, else of those that are silent.
+    /// Makes room: the least recently heard of the sources that are not valid, else of those whose keys are up, else of those
+    /// that are silent.
     fn forget_one(&mut self, now: Instant) -> Option<()> {
-        let silent = |source: &Source| now.saturating_duration_since(source.last_heard) >= SILENT;
-        let oldest = |list: &[Source], may_go: &dyn Fn(&Source) -> bool| {
-            let candidates = list.iter().enumerate().filter(|(_, source)| may_go(source));
+        let silent = |source: &Source| source.is_silent(now, SILENT);
+        let oldest = |may_go: &dyn Fn(&Source) -> bool| {
+            let candidates = self.list.iter().enumerate().filter(|(_, source)| may_go(source));
             candidates.min_by_key(|(_, source)| source.last_heard).map(|(place, _)| place)
         };
-        let place = oldest(&self.list, &|source| !source.is_valid()).or_else(|| oldest(&self.list, &silent))?;
+        let place = oldest(&|source| !source.is_valid())
+            .or_else(|| oldest(&|source| source.has_done(now)))
+            .or_else(|| oldest(&silent))?;
         let gone = self.list.remove(place);
         self.expected_before += gone.reception.expected();
         self.lost_before += gone.reception.lost();
@@ -187,6 +204,16 @@ impl Source {
     fn is_valid(&self) -> bool {
         self.reception.received() >= VALID.into()
     }
+
+    fn is_silent(&self, now: Instant, time: Duration) -> bool {
+        now.saturating_duration_since(self.last_heard) >= time
+    }
+
+    /// Whether it has brought nothing but keys, and they are up: where all packets of an end are lost, silence shows it.
+    fn has_done(&self, now: Instant) -> bool {
+        let up = !self.events.is_down() || self.is_silent(now, KEY_SILENT);
+        self.has_events && !self.has_others && up
+    }
 }
 
 /// Sources that are kept; each may have a report block.
@@ -195,6 +222,8 @@ const SOURCES_MAX: usize = REPORTS_MAX;
 const VALID: u8 = 2;
 /// A source that has been silent for so long may be forgotten for another one.
 const SILENT: Duration = Duration::from_secs(5);
+/// After so long without a packet of it a key is up.
+const KEY_SILENT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -233,8 +262,27 @@ mod tests {
         fn event(&mut self, ssrc: u32, sequence: u16, timestamp: u32, duration: u16) {
             let header = Header { marker: duration == 160, payload_type: 101, sequence, timestamp, ssrc };
             let [high, low] = duration.to_be_bytes();
-            if self.sources.packet(self.now, &header, false).is_some() {
-                self.sources.event(self.now, &header, &[5, 10, high, low], |key| self.keys.push(key.key.as_char()));
+            self.event_packet(&header, [5, 10, high, low]);
+        }
+
+        fn event_packet(&mut self, header: &Header, payload: [u8; 4]) {
+            if self.sources.packet(self.now, header, false).is_some() {
+                let keys = &mut self.keys;
+                let _ = self.sources.event(self.now, header, &payload, |key| keys.push(key.key.as_char()));
+            }
+        }
+
+        /// A press of 60 ms under an SSRC of its own, beside the sound of source 1; `ends`: how many end packets arrive.
+        fn key_of_its_own_source(&mut self, event: u8, ssrc: u32, timestamp: u32, ends: u16) {
+            for n in 1..=6u16 {
+                let sequence = ((self.now - self.start).as_millis() / 20) as u16;
+                assert_ne!(self.sound(1, sequence), Some(SoundPlace::Other));
+                let [high, low] = (n.min(3) * 160).to_be_bytes();
+                let header = Header { marker: n == 1, payload_type: 101, sequence: n, timestamp, ssrc };
+                if n <= 3 + ends {
+                    self.event_packet(&header, [event, if n > 3 { 0x8A } else { 10 }, high, low]);
+                }
+                self.pass(20);
             }
         }
 
@@ -310,7 +358,36 @@ mod tests {
         assert_eq!((reports[1].last_report, reports[1].delay), (0xABCD, 0x8000));
     }
 
+    #[test]
+    fn keys_of_a_source_each_are_a_key_each_however_fast_they_come() {
+        for (ends, pause, timestamp) in
+            [(3, 0, None), (3, 340, None), (0, 60, None), (3, 40, Some(0)), (1, 100, Some(9))]
+        {
+            let mut peer = Peer::new();
+            let pressed = "3144401632347192555500";
+            for (n, key) in (0u32..).zip(pressed.bytes()) {
+                peer.key_of_its_own_source(key - b'0', 1000 + n, timestamp.unwrap_or(n * 77_777), ends);
+                peer.pass(pause);
+            }
+            assert_eq!(peer.keys, pressed, "{ends} {pause} {timestamp:?}");
+            assert!(peer.sources.knows(1));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_flood_of_keys_takes_the_place_of_the_sound(
+            keys in proptest::collection::vec((0u8..12, 2u32..40, any::<u32>(), 0u16..4), 0..60),
+        ) {
+            let mut peer = Peer::new();
+            peer.sound(1, 65_535);
+            for (event, ssrc, timestamp, ends) in keys {
+                peer.key_of_its_own_source(event, ssrc, timestamp, ends);
+                prop_assert!(peer.sources.list.len() <= SOURCES_MAX && peer.sources.knows(1));
+            }
+            prop_assert_eq!(peer.sources.sound.map(|sound| sound.ssrc), Some(1));
+        }
+
         #[test]
         fn no_flood_of_sources_takes_the_place_of_one_that_speaks(
             flood in proptest::collection::vec((any::<u32>(), any::<u16>(), 1u16..5), 0..400),

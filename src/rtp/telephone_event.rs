@@ -61,10 +61,20 @@ struct Habits {
 }
 
 impl TelephoneEvents {
-    /// Takes a packet of the event payload type; calls `on_key` for each press that it is the first packet of to arrive.
-    pub fn packet(&mut self, now: Instant, header: &Header, payload: &[u8], mut on_key: impl FnMut(EventKey)) {
+    /// Takes a packet of the event payload type; calls `on_key` for each press that it is the first packet of to arrive. Returns
+    /// the key of a press that arrived before and that this packet is of, too: it was down until now.
+    pub fn packet(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        payload: &[u8],
+        mut on_key: impl FnMut(EventKey),
+    ) -> Option<Key> {
+        let mut held = None;
         for block in press::blocks(now, header, payload) {
-            if !self.is_known(&block) {
+            if self.is_known(&block) {
+                held = Key::from_event(block.event);
+            } else {
                 self.begin(&block);
                 if let Some(key) = Key::from_event(block.event) {
                     let lasted = Duration::from_micros(u64::from(block.duration) * 125);
@@ -72,6 +82,12 @@ impl TelephoneEvents {
                 }
             }
         }
+        held
+    }
+
+    /// Whether the newest press has not ended, as far as its packets tell.
+    pub fn is_down(&self) -> bool {
+        self.presses.back().is_some_and(Press::is_down)
     }
 
     /// Whether a packet of another SSRC continues the press that is down here: its sender has changed its SSRC.

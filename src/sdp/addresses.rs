@@ -33,6 +33,11 @@ impl MediaAddresses {
         MediaAddresses::new(|_| MediaAddress::Allowed)
     }
 
+    /// Whether media may go to this address at once.
+    pub fn allows(&self, address: SocketAddr) -> bool {
+        (self.0)(address) == MediaAddress::Allowed
+    }
+
     /// What a peer names, as far as it may be sent to. An address for RTCP that may not be is the default one
     /// (RFC 3550 §11).
     ///
@@ -46,7 +51,7 @@ impl MediaAddresses {
                 return Err(Rejection::NotAcceptable { warning: MISCELLANEOUS, text: FOREIGN_ADDRESS });
             }
         };
-        let rtcp = if (self.0)(peer.rtcp) == MediaAddress::Allowed { peer.rtcp } else { following(peer.rtp) };
+        let rtcp = if self.allows(peer.rtcp) { peer.rtcp } else { following(peer.rtp) };
         let rtcp = if peer.rtcp_mux { peer.rtp } else { rtcp };
         Ok(RemoteMedia { rtcp, learn, ..peer })
     }

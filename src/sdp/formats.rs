@@ -17,10 +17,19 @@ pub(super) fn codecs(media: &Media) -> impl Iterator<Item = (u8, Codec)> {
 
 /// The payload types of telephone-event at the clock rate of G.711 (RFC 4733 §2.1).
 pub(super) fn events(media: &Media) -> impl Iterator<Item = u8> {
-    numbers(media).filter(|number| {
-        let map = media.maps.iter().find(|map| map.payload == *number);
-        map.is_some_and(|map| map.clock == 8000 && map.encoding.eq_ignore_ascii_case("telephone-event"))
+    numbers(media).filter(|number| match media.maps.iter().find(|map| map.payload == *number) {
+        Some(map) => map.clock == 8000 && map.encoding.eq_ignore_ascii_case("telephone-event"),
+        None => *number == USUAL_EVENTS && lists_events(media, *number),
     })
+}
+
+/// Whether the parameters of a number are a list of events, as `0-15` or `0-11,16`: some senders write them without a map.
+fn lists_events(media: &Media, number: u8) -> bool {
+    let is_list = |text: &str| {
+        text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || b"-, ".contains(&byte))
+    };
+    media.parameters.iter().any(|(of, text)| *of == number && is_list(text))
 }
 
 /// The payload types that an `m=` line lists, each once.
@@ -28,3 +37,6 @@ pub(super) fn numbers(media: &Media) -> impl Iterator<Item = u8> {
     let number = move |at: usize| media.formats.get(at).and_then(|format| payload(format));
     (0..media.formats.len()).filter(move |at| (0..*at).all(|before| number(before) != number(*at))).filter_map(number)
 }
+
+/// What nearly all senders give telephone-event.
+const USUAL_EVENTS: u8 = 101;

@@ -29,13 +29,16 @@ pub struct LocalSession {
     foreign: Vec<u8>,
     srtp: SrtpSession,
     addresses: MediaAddresses,
+    /// Whether telephone-event is offered and accepted.
+    events: bool,
 }
 
 impl LocalSession {
     /// A call that has described nothing yet, without SRTP. The first description has the version of `media`.
     pub fn new(media: LocalMedia) -> LocalSession {
         let (heard, srtp) = (Heard::default(), SrtpSession::default());
-        LocalSession { media, last: None, heard, foreign: Vec::new(), srtp, addresses: MediaAddresses::any() }
+        let addresses = MediaAddresses::any();
+        LocalSession { media, last: None, heard, foreign: Vec::new(), srtp, addresses, events: true }
     }
 
     /// The same with SRTP by this policy, under keys of this generator.
@@ -50,13 +53,25 @@ impl LocalSession {
         LocalSession { addresses, ..self }
     }
 
+    /// The same, with or without telephone-event: a peer that it is not agreed on with sends its keys in another way.
+    #[must_use]
+    pub fn with_events(self, events: bool) -> LocalSession {
+        LocalSession { events, ..self }
+    }
+
+    /// Judges the media addresses of the peer.
+    pub fn media_addresses(&self) -> &MediaAddresses {
+        &self.addresses
+    }
+
     /// The local offer, for an INVITE without one.
     pub fn offer(&mut self) -> Vec<u8> {
         let last = self.last_description();
         let foreign = self.foreign.clone();
         let protocol = self.srtp.protocol();
         let crypto = if last.is_none() { self.srtp.offer() } else { Vec::new() };
-        self.versioned(|media| write_offer(media, last.as_ref(), &foreign, (protocol, &crypto)))
+        let events = self.events;
+        self.versioned(|media| write_offer(media, events, last.as_ref(), &foreign, (protocol, &crypto)))
     }
 
     /// Answers an offer of the peer.
@@ -64,6 +79,7 @@ impl LocalSession {
         let offer = Description::parse(offer)?;
         let mut chosen = Choice::of(&offer, &self.media, self.srtp.policy())?;
         chosen.negotiated.peer = chosen.negotiated.peer.map(|peer| self.addresses.check(peer)).transpose()?;
+        self.restrict(&mut chosen.negotiated);
         self.foreign = chosen.foreign_numbers();
         let crypto = self.srtp.answer(chosen.crypto);
         let text = self.versioned(|media| chosen.write(media, crypto.as_ref()));
@@ -79,7 +95,15 @@ impl LocalSession {
         };
         let (mut negotiated, keys) = accept_for(answer, &self.media, &offered, self.srtp.policy())?;
         negotiated.peer = negotiated.peer.map(|peer| self.addresses.check(peer)).transpose()?;
+        self.restrict(&mut negotiated);
         Ok(self.agreed(negotiated, keys))
+    }
+
+    fn restrict(&self, negotiated: &mut Negotiated) {
+        if !self.events {
+            negotiated.event_payload = None;
+            negotiated.events.clear();
+        }
     }
 
     fn last_description(&self) -> Option<Description> {
@@ -207,6 +231,21 @@ mod tests {
         let swapped = "m=audio 4000 RTP/AVP 101|a=rtpmap:101 PCMA/8000";
         let (negotiated, _) = session.answer(&of_peer(3, swapped)).expect("usable");
         assert_eq!((negotiated.payload, negotiated.events), (101, vec![96]));
+    }
+
+    #[test]
+    fn a_session_without_events_neither_offers_nor_accepts_them() {
+        let none = |(negotiated, text): (Negotiated, Vec<u8>)| {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(!text.contains("telephone-event") && !text.contains("fmtp") && !text.contains(" 101"), "{text}");
+            assert_eq!((negotiated.event_payload, negotiated.events), (None, Vec::new()));
+        };
+        let mut session = LocalSession::new(OURS).with_events(false);
+        none(session.answer(&of_peer(1, TALK)).expect("usable"));
+        none((session.accept(&of_peer(2, TALK)).expect("usable"), session.offer()));
+        let mut session = LocalSession::new(OURS).with_events(false);
+        let offer = session.offer();
+        none((session.accept(&of_peer(1, TALK)).expect("usable"), offer));
     }
 
     #[test]

@@ -148,6 +148,23 @@ fn an_answer_is_heard_by_the_numbers_of_both_sides() {
 }
 
 #[test]
+fn events_at_101_need_no_map_where_their_list_stands_there() {
+    for (lines, events) in [
+        ("m=audio 4000 RTP/AVP 8 101|a=fmtp:101 0-15", vec![101]),
+        ("m=audio 4000 RTP/AVP 8 101|a=rtpmap:101 telephone-event|a=fmtp:101 0-11, 16", vec![101]),
+        ("m=audio 4000 RTP/AVP 8 101", vec![]),
+        ("m=audio 4000 RTP/AVP 8|a=fmtp:101 0-15", vec![]),
+        ("m=audio 4000 RTP/AVP 8 101|a=fmtp:101 mode=20", vec![]),
+        ("m=audio 4000 RTP/AVP 8 101|a=rtpmap:101 telephone-event/16000|a=fmtp:101 0-15", vec![]),
+        ("m=audio 4000 RTP/AVP 8 97|a=fmtp:97 0-15", vec![]),
+    ] {
+        let (negotiated, text) = agreed(lines);
+        assert_eq!(negotiated.events, events, "{lines}");
+        assert_eq!(text.contains("a=rtpmap:101 telephone-event/8000"), !events.is_empty(), "{lines}");
+    }
+}
+
+#[test]
 fn a_hook_flash_in_the_offer_is_repeated() {
     let (_, text) = agreed("m=audio 4000 RTP/AVP 8 101|a=rtpmap:101 telephone-event/8000|a=fmtp:101 0-16");
     assert!(text.contains("a=fmtp:101 0-16\r\n"));

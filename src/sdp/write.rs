@@ -20,14 +20,15 @@ pub(super) struct Chosen<'a> {
 
 /// The local offer in the 200 to an INVITE without one: the codecs in the order of preference, telephone-event, ptime.
 pub fn offer(ours: &LocalMedia) -> Vec<u8> {
-    write_offer(ours, None, &[], ("RTP/AVP", &[])).into_bytes()
+    write_offer(ours, true, None, &[], ("RTP/AVP", &[])).into_bytes()
 }
 
 /// The offer of a call that is in progress has the `m=` lines of the last local description, in their order, and its
-/// numbers and keys; it gives none of the `taken` numbers another meaning (RFC 3264 §8, §8.3.2). `first` is the protocol
-/// and the keys of a call's first offer.
+/// numbers and keys; it gives none of the `taken` numbers another meaning (RFC 3264 §8, §8.3.2). `with_events`: it offers
+/// telephone-event. `first` is the protocol and the keys of a call's first offer.
 pub(super) fn write_offer(
     ours: &LocalMedia,
+    with_events: bool,
     last: Option<&Description>,
     taken: &[u8],
     first: (&str, &[Crypto]),
@@ -36,7 +37,8 @@ pub(super) fn write_offer(
     let Some(last) = last else {
         let (protocol, crypto) = first;
         let numbers: Vec<_> = ours.codecs.iter().map(|codec| (codec.static_payload(), codec)).collect();
-        let line = Offered { kind: "audio", protocol, codecs: &numbers, event: 101, mux: false, crypto };
+        let event = with_events.then_some(101);
+        let line = Offered { kind: "audio", protocol, codecs: &numbers, event, mux: false, crypto };
         offered(&mut text, &line, ours);
         return text;
     };
@@ -50,6 +52,7 @@ pub(super) fn write_offer(
         let numbers: Vec<_> = ours.codecs.iter().map(number).collect();
         let free = |number: &u8| !numbers.iter().any(|(used, _)| used == number) && !taken.contains(number);
         let event = events(media).next().or_else(|| std::iter::once(101).chain(96..=127).find(free)).unwrap_or(101);
+        let event = with_events.then_some(event);
         let (kind, protocol, mux) = (&*media.kind, &*media.protocol, media.rtcp_mux);
         offered(&mut text, &Offered { kind, protocol, codecs: &numbers, event, mux, crypto: &media.crypto }, ours);
     }
@@ -61,7 +64,7 @@ struct Offered<'a> {
     kind: &'a str,
     protocol: &'a str,
     codecs: &'a [(u8, Codec)],
-    event: u8,
+    event: Option<u8>,
     mux: bool,
     crypto: &'a [Crypto],
 }
@@ -72,11 +75,16 @@ fn offered(text: &mut String, line: &Offered<'_>, ours: &LocalMedia) {
     for (number, _) in *codecs {
         let _ = write!(text, " {number}");
     }
-    let _ = write!(text, " {event}\r\n");
+    if let Some(event) = event {
+        let _ = write!(text, " {event}");
+    }
+    text.push_str("\r\n");
     for (number, codec) in *codecs {
         let _ = write!(text, "a=rtpmap:{number} {}/8000\r\n", codec.name());
     }
-    let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
+    if let Some(event) = event {
+        let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
+    }
     let _ = write!(text, "a=ptime:{}\r\na=maxptime:60\r\n", ours.ptime.as_millis());
     if *mux {
         text.push_str("a=rtcp-mux\r\n");

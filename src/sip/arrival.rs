@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,6 +61,10 @@ impl Transport {
     }
 }
 
+/// Names a stream connection of this node, as long as the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub NonZeroU64);
+
 /// How a message came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
@@ -69,6 +74,8 @@ pub struct Arrival {
     pub source: SocketAddr,
     /// The local socket address: the listener's, or the accepted connection's.
     pub local: SocketAddr,
+    /// The connection that it came by; none for a datagram. Two connections may have the same far end.
+    pub connection: Option<ConnectionId>,
 }
 
 /// The addresses that the requests of a call may go to, beside the one that it came from: those of its trunk.
@@ -103,6 +110,8 @@ pub enum Target {
         local: SocketAddr,
         /// The receiver; on a stream the far end of the existing connection.
         peer: SocketAddr,
+        /// That connection; none for a datagram.
+        connection: Option<ConnectionId>,
         /// Where the message goes if that connection is gone.
         otherwise: Option<Box<Target>>,
     },
@@ -132,7 +141,7 @@ impl Target {
     /// Where a request to a SIP URI goes (RFC 3261 §8.1.2): over the transport that the URI names, else over `transport`, from
     /// the listener `local`. `None` for a URI that names no host.
     pub fn of_uri(uri: &str, transport: Transport, local: SocketAddr) -> Option<Target> {
-        request_target(uri, &Arrival { transport, source: local, local })
+        request_target(uri, &Arrival { transport, source: local, local, connection: None })
     }
 
     /// What carries it.
@@ -170,15 +179,15 @@ impl fmt::Debug for Outgoing {
 
 /// Where the response to a request with this Via goes; without a readable Via, the source address.
 pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
-    let Arrival { transport, source, local } = *arrival;
+    let Arrival { transport, source, local, connection } = *arrival;
     match transport {
         Transport::Tcp | Transport::Tls => {
             let otherwise = Target::Address { transport, local, to: sent_by(via, arrival) };
-            Target::Same { transport, local, peer: source, otherwise: Some(Box::new(otherwise)) }
+            Target::Same { transport, local, peer: source, connection, otherwise: Some(Box::new(otherwise)) }
         }
         Transport::Udp => {
             let peer = datagram_reply_address(via, arrival);
-            Target::Same { transport, local, peer, otherwise: None }
+            Target::Same { transport, local, peer, connection: None, otherwise: None }
         }
     }
 }
@@ -259,7 +268,7 @@ mod tests {
 
     /// The top Via of the reply, and where it goes.
     fn reply(via: &str, transport: Transport, source: &str) -> (String, Target) {
-        let arrival = Arrival { transport, source: addr(source), local: addr("192.0.2.1:5060") };
+        let arrival = Arrival { transport, source: addr(source), local: addr("192.0.2.1:5060"), connection: None };
         let state =
             NodeState { known: false, draining: false, full: false, retry_after: std::time::Duration::from_secs(1) };
         let Disposition::Reply(reply) = Dispatcher::new(1).dispatch(&options(via), &arrival, state) else {
@@ -332,8 +341,12 @@ mod tests {
 
     #[test]
     fn what_a_peer_names_is_reached_only_at_its_own_addresses() {
-        let arrival =
-            Arrival { transport: Transport::Udp, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060") };
+        let arrival = Arrival {
+            transport: Transport::Udp,
+            source: addr("192.0.2.9:5070"),
+            local: addr("192.0.2.1:5060"),
+            connection: None,
+        };
         let peers = PeerAddresses::new(|ip| ip == addr("192.0.2.31:0").ip());
         let goes_to = |uri| match peer_target(uri, &arrival, &peers) {
             Some(Target::Address { to, .. }) => Some(to.to_string()),
@@ -350,8 +363,12 @@ mod tests {
 
     #[test]
     fn a_request_goes_to_address_or_host_by_the_transport_it_names() {
-        let arrival =
-            Arrival { transport: Transport::Udp, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060") };
+        let arrival = Arrival {
+            transport: Transport::Udp,
+            source: addr("192.0.2.9:5070"),
+            local: addr("192.0.2.1:5060"),
+            connection: None,
+        };
         let target = |uri| request_target(uri, &arrival);
         let local = arrival.local;
         let address = |transport, to: &str| Some(Target::Address { transport, local, to: addr(to) });

@@ -38,14 +38,14 @@ mod test_peer;
 mod torture;
 mod uri;
 
-pub use arrival::{Arrival, Outgoing, PeerAddresses, Target, Transport};
+pub use arrival::{Arrival, ConnectionId, Outgoing, PeerAddresses, Target, Transport};
 pub use dispatcher::{Dispatcher, Disposition, NodeState};
 pub use fields::{CSeq, Via};
 pub use grammar::{GrammarError, Method};
 pub use identity::{IdentityHeader, IdentityTrust};
 pub use leg::{EndCause, EndedLeg, Invitation, Late, Leg, LegInput, LegOutput, Local, TransferProgress};
 pub use lexer::{Fault, HeaderName};
-pub use message::{LegKey, MalformedMessage, Message, parse_datagram};
+pub use message::{LegKey, MalformedMessage, Message, is_keep_alive, parse_datagram};
 pub use name_addr::NameAddr;
 pub use number::{Number, NumberPlan, UserPart, matches_user};
 pub use shed::{Shed, ShedReplies, spread};

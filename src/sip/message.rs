@@ -86,7 +86,12 @@ impl MalformedMessage {
     }
 }
 
-/// Reads a datagram. What follows the body that Content-Length names is ignored; without one the body is the rest
+/// Whether octets hold no message but keep an address of a NAT: empty lines (RFC 5626 §3.5.1, RFC 3261 §7.5), or NULs.
+pub fn is_keep_alive(octets: &[u8]) -> bool {
+    octets.iter().all(|octet| matches!(octet, b'\r' | b'\n' | b'\0'))
+}
+
+/// Reads a datagram. Empty lines before it are skipped (RFC 3261 §7.5). What follows the body that Content-Length names is ignored; without one the body is the rest
 /// (RFC 3261 §18.3).
 ///
 /// # Errors

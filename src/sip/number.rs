@@ -117,7 +117,17 @@ impl Number {
 
     /// Whether it is no subscriber's: zeros, or a word for "withheld" keyed on a telephone's letters, as some networks send.
     pub(super) fn stands_for_none(&self) -> bool {
-        self.digits.bytes().all(|digit| digit == b'0') || self.global && WITHHELD.contains(&self.digits.as_str())
+        self.digits.bytes().all(|digit| digit == b'0') || self.spells_withheld() || self.spells_unknown()
+    }
+
+    /// Whether it is a word for "withheld" keyed on a telephone's letters.
+    pub(super) fn spells_withheld(&self) -> bool {
+        WITHHELD.contains(&self.digits.as_str())
+    }
+
+    /// The same for a caller that the network does not know. Seven digits without `+` are some subscriber's local number.
+    fn spells_unknown(&self) -> bool {
+        self.digits == UNAVAILABLE || self.global && self.digits == UNKNOWN
     }
 
     /// The national or foreign form where what is written says so, else the local one.
@@ -249,8 +259,10 @@ fn has_area_code(canonical: &str) -> bool {
 
 /// RFC 3966 §3 `visual-separator`, and the space that others write.
 const VISUAL_SEPARATORS: [char; 5] = ['-', '.', '(', ')', ' '];
-/// ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN.
-const WITHHELD: [&str; 4] = ["266696687", "7378742833", "86282452253", "8656696"];
+/// ANONYMOUS and RESTRICTED, as networks send them.
+const WITHHELD: [&str; 2] = ["266696687", "7378742833"];
+const UNAVAILABLE: &str = "86282452253";
+const UNKNOWN: &str = "8656696";
 /// E.164 allows 15 digits; prefixes and service codes add some.
 const DIGITS_MAX: usize = 32;
 /// What is left after a prefix is a number of at least so many digits; shorter ones are dialled as they stand.

@@ -1,8 +1,9 @@
 //! Finds messages in a stream of bytes (RFC 3261 §18.3, RFC 5626 §3.5.1).
 //!
 //! ```text
-//!            CRLF CRLF                    empty line            Content-Length bytes
+//!          two empty lines                 empty line            Content-Length bytes
 //!  Between ───────────► Ping   Between ─────────────► Body ──────────────────────────► Message, Between
+//!     ├── one empty line ──► Pong; after a message it is ignored
 //!     └── no empty line within the limit, no or wrong Content-Length ──► Refusal, Closed
 //! ```
 //!
@@ -26,6 +27,8 @@ pub enum Frame {
     Malformed(MalformedMessage),
     /// A keep-alive that waits for a CRLF (RFC 5626 §3.5.1).
     Ping,
+    /// That CRLF. One that is the first half of a ping looks the same.
+    Pong,
 }
 
 /// The bytes of one connection that are not yet a message.
@@ -36,6 +39,10 @@ pub struct StreamFramer {
     searched: usize,
     /// Octets of the first message once its head is complete: the head is not read again for each octet of the body.
     whole: usize,
+    /// Whether the last thing taken was an empty line: another one makes it a ping.
+    has_empty_line: bool,
+    /// Whether a message was taken of what was pushed last: an empty line behind it belongs to it.
+    has_message: bool,
     closed: bool,
     /// Whether the octets of a frame are kept.
     keeps: bool,
@@ -50,9 +57,15 @@ impl StreamFramer {
 
     /// Adds received bytes. Call [`next`](Self::next) until it is `None` before the next push.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.has_message = false;
         if !self.closed {
             self.buffer.extend_from_slice(bytes);
         }
+    }
+
+    /// A pause in what is received: an empty line before it and one behind it are two pongs, and no ping.
+    pub fn pause(&mut self) {
+        self.has_empty_line = false;
     }
 
     /// Whether the octets of each frame are kept for [`take_octets`](Self::take_octets).
@@ -72,7 +85,7 @@ impl StreamFramer {
 
     /// Whether a message has begun and is not complete. A part of a keep-alive is none.
     pub fn is_partial(&self) -> bool {
-        !b"\r\n\r\n".starts_with(&self.buffer[..])
+        !self.buffer.is_empty() && &self.buffer[..] != b"\r"
     }
 
     /// Gives up the message that has begun and does not arrive: closes the stream. The refusal is a 408.
@@ -91,21 +104,27 @@ impl StreamFramer {
         if self.closed || self.buffer.len() < self.whole {
             return None;
         }
-        if self.buffer.starts_with(b"\r\n\r\n") {
-            self.buffer.advance(4);
-            return Some(Frame::Ping);
-        }
-        if self.buffer.starts_with(b"\r\n") && self.buffer.len() > 2 && !b"\r\n\r\n".starts_with(&self.buffer[..3]) {
-            self.buffer.advance(2);
+        while let Some(length) = empty_line(&self.buffer) {
             self.searched = 0;
-            return self.next();
+            if let Some(frame) = self.take_empty_lines(length) {
+                return Some(frame);
+            }
         }
-        if self.buffer.len() <= 3 && b"\r\n\r\n".starts_with(&self.buffer[..]) {
+        if !self.is_partial() {
             return None;
         }
         let Some((end, body)) = head_end(&self.buffer, self.searched) else { return self.wait_for_head() };
         self.searched = end.saturating_sub(2);
         self.take_message(end, body)
+    }
+
+    /// Takes an empty line and one that follows it. Bare line feeds count, as they do within a message.
+    fn take_empty_lines(&mut self, first: usize) -> Option<Frame> {
+        let second = empty_line(&self.buffer[first..]);
+        self.buffer.advance(first + second.unwrap_or(0));
+        let is_ping = second.is_some() || self.has_empty_line;
+        self.has_empty_line = !is_ping;
+        if is_ping { Some(Frame::Ping) } else { (!self.has_message).then_some(Frame::Pong) }
     }
 
     fn wait_for_head(&mut self) -> Option<Frame> {
@@ -136,6 +155,7 @@ impl StreamFramer {
         self.whole = 0;
         let bytes = self.buffer.split_to(body + length);
         self.searched = 0;
+        (self.has_empty_line, self.has_message) = (false, true);
         self.kept = self.keeps.then(|| bytes.clone());
         Some(match Message::from_parts(head, &bytes[body..]) {
             Ok(message) => Frame::Message(message),
@@ -149,6 +169,15 @@ impl StreamFramer {
         self.kept = self.keeps.then(|| self.buffer.clone());
         self.buffer.clear();
         Frame::Malformed(MalformedMessage::new(fault, head))
+    }
+}
+
+/// The length of the line break that octets begin with.
+fn empty_line(octets: &[u8]) -> Option<usize> {
+    match octets {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
     }
 }
 
@@ -191,15 +220,48 @@ mod tests {
     }
 
     #[test]
-    fn two_crlfs_are_a_ping_and_one_is_ignored() {
+    fn two_crlfs_are_a_ping_and_one_is_a_pong() {
         let mut framer = framer(b"\r\n");
-        assert!(framer.next().is_none());
+        assert!(matches!(framer.next(), Some(Frame::Pong)) && framer.next().is_none());
         framer.push(b"\r\n\r\n");
         assert!(matches!(framer.next(), Some(Frame::Ping)));
         assert!(framer.next().is_none());
         framer.push(options(1).as_bytes());
         assert!(matches!(framer.next(), Some(Frame::Message(_))));
         assert!(framer.buffer.is_empty() && !framer.is_closed());
+    }
+
+    #[test]
+    fn a_ping_in_parts_is_answered_once() {
+        let mut framer = StreamFramer::new();
+        let mut pings = 0;
+        for octet in b"\r\n\r\n" {
+            framer.push(&[*octet]);
+            pings += std::iter::from_fn(|| framer.next()).filter(|frame| matches!(frame, Frame::Ping)).count();
+            assert!(!framer.is_partial());
+        }
+        assert_eq!(pings, 1);
+    }
+
+    #[test]
+    fn pongs_with_a_pause_between_them_are_no_ping() {
+        let mut framer = StreamFramer::new();
+        for _ in 0..3 {
+            framer.push(b"\r\n");
+            assert!(matches!(framer.next(), Some(Frame::Pong)) && framer.next().is_none());
+            framer.pause();
+        }
+    }
+
+    #[test]
+    fn empty_lines_between_messages_are_no_part_of_them_whatever_ends_them() {
+        for lines in ["\n", "\n\n", "\r\n", "\r\n\n", "\n\r\n", "\n\n\n", "\r\n\r\n\r\n"] {
+            let mut framer = framer((options(1) + lines + &options(2) + lines).as_bytes());
+            let frames: Vec<_> = std::iter::from_fn(|| framer.next()).collect();
+            let messages = frames.iter().filter(|frame| matches!(frame, Frame::Message(_))).count();
+            assert!(messages == 2 && !framer.is_closed(), "{lines:?}: {frames:?}");
+            assert!(!frames.iter().any(|frame| matches!(frame, Frame::Pong)), "{lines:?}: it follows a message");
+        }
     }
 
     #[test]
@@ -249,7 +311,8 @@ mod tests {
         }
         for part in ["", "\r", "\r\n", "\r\n\r"] {
             let mut framer = framer(part.as_bytes());
-            assert!(framer.next().is_none() && !framer.is_partial());
+            let frames: Vec<_> = std::iter::from_fn(|| framer.next()).collect();
+            assert!(frames.iter().all(|frame| matches!(frame, Frame::Pong)) && !framer.is_partial());
             assert!(framer.time_out().is_none());
         }
     }

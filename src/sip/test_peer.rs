@@ -23,7 +23,7 @@ pub(crate) fn local() -> Local {
 }
 
 pub(crate) fn arrival(transport: Transport) -> Arrival {
-    Arrival { transport, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060") }
+    Arrival { transport, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060"), connection: None }
 }
 
 pub(crate) fn addr(text: &str) -> SocketAddr {

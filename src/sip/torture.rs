@@ -160,7 +160,7 @@ fn every_torture_message_has_its_outcome_on_a_stream() {
             Some(Frame::Malformed(refusal)) => {
                 refusal.reply(&arrival(Transport::Tcp)).map_or(Silence, |reply| fate_of_reply(reply).0)
             }
-            Some(Frame::Ping) => panic!("{name} is no ping"),
+            Some(Frame::Ping | Frame::Pong) => panic!("{name} is no keep-alive"),
             None => Silence,
         };
         let expected = match name {

@@ -273,7 +273,7 @@ fn met(message: &Message) {
 
 fn arrival(transport: Transport) -> Arrival {
     let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
-    Arrival { transport, source: address(4000), local: address(5060) }
+    Arrival { transport, source: address(4000), local: address(5060), connection: None }
 }
 
 fn formats() -> Formats {

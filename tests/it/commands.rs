@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
+use support::certificates::Authority;
 use support::folder::Folder;
 use support::gateway::{Gateway, home, jindu};
 use support::phone::Phone;
@@ -204,11 +205,18 @@ fn a_look_up_without_a_replica_creates_nothing() {
 #[test]
 fn an_authority_of_a_trunk_that_cannot_be_read_is_an_error() {
     let folder = Folder::new();
+    let node = Authority::new(&folder.join("authority")).certify("node", "DNS:sip.test", 60);
+    let tls = [
+        "phone.listen=127.0.0.1:5060,tls:127.0.0.1:5061".to_owned(),
+        format!("phone.tls.certificate={}", node.certificate.display()),
+        format!("phone.tls.key={}", node.key.display()),
+    ];
     let broken = format!("trunk.local.ca_file={}", folder.file("ca.pem", "not PEM"));
     for set in [broken.as_str(), "trunk.local.ca_file=/no/such/file"] {
-        let checked = run(&folder, &["check", "--set", set]);
+        let checked = run(&folder, &["check", "--set", set, "--set", &tls[0], "--set", &tls[1], "--set", &tls[2]]);
         assert_eq!(checked.status.code(), Some(64), "{}", err(&checked));
         assert!(err(&checked).contains("trunk.local.ca_file"), "{}", err(&checked));
+        assert!(!err(&checked).contains("no effect"), "{}", err(&checked));
     }
 }
 

@@ -202,6 +202,52 @@ fn a_peer_is_reachable_once_it_answers_options() {
 }
 
 #[test]
+fn a_peer_behind_a_proxy_that_answers_408_is_unreachable() {
+    let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    peer.set_read_timeout(Some(SOON)).expect("a limit");
+    let port = format!("trunk.local.port={}", peer.local_addr().expect("bound").port());
+    let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.1", "trunk.local.ping_s=1", &port]);
+    let mut buffer = [0; 4096];
+    let (length, from) = peer.recv_from(&mut buffer).expect("an OPTIONS");
+    answer(&peer, from, &String::from_utf8_lossy(&buffer[..length]), "408 Request Timeout", "");
+    eventually(SOON, "the peer is unreachable", || {
+        status(&gateway, &[])["trunks"][0]["peers"][0]["state"].as_str() == Some("unreachable")
+    });
+}
+
+#[test]
+fn a_call_to_the_registered_contact_reaches_the_number_that_was_dialled() {
+    let folder = support::folder::Folder::new();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "secret\n").expect("written");
+    let register = format!(
+        "trunk.local.register={{registrar=[\"sip:127.0.0.1:9\"], user=\"1001\", realm=\"carrier.test\", password_file=\"{}\"}}",
+        password.display()
+    );
+    let gateway = |numbers: &str| {
+        let numbers = format!("trunk.local.numbers={numbers}");
+        let trusted = "trunk.local.trusted_identity=p-asserted-identity";
+        Gateway::start(&[&register, &numbers, trusted])
+    };
+    let call = |gateway: &Gateway, number: &str, headers: &str| {
+        let mut phone = Phone::new(gateway.udp);
+        let status = phone.invite(&Dial { number, headers, ..Dial::default() }).status;
+        if status == 200 {
+            phone.ack();
+            phone.hang_up();
+        }
+        status
+    };
+    let called = "P-Called-Party-ID: <sip:+8696110110@carrier.test>\r\n";
+    let two = gateway("96110110,12367");
+    assert_eq!(call(&two, "1001", called), 200);
+    assert_eq!(call(&two, "1001", ""), 404, "To names the contact, which is none of two numbers");
+    assert_eq!(call(&two, "1002", called), 404, "another user than the contact's");
+    let one = gateway("96110110");
+    assert_eq!(call(&one, "1001", ""), 200, "the trunk's number");
+}
+
+#[test]
 fn without_a_node_the_settings_are_shown() {
     let folder = support::folder::Folder::new();
     let output = jindu(folder.path()).args(["trunk", "status"]).output().expect("the program can be run");

@@ -7,6 +7,9 @@
 //!  key by a way ──► a recent press of this key that this way has not reported? ── yes ─► reported
 //!                                                                                       └─ no ──► a new press
 //! ```
+//!
+//! The time runs from when the key was last known to be down: a report at its release may say nothing of how long it was held, or
+//! something else than what is true.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -28,8 +31,8 @@ pub(crate) struct Presses {
 #[derive(Debug)]
 struct Press {
     key: Key,
-    /// When the first report came.
-    at: Instant,
+    /// When the key was last known to be down: at the first report, or later by [`Presses::held`].
+    until: Instant,
     reported_by: Vec<KeySource>,
 }
 
@@ -38,9 +41,9 @@ impl Presses {
     pub(crate) fn is_new(&mut self, now: Instant, key: Key, source: KeySource, held: Option<Duration>) -> bool {
         let apart = if self.several_ways { APART_WHEN_KNOWN } else { APART };
         let apart = apart + held.unwrap_or_default().min(HELD_MAX);
-        self.last.retain(|press| now.duration_since(press.at) <= apart.max(KEPT));
+        self.last.retain(|press| now.duration_since(press.until) <= apart.max(KEPT));
         let known = self.last.iter_mut().find(|press| {
-            press.key == key && !press.reported_by.contains(&source) && now.duration_since(press.at) <= apart
+            press.key == key && !press.reported_by.contains(&source) && now.duration_since(press.until) <= apart
         });
         if let Some(press) = known {
             press.reported_by.push(source);
@@ -50,8 +53,16 @@ impl Presses {
         if self.last.len() == PRESSES_MAX {
             self.last.pop_front();
         }
-        self.last.push_back(Press { key, at: now, reported_by: vec![source] });
+        self.last.push_back(Press { key, until: now, reported_by: vec![source] });
         true
+    }
+
+    /// The key of the last press in RTP was down until now.
+    pub(crate) fn held(&mut self, now: Instant, key: Key) {
+        let in_rtp = |press: &&mut Press| press.key == key && press.reported_by.contains(&KeySource::Rtp);
+        if let Some(press) = self.last.iter_mut().rev().find(in_rtp) {
+            press.until = now;
+        }
     }
 }
 
@@ -146,7 +157,44 @@ mod tests {
         assert_eq!(heard(&[first.as_slice(), &late].concat()), "122");
     }
 
+    /// Whether an INFO at these milliseconds, without a duration or with a false one, is another key than a press in RTP of this
+    /// length.
+    fn is_another(held: u64, info_at: u64, duration: Option<u64>) -> bool {
+        let (mut presses, start) = (Presses::default(), test_clock::start());
+        let at = |ms| start + Duration::from_millis(ms);
+        presses.is_new(start, Key::Digit(6), Rtp, None);
+        (1..=held / 500).for_each(|n| presses.held(at(n * 500), Key::Digit(6)));
+        presses.is_new(at(info_at), Key::Digit(6), Info, duration.map(Duration::from_millis))
+    }
+
+    #[test]
+    fn an_info_at_the_release_of_a_long_press_need_not_tell_its_length() {
+        for held in [400, 900, 1200, 2000, 5490, 9000, 40_000] {
+            for duration in [None, Some(0), Some(250)] {
+                assert!(!is_another(held, held + 20, duration), "{held} ms");
+                assert!(!is_another(held, held + 400, duration), "{held} ms");
+            }
+            assert!(is_another(held, held + 1300, None), "a press that came by INFO alone after {held} ms");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn presses_of_any_length_told_by_rtp_and_at_their_release_are_heard_once_each(
+            presses in proptest::collection::vec((0u8..3, 40u64..6000, 60u64..400, 0u64..60), 1..12),
+        ) {
+            let (mut machine, start, mut at) = (Presses::default(), test_clock::start(), 0);
+            let mut heard = Vec::new();
+            for (digit, held, gap, delay) in &presses {
+                let (key, time) = (Key::Digit(*digit), |ms| start + Duration::from_millis(ms));
+                heard.extend(machine.is_new(time(at), key, Rtp, None).then_some(*digit));
+                (1..=held / 500).for_each(|n| machine.held(time(at + n * 500), key));
+                heard.extend(machine.is_new(time(at + held + delay), key, Info, None).then_some(*digit));
+                at += held + gap.max(delay);
+            }
+            prop_assert_eq!(heard, presses.iter().map(|(digit, ..)| *digit).collect::<Vec<_>>());
+        }
+
         #[test]
         fn any_presses_told_in_two_ways_are_heard_once_each_in_their_order(
             presses in proptest::collection::vec((0u8..10, 40u64..900, 60u64..400, 0u64..250, any::<bool>()), 1..12),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Call, Effect, Output, State, Telemetry};
-use crate::media_control::{MediaCommand, MediaSetup};
+use crate::media_control::{MediaCommand, MediaSetup, Signalling};
 use inquiry::CallOutcome;
 use sdp::{FOREIGN_ADDRESS, Negotiated, Rejection};
 use sip::LegInput;
@@ -49,13 +49,15 @@ impl Call {
 
     fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<Output>) {
         self.cdr.media_agreed(negotiated.srtp.as_ref().map(|keys| keys.suite()));
-        self.negotiated = Some(negotiated);
+        (self.negotiated, self.alive_at) = (Some(negotiated), None);
         self.set_up_media(out);
     }
 
     pub(super) fn set_up_media(&mut self, out: &mut Vec<Output>) {
         let Some(negotiated) = &self.negotiated else { return };
-        let mut setup = MediaSetup { signalling_address: self.caller, ..MediaSetup::new(negotiated, self.policy) };
+        let media = self.session.media_addresses();
+        let signalling_address = self.caller.map(|address| Signalling { address, media: media.clone() });
+        let mut setup = MediaSetup { signalling_address, ..MediaSetup::new(negotiated, self.policy) };
         // Before the ACK the caller hears nothing and need not send.
         setup.sending &= self.state == State::Talking;
         setup.receiving &= self.state == State::Talking;

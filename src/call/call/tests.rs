@@ -16,7 +16,7 @@ use super::*;
 use crate::line_test::LineTest;
 use crate::media_control::MediaSetup;
 use crate::test_clock;
-use base::{Codec, Lang};
+use base::{Codec, DtmfMode, Lang};
 use inquiry::{CallRecord, TransferResult};
 use sip::{Method, Transport, parse_datagram};
 
@@ -205,7 +205,12 @@ impl Peer {
 
 fn arrival() -> Arrival {
     let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
-    Arrival { transport: Transport::Udp, source: address("192.0.2.9:5070"), local: address("192.0.2.1:5060") }
+    Arrival {
+        transport: Transport::Udp,
+        source: address("192.0.2.9:5070"),
+        local: address("192.0.2.1:5060"),
+        connection: None,
+    }
 }
 
 fn message(method: &str, cseq: u32, branch: u32, tag: &str, contact: &str, headers: &str, body: &str) -> Message {
@@ -383,6 +388,37 @@ fn perform(mut peer: Peer, steps: &[Does]) -> (CallRecord, Vec<TransferOutcome>)
         }
     }
     panic!("the call is not over")
+}
+
+#[test]
+fn an_ack_from_the_callers_host_shows_that_the_host_is_the_callers() {
+    let alive = |peer: &Peer| {
+        peer.out.iter().filter(|out| matches!(out, Output::Effect(Effect::Media(MediaCommand::PeerAlive)))).count()
+    };
+    let mut peer = Peer::talks();
+    assert_eq!(alive(&peer), 1);
+    peer.acknowledges("");
+    assert_eq!(alive(&peer), 0, "once");
+    peer.asks("INVITE", "", &sdp_of(2, &TALK.replace("4000", "6000")));
+    peer.acknowledges("");
+    assert_eq!(alive(&peer), 1, "of the next address, too");
+    let mut peer = Peer::invites(&sdp_of(1, TALK));
+    let ack = message("ACK", peer.cseq, 2, &peer.to_tag, peer.contact, "", "");
+    let elsewhere = Arrival { source: "192.0.2.77:5070".parse().expect("an address"), ..arrival() };
+    peer.gives(Input::Sip(Box::new((ack, elsewhere))));
+    assert_eq!(alive(&peer), 0, "another host");
+}
+
+#[test]
+fn keys_of_a_trunk_that_hears_no_events_are_not_agreed_on_as_events() {
+    for (dtmf, agreed) in
+        [(DtmfMode::Auto, true), (DtmfMode::Rfc4733, true), (DtmfMode::Info, false), (DtmfMode::Inband, false)]
+    {
+        let peer = Peer::invites_by(MediaPolicy { dtmf, ..MediaPolicy::default() }, "192.0.2.9:5070", &sdp_of(1, TALK));
+        let answer = peer.sent().pop().expect("an answer");
+        assert_eq!(String::from_utf8_lossy(&answer.body).contains("telephone-event"), agreed, "{dtmf:?}");
+        assert_eq!(peer.media().and_then(|setup| setup.event_payload).is_some(), agreed, "{dtmf:?}");
+    }
 }
 
 #[test]

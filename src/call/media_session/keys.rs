@@ -6,9 +6,11 @@
 //! ```
 //!
 //! A trunk that agreed on telephone-event may send tones all the same, so both are heard until the first event comes.
-//! From then on tones are not looked for: that would cost time, and a tone would be a second sign of the same key. While another session
-//! hears the sound, tones are part of it, and are not looked for either.
+//! From then on tones are not looked for: that would cost time, and a tone would be a second sign of the same key. Where a later
+//! description does without telephone-event, tones are looked for again. While another session hears the sound, tones are part of
+//! it, and are not looked for either.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use audio::DtmfDetector;
@@ -23,15 +25,20 @@ pub(super) struct Keys {
     /// An event has come from this peer.
     events_came: bool,
     tones: Option<Box<DtmfDetector>>,
-    /// The last key that came as a tone, and when.
-    last_tone: Option<(Key, Instant)>,
+    /// The last keys that came as tones, and when: their events may follow.
+    last_tones: VecDeque<(Key, Instant)>,
+    /// The last key that came as an event alone, and when it was pressed: its tone may follow.
+    last_event: Option<(Key, Instant)>,
+    /// The last key that came as an event, and when it was last known and reported to be down.
+    down: Option<(Key, Instant)>,
 }
 
 impl Keys {
-    /// Takes what was agreed on. Another peer begins anew: it may send its keys otherwise.
+    /// Takes what is agreed on at present. Another peer, and one that does without events from here on, may send its keys
+    /// otherwise than before.
     pub(super) fn describe(&mut self, mode: DtmfMode, events_agreed: bool, other_peer: bool) {
         (self.mode, self.events_agreed) = (mode, events_agreed);
-        self.events_came &= !other_peer;
+        self.events_came &= events_agreed && !other_peer;
         self.listen();
     }
 
@@ -43,16 +50,39 @@ impl Keys {
         }
         self.events_came = true;
         self.listen();
-        let tone = self.last_tone.take();
-        tone.is_none_or(|(key, at)| key != event.key || event.began > at + SAME_PRESS).then_some(event.key)
+        self.down = Some((event.key, event.began));
+        let is_its_tone = |(key, at): &(Key, Instant)| *key == event.key && event.began <= *at + SAME_PRESS;
+        if let Some(place) = self.last_tones.iter().position(is_its_tone) {
+            self.last_tones.drain(..=place);
+            return None;
+        }
+        self.last_tones.clear();
+        self.last_event = Some((event.key, event.began));
+        Some(event.key)
+    }
+
+    /// Takes that the key of an event is down still; returns the key where that is to be reported, once in a while.
+    pub(super) fn held(&mut self, now: Instant, key: Key) -> Option<Key> {
+        let (down, at) = self.down.as_mut()?;
+        if *down != key || now.saturating_duration_since(*at) < HELD_EVERY {
+            return None;
+        }
+        *at = now;
+        Some(key)
     }
 
     /// Looks for tones in sound.
     pub(super) fn sound(&mut self, now: Instant, codec: Codec, octets: &[u8], mut on_key: impl FnMut(Key)) {
         let Some(tones) = &mut self.tones else { return };
-        let last_tone = &mut self.last_tone;
+        let (last_tones, last_event) = (&mut self.last_tones, &mut self.last_event);
         tones.feed_octets(codec, octets, |key| {
-            *last_tone = Some((key, now));
+            if last_event.take().is_some_and(|(known, began)| known == key && now <= began + SAME_PRESS) {
+                return;
+            }
+            if last_tones.len() == TONES_MAX {
+                last_tones.pop_front();
+            }
+            last_tones.push_back((key, now));
             on_key(key);
         });
     }
@@ -80,7 +110,11 @@ impl Keys {
 
 /// A tone is certain 40 ms after its beginning; its event, which may come at its end, has begun by then, but for the
 /// delays of the gateway that tells it.
-const SAME_PRESS: Duration = Duration::from_millis(200);
+const SAME_PRESS: Duration = Duration::from_millis(400);
+/// Tones whose events may follow: two presses are 80 ms apart at least.
+const TONES_MAX: usize = 6;
+/// How often it is reported that a key is down still.
+const HELD_EVERY: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
@@ -147,5 +181,45 @@ mod tests {
         assert_eq!(tone(&mut keys, now), 0);
         keys.describe(DtmfMode::Auto, true, true);
         assert_eq!(tone(&mut keys, now), 1);
+    }
+
+    #[test]
+    fn a_peer_that_does_without_events_from_here_on_sends_tones() {
+        let now = test_clock::start();
+        let mut keys = keys(DtmfMode::Auto);
+        let event = |began| EventKey { key: Key::Digit(5), began };
+        let _ = keys.event(event(now));
+        keys.describe(DtmfMode::Auto, false, false);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(tone(&mut keys, later), 1);
+        let _ = keys.event(event(later + Duration::from_secs(1)));
+        assert_eq!(tone(&mut keys, later + Duration::from_millis(1050)), 0, "the tone of the event");
+        assert_eq!(tone(&mut keys, later + Duration::from_secs(2)), 1, "an event that comes all the same ends nothing");
+        keys.describe(DtmfMode::Auto, true, false);
+        assert_eq!(tone(&mut keys, later + Duration::from_secs(3)), 0);
+    }
+
+    #[test]
+    fn events_that_come_after_their_tones_are_no_keys() {
+        let start = test_clock::start();
+        for delay in [0u64, 120, 200, 300, 380] {
+            let (mut keys, mut heard) = (keys(DtmfMode::Auto), 0);
+            let at = |ms: u64| start + Duration::from_millis(ms);
+            heard += tone(&mut keys, at(50)) + if delay > 250 { tone(&mut keys, at(300)) } else { 0 };
+            heard += usize::from(keys.event(EventKey { key: Key::Digit(5), began: at(delay) }).is_some());
+            heard += usize::from(keys.event(EventKey { key: Key::Digit(5), began: at(250 + delay) }).is_some());
+            assert_eq!(heard, 2, "{delay} ms");
+        }
+    }
+
+    #[test]
+    fn a_long_press_is_reported_as_held_twice_a_second() {
+        let now = test_clock::start();
+        let mut keys = keys(DtmfMode::Rfc4733);
+        let _ = keys.event(EventKey { key: Key::Digit(5), began: now });
+        let at = |n: u64| now + Duration::from_millis(20 * n);
+        let held: Vec<u64> = (0..120).filter(|n| keys.held(at(*n), Key::Digit(5)).is_some()).collect();
+        assert_eq!(held, [25, 50, 75, 100]);
+        assert_eq!(keys.held(at(500), Key::Digit(6)), None);
     }
 }

@@ -19,7 +19,7 @@ impl Liveness {
         Liveness { silent_since: Some(now), announced: false }
     }
 
-    /// A packet of the peer's media came; it may announce silence.
+    /// A packet of the peer's sound came, or one that announces silence.
     pub(super) fn heard(&mut self, now: Instant, announces_silence: bool) {
         self.alive(now);
         self.announced = announces_silence;

@@ -132,6 +132,11 @@ impl Protection {
         has_wrapped
     }
 
+    /// What is sent from here on is of another source, whose packets are counted from the beginning (RFC 3711 §3.2.3).
+    pub(super) fn begin_source(&mut self) {
+        self.sender = Sender::new(self.sender.key().clone());
+    }
+
     fn open_rtp(&mut self, now: Instant, packet: &[u8]) -> Result<&[u8], SrtpDrop> {
         self.receiver.unprotect_rtp(now, packet, &mut self.plain)?;
         Ok(&self.plain)

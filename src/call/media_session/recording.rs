@@ -61,28 +61,17 @@ impl Recording {
         now.duration_since(self.began) >= self.max || self.end() >= samples_in(self.max)
     }
 
-    /// Adds a packet. A new source, or a timestamp that leaps further than time has passed, goes on where the
-    /// recording stands.
+    /// Adds a packet. `fresh`: it is the first of a source; `late`: others that were sent after it came before.
     pub(super) fn add(
         &mut self,
         now: Instant,
-        new_source: bool,
+        (fresh, late): (bool, bool),
         timestamp: u32,
         (codec, octets): (Codec, &[u8]),
         events: &mut Vec<MediaEvent>,
     ) {
         let end = self.end();
-        let here = timestamp.wrapping_sub(end as u32);
-        let passed = samples_in(now.duration_since(self.began)) + LEEWAY;
-        let origin = match self.origin {
-            Some(origin) if !new_source && (timestamp.wrapping_sub(origin) as i32) < 0 => {
-                return self.outside(here, origin);
-            }
-            Some(origin) if !new_source && timestamp.wrapping_sub(origin) as usize <= passed => origin,
-            Some(_) | None => here,
-        };
-        self.origin = Some(origin);
-        let from = timestamp.wrapping_sub(origin) as usize;
+        let Some(from) = self.place(now, (fresh, late), timestamp) else { return };
         let most = samples_in(self.max);
         if from >= most {
             return;
@@ -104,6 +93,23 @@ impl Recording {
         }
     }
 
+    /// The sample that a packet begins with; none for one from before the recording began. A packet that is not late comes
+    /// behind all that is there: a new source, and a clock that stands still, goes back or leaps further than time has passed,
+    /// go on where the recording stands.
+    fn place(&mut self, now: Instant, (fresh, late): (bool, bool), timestamp: u32) -> Option<usize> {
+        let end = self.end();
+        let from = self.origin.map(|origin| timestamp.wrapping_sub(origin) as usize);
+        if late {
+            return from.filter(|from| *from < end);
+        }
+        let passed = samples_in(now.duration_since(self.began)) + LEEWAY;
+        let goes_on = from.filter(|from| !fresh && (end..=passed).contains(from));
+        goes_on.or_else(|| {
+            self.origin = Some(timestamp.wrapping_sub(end as u32));
+            Some(end)
+        })
+    }
+
     /// Reports all that is there, and silence up to the sample `from`.
     fn pass_over(&mut self, from: usize, events: &mut Vec<MediaEvent>) {
         let end = self.end();
@@ -123,14 +129,6 @@ impl Recording {
 
     pub(super) fn into_take(self) -> Take {
         Take { octets: self.octets, codec: Some(self.codec) }
-    }
-
-    /// A packet from before the recording began is left out. A clock that jumps back further than a late packet can
-    /// explain continues at the recording's end.
-    fn outside(&mut self, here: u32, origin: u32) {
-        if origin.wrapping_sub(here) as usize > LEEWAY + self.end() {
-            self.origin = Some(here);
-        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Where a peer's packets come from, and where ours go: symmetric RTP (RFC 4961) behind what the SDP says.
 //!
-//! The address that the SDP names always counts, and is where we send. Another source is believed only while that
-//! address is silent, and only after it has gone on for a while: packets in sequence of one SSRC, as RFC 3550 A.1 wants.
-//! It comes from the machine of the SDP or of the SIP, or, on a symmetric trunk (callers behind NAT), from anywhere; a
-//! stranger gives way to such a machine. As soon as the SDP's address speaks, it counts again.
+//! The address that the SDP names always counts, and is where we send (RFC 3264 §8.3.1). Another source is heard only while
+//! that address is silent, and only after it has gone on for a while: packets in sequence of one SSRC, as RFC 3550 A.1 wants.
+//! It comes from the machine of the SDP or of the SIP, from another media address of the trunk, or, on a symmetric trunk
+//! (callers behind NAT), from anywhere; any other machine gives way to that of the SDP or the SIP. As soon as the SDP's
+//! address speaks, it counts again. Only on a symmetric trunk packets go to the source that is heard: elsewhere a peer may
+//! receive at one port and send from another.
 //!
 //! ```text
 //!            another source goes on,           it is silent too,
@@ -14,19 +16,23 @@
 //! ```
 //!
 //! The keys of a source that is not believed yet are held, and count once it is. After a new SDP late packets from the
-//! address before are heard for a moment, and move nothing.
+//! address before are heard for a moment, and move nothing. While the peer holds the call without an address (RFC 2543), the
+//! sources that were heard before are heard.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::media_control::Signalling;
 use rtp::Header;
-use sdp::RemoteMedia;
+use sdp::{MediaAddresses, RemoteMedia};
 
 /// Where a stream's packets come from and go to.
 #[derive(Debug)]
 pub(super) struct Remote {
     peer: Option<RemoteMedia>,
     signalling: Option<IpAddr>,
+    /// The media addresses of the trunk; none: those of the SDP and the SIP alone.
+    media: Option<MediaAddresses>,
     symmetric: bool,
     /// The address that the SDP named last; it stays while the peer names none, on hold.
     named: Option<SocketAddr>,
@@ -95,6 +101,7 @@ impl Remote {
         Remote {
             peer: None,
             signalling: None,
+            media: None,
             symmetric: false,
             named: None,
             named_at: None,
@@ -114,10 +121,12 @@ impl Remote {
         &mut self,
         now: Instant,
         peer: Option<RemoteMedia>,
-        signalling: Option<IpAddr>,
+        signalling: Option<&Signalling>,
         symmetric: bool,
     ) {
-        (self.peer, self.signalling, self.symmetric) = (peer, signalling.map(|ip| ip.to_canonical()), symmetric);
+        (self.peer, self.symmetric) = (peer, symmetric);
+        self.signalling = signalling.map(|signalling| signalling.address.to_canonical());
+        self.media = signalling.map(|signalling| signalling.media.clone());
         let Some(peer) = peer else { return };
         let rtp = canonical(peer.rtp);
         if self.named != Some(rtp) {
@@ -158,7 +167,14 @@ impl Remote {
     }
 
     pub(super) fn rtp_target(&self) -> Option<SocketAddr> {
-        self.peer.map(|peer| self.learnt.map_or(peer.rtp, |learnt| learnt.from))
+        let peer = self.peer?;
+        let learnt = self.learnt.filter(|_| self.follows_sources(peer));
+        Some(learnt.map_or(peer.rtp, |learnt| learnt.from))
+    }
+
+    /// Whether packets go to where they come from, in place of where the SDP says.
+    fn follows_sources(&self, peer: RemoteMedia) -> bool {
+        self.symmetric || peer.learn
     }
 
     pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
@@ -166,18 +182,14 @@ impl Remote {
         if peer.rtcp_mux {
             return self.rtp_target();
         }
-        Some(self.rtcp_learnt.unwrap_or(peer.rtcp))
+        Some(self.rtcp_learnt.filter(|_| self.follows_sources(peer)).unwrap_or(peer.rtcp))
     }
 
     /// Judges a packet by its source; `event` is the payload of one that holds a key.
     pub(super) fn judge(&mut self, now: Instant, from: SocketAddr, header: &Header, event: Option<&[u8]>) -> Verdict {
         let from = canonical(from);
-        if self.peer.is_none() {
-            return Verdict::Refuse;
-        }
         if self.named == Some(from) {
-            self.named_at = Some(now);
-            (self.pauses, self.learnt) = (false, None);
+            (self.named_at, self.learnt) = (Some(now), None);
             self.candidates.clear();
             return Verdict::Accept;
         }
@@ -191,15 +203,16 @@ impl Remote {
         if self.former.is_some_and(|(former, until)| former == from && now < until) {
             return Verdict::Accept;
         }
-        if self.rank(from) == 0 {
+        if self.peer.is_none() || self.rank(from) == 0 {
             return Verdict::Refuse;
         }
         self.consider(now, from, header, event)
     }
 
-    /// Notes that the packet just accepted announces silence: while it lasts nobody else is believed.
-    pub(super) fn pauses(&mut self) {
-        self.pauses = self.learnt.is_none();
+    /// Notes whether the packet just accepted announces silence, or is sound: while announced silence lasts, no other source is
+    /// believed.
+    pub(super) fn announces(&mut self, silence: bool) {
+        self.pauses = silence && self.learnt.is_none();
     }
 
     /// Whether an RTCP packet is the peer's; `known` says that it is about the sources of this call. Another machine's
@@ -212,16 +225,16 @@ impl Remote {
     }
 
     fn admits_rtcp_from(&mut self, now: Instant, from: SocketAddr, known: bool) -> bool {
-        let Some(peer) = self.peer else { return false };
+        let Some(peer) = self.peer else { return known && self.is_near(from.ip()) };
         if from == canonical(peer.rtcp) {
             (self.rtcp_named_at, self.rtcp_learnt) = (Some(now), None);
             return true;
         }
-        let target = self.rtp_target().map(canonical);
-        if from == canonical(peer.rtp) || target == Some(from) {
+        let learnt = self.learnt.map(|learnt| learnt.from);
+        if from == canonical(peer.rtp) || learnt == Some(from) {
             return true;
         }
-        let near = self.rank(from) > 0 || target.is_some_and(|target| target.ip() == from.ip());
+        let near = self.rank(from) > 0 || learnt.is_some_and(|learnt| learnt.ip() == from.ip());
         if !near || !known {
             return false;
         }
@@ -277,14 +290,19 @@ impl Remote {
         passed(spoke) >= silence && passed(candidate.since) >= GOES_ON
     }
 
-    /// How much a source's address says that it is the peer's: 2 the machine of the SDP or the SIP, 1 any other behind
-    /// NAT, 0 a stranger.
+    /// How much a source's address says that it is the peer's: 2 the machine of the SDP or the SIP, 1 another one of the trunk,
+    /// or any behind NAT, 0 a stranger.
     fn rank(&self, from: SocketAddr) -> u8 {
         if from.port() < PORT_MIN {
             return 0;
         }
-        let near = self.named.is_some_and(|named| named.ip() == from.ip()) || self.signalling == Some(from.ip());
-        if near { 2 } else { u8::from(self.symmetric) }
+        let of_trunk = || self.media.as_ref().is_some_and(|media| media.allows(from));
+        if self.is_near(from.ip()) { 2 } else { u8::from(self.symmetric || of_trunk()) }
+    }
+
+    /// Whether it is the machine of the SDP or the SIP.
+    fn is_near(&self, ip: IpAddr) -> bool {
+        self.named.is_some_and(|named| named.ip() == ip) || self.signalling == Some(ip)
     }
 }
 

@@ -9,14 +9,14 @@ mod security;
 use proptest::prelude::*;
 
 use super::*;
-use crate::RecordMode;
 use crate::test_clock;
+use crate::{RecordMode, Signalling};
 use audio::{encode_master, g711};
 use base::{Codec, DtmfMode, Key, Lang};
 use flow::PlayId;
 use rtp::HEADER_OCTETS;
 use rtp::rtcp::COMPOUND_MAX;
-use sdp::RemoteMedia;
+use sdp::{MediaAddress, MediaAddresses, RemoteMedia};
 use speech::{Clip, Piece};
 
 const LIMITS: MediaLimits =
@@ -54,6 +54,12 @@ fn setup() -> MediaSetup {
         sending: true,
         receiving: true,
     }
+}
+
+/// SIP from this address, of a trunk without other hosts.
+fn signalling_at(address: &str) -> Option<Signalling> {
+    let media = MediaAddresses::new(|_| MediaAddress::Refused);
+    Some(Signalling { address: address.parse().expect("an address"), media })
 }
 
 /// A stream, its clock, what it sent and its events.
@@ -158,7 +164,8 @@ impl Peer {
     fn keys(&self) -> String {
         let key = |event: &MediaEvent| match event {
             MediaEvent::Key { key, .. } => Some(key.as_char()),
-            MediaEvent::Played(_)
+            MediaEvent::KeyHeld { .. }
+            | MediaEvent::Played(_)
             | MediaEvent::Sound(_)
             | MediaEvent::Quiet(_)
             | MediaEvent::NextTake(_)
@@ -174,6 +181,7 @@ impl Peer {
         let played = |event: &MediaEvent| match event {
             MediaEvent::Played(id) => Some(id.0),
             MediaEvent::Key { .. }
+            | MediaEvent::KeyHeld { .. }
             | MediaEvent::Sound(_)
             | MediaEvent::Quiet(_)
             | MediaEvent::NextTake(_)
@@ -189,6 +197,12 @@ impl Peer {
         self.events.iter().filter(|event| matches!(event, MediaEvent::Recorded { .. })).map(take_of).collect()
     }
 
+    /// What was reported of a recording while it ran.
+    fn reported(&self) -> Vec<i16> {
+        let part = |event: &MediaEvent| if let MediaEvent::Sound(part) = event { part.clone() } else { Vec::new() };
+        self.events.iter().flat_map(part).collect()
+    }
+
     fn lost(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, MediaEvent::PeerLost)).count()
     }
@@ -198,6 +212,7 @@ fn take_of(event: &MediaEvent) -> Vec<i16> {
     match event {
         MediaEvent::Recorded { take, .. } => take.samples(),
         MediaEvent::Key { .. }
+        | MediaEvent::KeyHeld { .. }
         | MediaEvent::Played(_)
         | MediaEvent::Sound(_)
         | MediaEvent::Quiet(_)
@@ -574,6 +589,30 @@ fn a_leaping_clock_of_the_peer_does_not_stretch_a_recording() {
 }
 
 #[test]
+fn a_clock_of_the_peer_that_goes_back_or_stands_still_loses_nothing_of_a_recording() {
+    let clocks: [fn(u32) -> u32; 4] = [
+        |n| n * 160 + if n < 100 { 8000 * 6 } else { 0 },
+        |n| (n * 160).wrapping_sub(if n < 100 { 0 } else { 8000 * 3600 }),
+        |_| 4711,
+        |n| n * 80,
+    ];
+    for (clock, timestamp) in clocks.iter().enumerate() {
+        for mode in [RecordMode::Whole, RecordMode::Streamed] {
+            let mut talk = Peer::new(setup());
+            talk.tell(MediaCommand::Record { max: ms(60_000), mode });
+            for n in 0..200u32 {
+                talk.hear(PEER, timestamp(n), &[n as u8; 160]).pass(ms(20));
+            }
+            talk.tell(MediaCommand::StopRecord);
+            let expected: Vec<i16> = (0..200u32).flat_map(|n| [g711::decode(Codec::Alaw, n as u8); 160]).collect();
+            let (reported, take) = (talk.reported(), talk.recorded().remove(0));
+            let all = if mode == RecordMode::Whole { take } else { [reported, take].concat() };
+            assert!(all == expected, "{clock} {mode:?}: {} samples", all.len());
+        }
+    }
+}
+
+#[test]
 fn a_take_is_played_back_to_its_caller() {
     let mut talk = Peer::new(setup());
     talk.tell(MediaCommand::Record { max: ms(5000), mode: RecordMode::Whole });
@@ -592,6 +631,27 @@ fn the_line_test_tone_plays_and_is_reported() {
     let power = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64;
     let dbov = 10.0 * (power / 32768f64.powi(2)).log10();
     assert!((dbov + 20.0).abs() < 0.2, "{dbov}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_recording_holds_each_packet_in_its_order_whatever_the_clock_says(
+        clock in proptest::collection::vec(prop_oneof![9 => Just(160u32), 1 => any::<u32>(), 1 => 0u32..16_000], 1..200),
+    ) {
+        let mut talk = Peer::new(setup());
+        talk.tell(MediaCommand::Record { max: ms(600_000), mode: RecordMode::Whole });
+        let mut timestamp = 0u32;
+        for (n, step) in clock.iter().enumerate() {
+            talk.hear(PEER, timestamp, &[n as u8 | 1; 160]).pass(ms(20));
+            timestamp = timestamp.wrapping_add(*step);
+        }
+        talk.tell(MediaCommand::StopRecord);
+        let idle = g711::decode(Codec::Alaw, g711::idle(Codec::Alaw));
+        let heard: Vec<i16> = talk.recorded().remove(0).into_iter().filter(|sample| *sample != idle).collect();
+        let sent = (0..clock.len()).flat_map(|n| [g711::decode(Codec::Alaw, n as u8 | 1); 160]);
+        prop_assert_eq!(heard, sent.filter(|sample| *sample != idle).collect::<Vec<_>>());
+    }
 }
 
 fn command() -> impl Strategy<Value = MediaCommand> {

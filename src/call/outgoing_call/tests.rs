@@ -93,7 +93,10 @@ impl Desk {
     fn receive(&mut self, text: &str) -> &[OutgoingOutput] {
         let message = parse_datagram(text.as_bytes()).expect("well formed");
         let (source, local) = (at("192.0.2.9:5070"), at("192.0.2.1:5060"));
-        self.input(OutgoingInput::Sip(Box::new((message, Arrival { transport: Transport::Udp, source, local }))))
+        self.input(OutgoingInput::Sip(Box::new((
+            message,
+            Arrival { transport: Transport::Udp, source, local, connection: None },
+        ))))
     }
 
     fn end(&self) -> Option<OutgoingEnd> {
@@ -122,23 +125,29 @@ fn a_telephone_rings_answers_presses_keys_holds_and_hangs_up() {
     assert!(matches!(desk.respond(180, ""), [OutgoingOutput::Ringing]));
     assert!(desk.respond(183, ANSWER).is_empty(), "once");
     let out = desk.respond(200, ANSWER);
-    let [OutgoingOutput::Send(_), OutgoingOutput::StartMedia(setup), OutgoingOutput::Answered] = out else {
+    let [OutgoingOutput::Send(_), OutgoingOutput::StartMedia(setup), OutgoingOutput::Answered, proven] = out else {
         panic!("{out:?}")
     };
+    assert!(matches!(proven, OutgoingOutput::Media(MediaCommand::PeerAlive)), "its host answered");
     assert_eq!((setup.codec, setup.event_payload, setup.sending), (Codec::Ulaw, Some(101), true));
     let key = MediaEvent::Key { key: Key::Digit(5), source: KeySource::Rtp };
     assert!(matches!(desk.input(OutgoingInput::Media(key)), [OutgoingOutput::Key(Key::Digit(5))]));
     let headers = "Content-Type: application/dtmf-relay\r\n";
     let out = desk.request("INFO", 1, headers, "Signal=5\r\nDuration=160\r\n");
     assert!(!out.iter().any(|output| matches!(output, OutgoingOutput::Key(_))), "one press, told twice");
+    desk.input(OutgoingInput::Media(MediaEvent::Key { key: Key::Digit(6), source: KeySource::Rtp }));
+    desk.now += Duration::from_secs(5);
+    assert!(desk.input(OutgoingInput::Media(MediaEvent::KeyHeld { key: Key::Digit(6) })).is_empty());
+    let out = desk.request("INFO", 2, headers, "Signal=6");
+    assert!(!out.iter().any(|output| matches!(output, OutgoingOutput::Key(_))), "one long press, told twice");
     let tone = MediaEvent::Key { key: Key::Digit(7), source: KeySource::Tone };
     assert!(desk.input(OutgoingInput::Media(tone)).is_empty(), "it is heard in the sound");
     let hold = format!("{ANSWER}a=sendonly\r\n");
     let contact = "Contact: <sip:801@192.0.2.9:5070>\r\nContent-Type: application/sdp\r\n";
-    let out = desk.request("INVITE", 2, contact, &hold);
+    let out = desk.request("INVITE", 3, contact, &hold);
     assert!(matches!(&out[0], OutgoingOutput::Media(MediaCommand::Setup(setup)) if !setup.sending), "{out:?}");
     assert_eq!(sent(out)[0].status(), Some(200));
-    desk.request("BYE", 3, "", "");
+    desk.request("BYE", 4, "", "");
     assert_eq!(desk.end(), Some(OutgoingEnd::HungUp));
 }
 

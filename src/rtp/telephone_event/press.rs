@@ -73,6 +73,11 @@ impl Press {
         }
     }
 
+    /// Whether no end has arrived.
+    pub(super) fn is_down(&self) -> bool {
+        !self.ended
+    }
+
     /// Whether a packet belongs to this press, the newest one.
     pub(super) fn includes(&self, block: &Block, habits: Habits) -> bool {
         if block.event != self.event {
@@ -100,9 +105,16 @@ impl Press {
 
     /// Whether a packet of another SSRC goes on with this press.
     pub(super) fn is_continued_by(&self, block: &Block) -> bool {
-        let soon = block.at.saturating_duration_since(self.last_at) <= OVERTAKEN;
+        let since = block.at.saturating_duration_since(self.last_at);
         let goes_on = !block.marker && block.duration > 0 && block.duration >= self.duration;
-        block.event == self.event && soon && (self.has_timestamp(block) || goes_on && !self.ended)
+        // Senders that begin another SSRC with each key may begin at one timestamp each time.
+        let restarts = if self.ended {
+            !block.end && (block.marker || block.duration <= self.duration)
+        } else {
+            block.marker && block.duration < self.duration && since > JITTER
+        };
+        let shares = self.has_timestamp(block) && !restarts;
+        block.event == self.event && since <= OVERTAKEN && (shares || goes_on && !self.ended)
     }
 
     /// Whether a packet of an unknown press was sent before this one. A timestamp that is later, or a pause, shows that
@@ -186,7 +198,7 @@ impl Press {
             (true, false) => block.duration <= self.duration || block.marker && !habits.marks_all,
             (true, true) => {
                 let paused = block.at.saturating_duration_since(self.last_at) > RESTART;
-                u32::from(block.duration) * 2 < u32::from(self.duration)
+                u32::from(block.duration) * 2 < u32::from(self.duration) && self.duration < OVERRUN
                     || shrinks && paused
                     || habits.repeats_timestamps && paused
             }
@@ -211,14 +223,22 @@ impl Press {
         let first = marked && !block.end && block.duration == self.duration;
         let drifts = later <= DRIFT_MAX && block.duration >= self.duration && !first;
         let further = if block.end && !marked { ENDS_FURTHER } else { 0 };
-        overlaps || drifts || self.grows_to(block, later, further) || !marked && self.moved_on_to_segment(block)
+        let segment = self.goes_on_in(block) || !marked && self.moved_on_to_segment(block);
+        overlaps || drifts || self.grows_to(block, later, further) || segment
     }
 
-    /// The next segment of a long press (RFC 4733 §2.5.1.3): it begins where the one before it ends. The last packets of
-    /// that one may be lost.
+    /// The next segment of a long press, which begins where the one before it ends; its last packets may come later. No press
+    /// follows another one so soon, so that the marker says nothing.
+    fn goes_on_in(&self, block: &Block) -> bool {
+        let duration = u32::from(self.duration);
+        let later = block.timestamp.wrapping_sub(self.last_timestamp);
+        self.duration >= SPLIT_MIN && (duration..=duration + DRIFT_MAX).contains(&later)
+    }
+
+    /// The next segment of a long press (RFC 4733 §2.5.1.3). The last packets of the one before it may be lost.
     fn moved_on_to_segment(&self, block: &Block) -> bool {
         let later = block.timestamp.wrapping_sub(self.last_timestamp);
-        let contiguous = later == u32::from(self.duration) && self.duration >= SPLIT_MIN;
+        let contiguous = self.goes_on_in(block);
         let most = 0xFFFF + SEGMENT_SLACK;
         let tail_lost = u32::from(self.duration) >= 0xFFFF - SEGMENT_SLACK;
         contiguous || tail_lost && (self.duration.into()..=most).contains(&later)

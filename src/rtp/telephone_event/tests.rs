@@ -132,6 +132,47 @@ fn a_key_held_for_20_seconds_is_one_key() {
 }
 
 #[test]
+fn a_key_held_until_its_duration_starts_over_is_one_key() {
+    for over in [5u32, 100, 300] {
+        let mut phone = Phone::new();
+        for n in 1..=409 + over {
+            phone.send(7, 1000, (n * 160) as u16, false, n == 1);
+        }
+        for _ in 0..3 {
+            phone.send(7, 1000, ((409 + over) * 160) as u16, true, false);
+        }
+        phone.timestamp = 1000u32.wrapping_add((409 + over) * 160 + 1600);
+        assert_eq!(phone.press(7).heard(), "77", "{over}");
+    }
+}
+
+#[test]
+fn segments_that_each_have_the_marker_are_one_key() {
+    let mut phone = Phone::new();
+    for segment in 0..3u32 {
+        let start = 1000 + segment * 40_000;
+        for n in 1..=250 {
+            phone.send(7, start, n * 160, segment == 2 && n == 250, n == 1);
+        }
+    }
+    assert_eq!(phone.heard(), "7");
+}
+
+#[test]
+fn a_packet_of_a_press_that_came_before_tells_that_its_key_is_down() {
+    let mut phone = Phone::new();
+    phone.press(4).press(5);
+    let (mut events, now) = (TelephoneEvents::default(), clock());
+    let held: String = phone
+        .sent
+        .iter()
+        .map(|(header, payload)| events.packet(now, header, payload, |_| ()).map_or('-', Key::as_char))
+        .collect();
+    assert_eq!(held, "-4444444-5555555");
+    assert!(!events.is_down());
+}
+
+#[test]
 fn a_peer_that_moves_the_timestamp_with_every_packet_presses_once() {
     let mut phone = Phone::new();
     for (press, start) in [(8, 0u32), (8, 3200), (9, 6400)] {
@@ -212,6 +253,14 @@ fn another_source_takes_a_press_over() {
     assert!(first.is_continued_by(later, &header(2, 40_000, 77), &[5, 10, 1, 64]));
     assert!(first.is_continued_by(later, &header(2, 40_000, 900), &[5, 10, 0, 160]));
     assert!(!first.is_continued_by(later, &header(2, 40_000, 77), &[6, 10, 1, 64]));
+    let marked = |ssrc| Header { marker: true, ..header(ssrc, 40_000, 900) };
+    let press = |duration| [5, 10, 0, duration];
+    assert!(!first.is_continued_by(now + Duration::from_millis(80), &marked(2), &press(80)), "another press");
+    assert!(first.is_continued_by(later, &marked(2), &press(80)), "both SSRCs at once");
+    let mut over = first.clone();
+    over.packet(later, &header(1, 8, 900), &[5, 0x8A, 1, 64], |_| ());
+    assert!(!over.is_continued_by(later, &header(2, 40_000, 900), &press(160)), "another press");
+    assert!(over.is_continued_by(later, &header(2, 40_000, 900), &[5, 0x8A, 1, 64]), "its end again");
     assert!(!first.is_continued_by(now + Duration::from_secs(1), &header(2, 40_000, 77), &[5, 10, 1, 64]));
     let mut second = TelephoneEvents::default();
     second.adopt(later, &header(2, 40_000, 77), &[5, 10, 1, 64]);

@@ -54,9 +54,9 @@ pub(crate) struct Start {
     pub local: SocketAddr,
     /// Where the far end is, for the record.
     pub source: String,
-    /// The number of the person as it is dialled: calling, or called back; none: it is withheld.
+    /// The number of the person as it is dialled: calling, or called back; none: it is withheld from people.
     pub number: Option<String>,
-    /// The hash that stands for the number in limits and the record.
+    /// The hash that stands for the caller in limits and the record, also of a withheld number that the trunk asserts.
     pub caller: Option<u64>,
     /// The language of a call-back.
     pub lang: Option<Lang>,
@@ -324,7 +324,7 @@ struct Task {
     call_id: String,
     /// Asks the studio, in an operator's call.
     recording: Option<SyncSender<StudioRequest>>,
-    /// The calling number, for the telephone of an agent.
+    /// The calling number, for the telephone and the page of an agent and for text messages; none: it is withheld.
     number: Option<Private<String>>,
     /// The caller waits for an agent, or talks to one.
     waiting: Option<WaitId>,
@@ -554,6 +554,8 @@ impl Task {
         let (trunk, caller) =
             self.guard.caller().map_or((String::new(), None), |(trunk, caller)| (trunk.to_owned(), caller));
         let (tag, number, began) = (self.guard.tag.clone(), self.number.clone(), self.guard.started());
+        // By the hash of a withheld number, earlier calls of the same person would be found.
+        let caller = caller.filter(|_| number.is_some());
         let origin = CardOrigin { tag, trunk, caller, number, began };
         let link = CallerLink {
             priority,

@@ -1,13 +1,14 @@
 //! Whether the peers of a trunk are there: an OPTIONS to each, at the trunk's interval (RFC 3261 §11).
 //!
 //! ```text
-//!  Unknown ──► any final response but 503 ──► Reachable ◄──┐
+//!  Unknown ──► any other final response ──► Reachable ◄────┐
 //!     │              503 ──► Refusing ◄────────────────────┤  each further OPTIONS
-//!     └──────── no response ──► Unreachable ◄──────────────┘
+//!     └───── no response, 408 ──► Unreachable ◄────────────┘
 //! ```
 //!
-//! A peer that answers 404 or 405 is there, and takes calls perhaps; one that answers 503 says that it takes none. Over UDP an
-//! OPTIONS is repeated twice before its silence counts.
+//! A peer that answers 404 or 405 is there, and takes calls perhaps; one that answers 503 says that it takes none. A 408 is what
+//! a proxy says of a peer that does not answer it (RFC 3261 §8.1.3.1). Over UDP an OPTIONS is repeated twice before its silence
+//! counts.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -55,7 +56,10 @@ impl Pings {
         if status >= 200
             && let Some(asked) = waiting.remove(message.call_id())
         {
-            let _ = asked.send(status);
+            // Without the sender the wait ends, and the silence counts at once.
+            if status != TIMEOUT {
+                let _ = asked.send(status);
+            }
         }
         true
     }
@@ -165,6 +169,8 @@ fn options(transport: Transport, local: SocketAddr, peer: SocketAddr, id: &str) 
     Bytes::from(text)
 }
 
+/// Request Timeout (RFC 3261 §21.4.9): equal to no response.
+const TIMEOUT: u16 = 408;
 /// The wait for a response before the first repeat; it doubles (RFC 3261 §17.1.2.1).
 const REPEAT_AFTER: Duration = Duration::from_millis(500);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! The registrar of the desk's telephones: their accounts from the studio's store, their bindings in memory.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -60,18 +60,8 @@ impl DeskRegistrar {
     /// Answers a REGISTER.
     pub(crate) fn register(&self, request: &Message, arrival: &Arrival) -> Outgoing {
         let known = self.known.load();
-        let ha1_of =
-            |user: &str, algorithm| known.get(user)?.iter().find(|ha1: &&Ha1| ha1.algorithm == algorithm).cloned();
-        let (response, outcome) = self.lock().register(clock::now(), request, arrival, ha1_of);
-        match outcome {
-            RegistrarOutcome::Bound { account, contacts } => {
-                tracing::debug!(account, contacts, "a telephone has registered");
-            }
-            RegistrarOutcome::WrongPassword => {
-                tracing::warn!(source = %arrival.source.ip(), "a telephone may not register: user or password is wrong");
-            }
-            RegistrarOutcome::Challenged | RegistrarOutcome::Refused(_) | RegistrarOutcome::Repeated => {}
-        }
+        let (response, outcome) = self.lock().register(clock::now(), request, arrival, ha1_of(&known));
+        log(&outcome, arrival);
         response
     }
 
@@ -80,10 +70,32 @@ impl DeskRegistrar {
         self.lock().bindings(clock::now(), number).into_iter().cloned().collect()
     }
 
-    /// The number whose telephone sends from there.
-    pub(crate) fn number_at(&self, source: SocketAddr, named: &str) -> Option<String> {
-        let sends = |binding: &Binding| binding.arrival.source == source;
+    /// The number whose telephone sends from there: by the connection that it has registered by, or the pair of UDP addresses.
+    pub(crate) fn number_at(&self, arrival: &Arrival, named: &str) -> Option<String> {
+        let Arrival { source, connection, .. } = *arrival;
+        let sends = |binding: &Binding| (binding.arrival.source, binding.arrival.connection) == (source, connection);
         self.bindings(named).iter().any(sends).then(|| named.to_owned())
+    }
+
+    /// The number of a registered telephone that has connected again, if its request shows the password. Many telephones may have
+    /// one address, so that the address alone says nothing.
+    ///
+    /// # Errors
+    /// What it is answered, such as a challenge; none: no telephone of the number is registered from that address.
+    pub(crate) fn identify(&self, request: &Message, arrival: &Arrival) -> Result<String, Option<Outgoing>> {
+        let address = arrival.source.ip();
+        let is_there = |binding: &Binding| binding.arrival.source.ip() == address;
+        let named = request.from_user().filter(|_| !arrival.transport.is_unreliable()).ok_or(None)?;
+        if !self.bindings(&named).iter().any(is_there) {
+            return Err(None);
+        }
+        let known = self.known.load();
+        let identified = self.lock().identify(clock::now(), request, arrival, ha1_of(&known));
+        identified.map_err(|refused| {
+            let (response, outcome) = *refused;
+            log(&outcome, arrival);
+            Some(response)
+        })
     }
 
     /// How many accounts are reachable.
@@ -113,6 +125,22 @@ impl DeskRegistrar {
 
     fn lock(&self) -> MutexGuard<'_, Registrar> {
         self.registrar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ha1_of(known: &HashMap<String, Vec<Ha1>>) -> impl Fn(&str, Algorithm) -> Option<Ha1> {
+    |user, algorithm| known.get(user)?.iter().find(|ha1| ha1.algorithm == algorithm).cloned()
+}
+
+fn log(outcome: &RegistrarOutcome, arrival: &Arrival) {
+    match outcome {
+        RegistrarOutcome::Bound { account, contacts } => {
+            tracing::debug!(account, contacts, "a telephone has registered");
+        }
+        RegistrarOutcome::WrongPassword => {
+            tracing::warn!(source = %arrival.source.ip(), "a telephone may not register: user or password is wrong");
+        }
+        RegistrarOutcome::Challenged | RegistrarOutcome::Refused(_) | RegistrarOutcome::Repeated => {}
     }
 }
 

@@ -214,7 +214,7 @@ mod tests {
         let trunks = Trunks::new(&phone);
         let listener = listen(folder.path(), Arc::clone(&trunks), Arc::default()).expect("a socket");
         let place = trunks.find(sip::Transport::Udp, Ipv4Addr::LOCALHOST.into()).expect("a trunk");
-        let call = NewCall { trunk: place, user: "1", caller: None };
+        let call = NewCall { trunk: place, user: "1", dialled: [None, None], caller: None };
         let permit = trunks.admit(call, Availability::Open, 0).expect("a line");
         assert_eq!(trunks.admit(call, Availability::Open, 0).err(), Some(Rejection::TrunkFull));
         trunks.refused(place, Rejection::TrunkFull);

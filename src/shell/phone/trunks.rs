@@ -252,6 +252,7 @@ fn rules(settings: &config::Phone) -> AdmissionRules {
         calls_per_caller_max: trunk.calls_per_caller_max,
         calls_withheld_max: trunk.calls_withheld_max,
         numbers: trunk.numbers.clone(),
+        contact_user: trunk.register.as_ref().map(|register| register.user.clone()),
         line_test: trunk.line_test,
         studio: trunk.studio,
     };

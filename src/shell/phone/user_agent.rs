@@ -33,8 +33,8 @@ use inquiry::{Availability, CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::{clock, memory};
 use sip::{
-    Arrival, Dispatcher, Disposition, Late, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed,
-    ShedReplies, Transport, spread,
+    Arrival, Dispatcher, Disposition, IdentityTrust, Late, LegKey, MalformedMessage, Message, Method, NodeState,
+    Number, Outgoing, Shed, ShedReplies, Transport, spread,
 };
 
 /// Takes every SIP message of a node.
@@ -223,20 +223,24 @@ impl UserAgent {
         }
     }
 
-    /// The place of the trunk that a message came by: that of its address, else the one whose registration goes by the TLS
-    /// connection (RFC 5626 §5.3: calls to a binding come by its flow).
+    /// The place of the trunk that a message came by: the one whose registration goes by the TLS connection (RFC 5626 §5.3: calls to a
+    /// binding come by its flow), else that of its address.
     fn trunk_of(&self, arrival: &Arrival) -> Option<usize> {
-        let by_address = self.trunk(arrival.transport, arrival.source.ip());
-        by_address.or_else(|| self.shared.services.registrations.on_flow(arrival))
+        let by_flow = self.shared.services.registrations.on_flow(arrival);
+        by_flow.or_else(|| self.trunk(arrival.transport, arrival.source.ip()))
     }
 
-    /// The calling number as the trunk's settings trust it, as it is dialled, and the hash that stands for it; none: it is withheld.
+    /// The headers that the trunk at a place is trusted for.
+    fn trust(&self, trunk: usize) -> IdentityTrust {
+        self.shared.settings.trunks.get(trunk).map_or_else(Default::default, |trunk| trunk.identity)
+    }
+
+    /// The calling number as people may see it, as it is dialled; none: it is withheld. With it the hash that stands for the
+    /// caller in limits and records, also of a withheld number that the trunk asserts (RFC 3325 §7).
     fn caller(&self, invite: &Message, trunk: usize) -> (Option<String>, Option<u64>) {
-        let settings = &self.shared.settings;
-        let trust = settings.trunks.get(trunk).map_or_else(Default::default, |trunk| trunk.identity);
-        let Some(number) = invite.caller_number(trust) else { return (None, None) };
-        let plan = &settings.number_plan;
-        (Some(number.dialled(plan)), Some(self.shared.services.keys.client("caller", &number.canonical(plan))))
+        let (plan, trust) = (&self.shared.settings.number_plan, self.trust(trunk));
+        let hash = |number: Number| self.shared.services.keys.client("caller", &number.canonical(plan));
+        (invite.shown_number(trust).map(|number| number.dialled(plan)), invite.caller_number(trust).map(hash))
     }
 
     fn admit(
@@ -247,8 +251,9 @@ impl UserAgent {
         capacity: Capacity,
     ) -> Result<Permit, Rejection> {
         let user = invite.called_user().unwrap_or_default();
+        let dialled = invite.dialled_users(self.trust(trunk));
         let services = &self.shared.services;
-        let call = NewCall { trunk, user: &user, caller };
+        let call = NewCall { trunk, user: &user, dialled: dialled.each_ref().map(Option::as_deref), caller };
         services.trunks.admit(call, capacity.availability(), self.registry.recording_calls())
     }
 
@@ -332,13 +337,17 @@ impl UserAgent {
     }
 
     /// A service code that an agent has dialled at a telephone: what it asks for is done, and the telephone shows what became of it in
-    /// the reason of its refusal, since no call is needed. A telephone that is not registered is refused with 403. Returns false
+    /// the reason of its refusal, since no call is needed. A telephone that is not registered is refused with 403; one that has
+    /// connected again is asked for its password. Returns false
     /// where the message holds no service code.
     fn takes_service_code(&self, message: &Message, arrival: &Arrival) -> bool {
         let Some((number, code)) = self.service_code(message, arrival) else { return false };
-        let Some(number) = number else {
-            self.reply(self.dispatcher.reject_saying(message, arrival, 403, NOT_REGISTERED));
-            return true;
+        let number = match number.map_or_else(|| self.identify_telephone(message, arrival), Ok) {
+            Ok(number) => number,
+            Err(reply) => {
+                self.reply(reply);
+                return true;
+            }
         };
         let Some(code) = ServiceCode::of(&code) else {
             self.reply(self.dispatcher.reject(message, arrival, 404));
@@ -353,13 +362,22 @@ impl UserAgent {
         true
     }
 
+    /// The number of a telephone that has connected again since it registered; else what it is answered.
+    fn identify_telephone(&self, message: &Message, arrival: &Arrival) -> Result<String, Outgoing> {
+        let identified = self.shared.services.registrar.as_ref().ok_or(None);
+        let identified = identified.and_then(|registrar| registrar.identify(message, arrival));
+        identified.map_err(|reply| {
+            reply.unwrap_or_else(|| self.dispatcher.reject_saying(message, arrival, 403, NOT_REGISTERED))
+        })
+    }
+
     /// The code that a telephone has dialled, and its number; without a number it is not registered. Where only carriers are, and
     /// for numbers that the trunk serves, there are no codes.
     fn service_code(&self, message: &Message, arrival: &Arrival) -> Option<(Option<String>, String)> {
         let new_call = message.is(&Method::Invite) && message.to_tag().is_empty();
         let code = message.called_user().filter(|user| new_call && user.starts_with('*'))?;
         let registrar = self.shared.services.registrar.as_ref()?;
-        let number = message.from_user().and_then(|named| registrar.number_at(arrival.source, &named));
+        let number = message.from_user().and_then(|named| registrar.number_at(arrival, &named));
         if number.is_none() {
             let trunk = self.trunk_of(arrival);
             let named = |place: usize| !self.shared.settings.trunks[place].numbers.is_empty();
@@ -473,8 +491,12 @@ impl Receiver for UserAgent {
         None
     }
 
-    fn stream_ended(&self, peer: SocketAddr) {
-        self.shared.services.registrations.stream_ended(peer);
+    fn stream_ended(&self, arrival: &Arrival) {
+        self.shared.services.registrations.stream_ended(arrival);
+    }
+
+    fn ponged(&self, arrival: &Arrival) {
+        self.shared.services.registrations.ponged(arrival);
     }
 
     fn handshake_failed(&self) {

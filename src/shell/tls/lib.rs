@@ -176,6 +176,11 @@ impl TlsContext {
         Ok(accepted.map_err(|_| HandshakeError::Slow)??)
     }
 
+    /// What the certificate of a peer of this trunk must hold that is reached by `name`: the trunk's `tls_name`, or else that name.
+    pub fn name_of<'a>(&'a self, name: &'a str, trunk: Option<usize>) -> &'a str {
+        trunk.and_then(|trunk| self.trunks.get(trunk)?.tls_name.as_deref()).unwrap_or(name)
+    }
+
     /// The client's side of a handshake with a peer of this trunk, by its place in the settings, within
     /// [`HANDSHAKE_LIMIT`]. The far end's certificate must hold the trunk's `tls_name`, or else `name`, a host name or an
     /// address.
@@ -188,8 +193,7 @@ impl TlsContext {
         name: &str,
         trunk: Option<usize>,
     ) -> Result<ClientStream, HandshakeError> {
-        let own_name = trunk.and_then(|trunk| self.trunks.get(trunk)?.tls_name.as_deref());
-        let name = server_name(own_name.unwrap_or(name)).ok_or(HandshakeError::Name)?;
+        let name = server_name(self.name_of(name, trunk)).ok_or(HandshakeError::Name)?;
         let connector = self.current.load().sides(trunk).connector.clone();
         let connected = timeout(HANDSHAKE_LIMIT, connector.connect(name, stream)).await;
         Ok(connected.map_err(|_| HandshakeError::Slow)??)

@@ -162,7 +162,8 @@ async fn files_that_cannot_be_used_are_named() {
 fn trunk(ca: &std::path::Path, name: &str) -> Vec<Arc<Trunk>> {
     let text = format!(
         "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n[[trunk]]\nname = \
-         \"carrier\"\naddresses = [\"127.0.0.1\"]\nca_file = \"{}\"\ntls_name = \"{name}\"",
+         \"carrier\"\naddresses = [\"127.0.0.1\"]\ntransport = \"tls\"\nca_file = \"{}\"\ntls_name = \"{name}\"\n\
+         [phone]\nlisten = [\"tls:127.0.0.1:5061\"]\ntls = {{ certificate = \"c\", key = \"k\" }}",
         ca.display()
     );
     config::read(&text, &[], std::path::Path::new("/srv")).expect("valid settings").phone.trunks

@@ -264,19 +264,19 @@ impl Dialog {
     }
 
     fn to_source(&self) -> Target {
-        let Arrival { transport, source, local } = self.arrival;
-        Target::Same { transport, local, peer: source, otherwise: None }
+        let Arrival { transport, source, local, connection } = self.arrival;
+        Target::Same { transport, local, peer: source, connection, otherwise: None }
     }
 
     /// On a stream the existing connection of the call comes first: a client behind a NAT is unreachable by another one.
     fn reach(&self, uri: &str) -> Target {
-        let Arrival { transport, source, local } = self.arrival;
+        let Arrival { transport, source, local, connection } = self.arrival;
         let named = peer_target(uri, &self.arrival, &self.peers).filter(|_| !self.by_source);
         match (transport, named) {
             (Transport::Udp, Some(target)) => target,
-            (Transport::Udp, None) => Target::Same { transport, local, peer: source, otherwise: None },
+            (Transport::Udp, None) => Target::Same { transport, local, peer: source, connection, otherwise: None },
             (Transport::Tcp | Transport::Tls, named) => {
-                Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) }
+                Target::Same { transport, local, peer: source, connection, otherwise: named.map(Box::new) }
             }
         }
     }
@@ -321,12 +321,15 @@ fn contact_towards(uri: &str, peer: &str, transport: Transport) -> String {
 /// How the first response is expected; the first one that comes says it better.
 fn arrival_from(to: &Target) -> Arrival {
     match to {
-        Target::Same { transport, local, peer, .. } | Target::Address { transport, local, to: peer } => {
-            Arrival { transport: *transport, source: *peer, local: *local }
+        Target::Same { transport, local, peer, connection, .. } => {
+            Arrival { transport: *transport, source: *peer, local: *local, connection: *connection }
+        }
+        Target::Address { transport, local, to } => {
+            Arrival { transport: *transport, source: *to, local: *local, connection: None }
         }
         Target::Host { transport, local, .. } => {
             let unknown = if local.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            Arrival { transport: *transport, source: SocketAddr::new(unknown, 0), local: *local }
+            Arrival { transport: *transport, source: SocketAddr::new(unknown, 0), local: *local, connection: None }
         }
     }
 }

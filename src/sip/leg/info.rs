@@ -3,7 +3,7 @@
 //! Two media types are in wide use, and neither has an RFC: `application/dtmf-relay` with lines `Signal=5` and
 //! `Duration=160`, and `application/dtmf` with the bare key. Trunks also send: spaces around `=`, a colon in place of it, quotes,
 //! lower case, bare LF, semicolons, commas or spaces in place of line ends, `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, `d=5`
-//! as `audio/telephone-event` or `application/vnd.nortelnetworks.digits`, and an empty body.
+//! as `audio/telephone-event` or `application/vnd.nortelnetworks.digits`, `star` and `pound`, a zero octet at the end, and an empty body.
 
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ pub(super) enum InfoBody {
 
 /// Reads a body under its media type (lower case, without parameters).
 pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> InfoBody {
-    let body = body.trim_ascii();
+    let end = body.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
+    let body = body[..end].trim_ascii();
     if body.is_empty() {
         return InfoBody::Nothing;
     }
@@ -83,6 +84,8 @@ fn read_signal(signal: &str) -> Signal {
         },
         (Some(_), Some(_)) => match signal.parse::<u8>() {
             Ok(code) => Key::from_event(code).map_or(Signal::Nothing, Signal::Key),
+            Err(_) if STAR.iter().any(|name| name.eq_ignore_ascii_case(signal)) => Signal::Key(Key::Star),
+            Err(_) if POUND.iter().any(|name| name.eq_ignore_ascii_case(signal)) => Signal::Key(Key::Pound),
             Err(_) if HOOK_FLASH.iter().any(|name| name.eq_ignore_ascii_case(signal)) => Signal::Nothing,
             Err(_) => Signal::Malformed,
         },
@@ -92,6 +95,8 @@ fn read_signal(signal: &str) -> Signal {
 
 const MEDIA_TYPES: [&str; 4] =
     ["application/dtmf-relay", "application/dtmf", "audio/telephone-event", "application/vnd.nortelnetworks.digits"];
+const STAR: [&str; 2] = ["star", "asterisk"];
+const POUND: [&str; 2] = ["pound", "hash"];
 const HOOK_FLASH: [&str; 3] = ["hf", "flash", "hookflash"];
 const QUOTES: [char; 3] = ['"', '\'', ' '];
 const BODY_MAX: usize = 256;
@@ -137,10 +142,10 @@ mod tests {
 
     #[test]
     fn star_and_pound_come_as_characters_and_as_event_codes() {
-        for body in ["Signal=*", "Signal=10", "*"] {
+        for body in ["Signal=*", "Signal=10", "*", "Signal=star\r\nDuration=x", "Signal=*\r\n\0"] {
             assert_eq!(relay(body), InfoBody::Key { key: Key::Star, held: None }, "{body:?}");
         }
-        for body in ["Signal=#", "Signal=11", "#"] {
+        for body in ["Signal=#", "Signal=11", "#", "Signal=Pound", "#\0"] {
             assert_eq!(relay(body), InfoBody::Key { key: Key::Pound, held: None }, "{body:?}");
         }
     }

@@ -36,16 +36,16 @@ impl Binding {
     pub fn target(&self) -> Option<Target> {
         // A telephone names no address but its own, and a path that of the proxy which the REGISTER came from.
         let own = |uri: &str| peer_target(uri, &self.arrival, &PeerAddresses::new(|_| false));
-        let Arrival { transport, source, local } = self.arrival;
+        let Arrival { transport, source, local, connection } = self.arrival;
         if let Some(first) = self.path.first() {
             let hop = NameAddr::read(first).map_or(first.as_str(), |hop| hop.uri);
-            return own(hop).or(Some(Target::Same { transport, local, peer: source, otherwise: None }));
+            return own(hop).or(Some(Target::Same { transport, local, peer: source, connection, otherwise: None }));
         }
         let named = own(&self.uri);
         if transport.is_unreliable() && named.is_some() {
             return named;
         }
-        Some(Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) })
+        Some(Target::Same { transport, local, peer: source, connection, otherwise: named.map(Box::new) })
     }
 
     /// The Contact value of a 200.

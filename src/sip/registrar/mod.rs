@@ -146,7 +146,6 @@ impl Registrar {
     ) -> (Outgoing, RegistrarOutcome) {
         let seed = self.seed;
         let respond = |status| respond(seed, request, arrival, status);
-        let refuse = |status, response: Response| (response.done(), RegistrarOutcome::Refused(status));
         let foreign: Vec<_> = request
             .list(HeaderName::Require)
             .filter(|tag| !tag.eq_ignore_ascii_case("path"))
@@ -155,34 +154,11 @@ impl Registrar {
         if !foreign.is_empty() {
             return refuse(420, respond(420).header("Unsupported", &foreign.join(", ")));
         }
-        let claimed = self.digest.claimed(request);
-        if let Some(wait) = claimed.as_ref().and_then(|user| self.guard.wait(now, arrival.source.ip(), user)) {
-            return refuse(503, respond(503).header("Retry-After", &wait.as_secs().max(1).to_string()));
-        }
-        let verified = self.digest.verify(now, request, ha1_of);
-        let source = arrival.source.ip();
-        let plain = match verified {
-            Err(AuthError::Missing) => self.offers.unanswered(now, request, source),
-            Ok(_) | Err(AuthError::Stale | AuthError::Wrong | AuthError::Malformed) => {
-                self.offers.answered(request, source)
-            }
-        };
-        let user = match verified {
+        let user = match self.authenticate(now, request, arrival, ha1_of) {
             Ok(user) => user,
-            Err(AuthError::Malformed) => return refuse(400, respond(400)),
-            Err(error @ (AuthError::Missing | AuthError::Stale | AuthError::Wrong)) => {
-                let values = self.digest.challenge(now, error == AuthError::Stale);
-                let offered = if plain { &values[values.len().saturating_sub(1)..] } else { &values[..] };
-                let challenge =
-                    offered.iter().fold(respond(401), |response, value| response.header("WWW-Authenticate", value));
-                if error != AuthError::Wrong {
-                    return (challenge.done(), RegistrarOutcome::Challenged);
-                }
-                self.guard.note_failure(now, arrival.source.ip(), claimed.as_deref().unwrap_or_default());
-                return (challenge.done(), RegistrarOutcome::WrongPassword);
-            }
+            Err(refused) => return *refused,
         };
-        if !is_own(request, &user) {
+        if !is_own(request.to(), &user) {
             return refuse(403, respond(403));
         }
         match self.change(now, request, arrival, &user) {
@@ -192,6 +168,65 @@ impl Registrar {
                 refuse(423, respond(423).header("Min-Expires", &min))
             }
             Err(error) => refuse(error.status(), respond(error.status())),
+        }
+    }
+
+    /// The account of a request other than REGISTER, whose From must be its own; else the response to it, which may be a challenge.
+    ///
+    /// # Errors
+    /// The credentials are missing or wrong, or are those of another account.
+    pub fn identify(
+        &mut self,
+        now: Instant,
+        request: &Message,
+        arrival: &Arrival,
+        ha1_of: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
+    ) -> Result<String, Box<(Outgoing, RegistrarOutcome)>> {
+        let user = self.authenticate(now, request, arrival, ha1_of)?;
+        if is_own(request.from(), &user) {
+            Ok(user)
+        } else {
+            Err(Box::new(refuse(403, respond(self.seed, request, arrival, 403))))
+        }
+    }
+
+    /// Whose credentials a request carries; else the response to it.
+    fn authenticate(
+        &mut self,
+        now: Instant,
+        request: &Message,
+        arrival: &Arrival,
+        ha1_of: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
+    ) -> Result<String, Box<(Outgoing, RegistrarOutcome)>> {
+        let seed = self.seed;
+        let respond = |status| respond(seed, request, arrival, status);
+        let claimed = self.digest.claimed(request);
+        if let Some(wait) = claimed.as_ref().and_then(|user| self.guard.wait(now, arrival.source.ip(), user)) {
+            let response = respond(503).header("Retry-After", &wait.as_secs().max(1).to_string());
+            return Err(Box::new(refuse(503, response)));
+        }
+        let verified = self.digest.verify(now, request, ha1_of);
+        let source = arrival.source.ip();
+        let plain = match verified {
+            Err(AuthError::Missing) => self.offers.unanswered(now, request, source),
+            Ok(_) | Err(AuthError::Stale | AuthError::Wrong | AuthError::Malformed) => {
+                self.offers.answered(request, source)
+            }
+        };
+        match verified {
+            Ok(user) => Ok(user),
+            Err(AuthError::Malformed) => Err(Box::new(refuse(400, respond(400)))),
+            Err(error @ (AuthError::Missing | AuthError::Stale | AuthError::Wrong)) => {
+                let values = self.digest.challenge(now, error == AuthError::Stale);
+                let offered = if plain { &values[values.len().saturating_sub(1)..] } else { &values[..] };
+                let challenge =
+                    offered.iter().fold(respond(401), |response, value| response.header("WWW-Authenticate", value));
+                if error != AuthError::Wrong {
+                    return Err(Box::new((challenge.done(), RegistrarOutcome::Challenged)));
+                }
+                self.guard.note_failure(now, arrival.source.ip(), claimed.as_deref().unwrap_or_default());
+                Err(Box::new((challenge.done(), RegistrarOutcome::WrongPassword)))
+            }
         }
     }
 
@@ -257,14 +292,15 @@ fn respond(seed: u64, request: &Message, arrival: &Arrival, status: u16) -> Resp
     request.respond(arrival, status, &stateless_tag(seed, &request.head))
 }
 
+fn refuse(status: u16, response: Response) -> (Outgoing, RegistrarOutcome) {
+    (response.done(), RegistrarOutcome::Refused(status))
+}
+
 /// An account registers its own address of record, and no other (RFC 3261 §10.3 step 4).
-fn is_own(request: &Message, user: &str) -> bool {
-    let own = |party: NameAddr<'_>| {
-        Uri::read(party.uri).is_ok_and(|uri| {
-            matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.user.map(unescape).as_deref() == Some(user)
-        })
-    };
-    own(request.to())
+fn is_own(party: NameAddr<'_>, user: &str) -> bool {
+    Uri::read(party.uri).is_ok_and(|uri| {
+        matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.user.map(unescape).as_deref() == Some(user)
+    })
 }
 
 /// Responses that are kept for retransmissions.

@@ -43,7 +43,7 @@ fn world() -> World {
 
 impl World {
     fn arrival(&self) -> Arrival {
-        Arrival { transport: self.transport, source: self.source, local: addr("192.0.2.1:5060") }
+        Arrival { transport: self.transport, source: self.source, local: addr("192.0.2.1:5060"), connection: None }
     }
 
     fn text(&self, to: &str, headers: &str) -> String {
@@ -322,4 +322,35 @@ fn a_phone_that_answers_no_offer_of_several_digests_is_offered_the_plainest_alon
     world.source = addr(PHONE);
     world.now += Duration::from_secs(90_000);
     assert_eq!(offered(&mut world).len(), 2, "forgotten");
+}
+
+/// A telephone that dials a service code: whose it is, or the status of the answer.
+fn dials(world: &mut World, from: &str, headers: &str) -> Result<String, Box<Message>> {
+    world.cseq += 1;
+    let text =
+        world.text(from, headers).replace("REGISTER sip:desk", "INVITE sip:*1@desk").replace(" REGISTER", " INVITE");
+    let request = parse_datagram(text.as_bytes()).expect("well formed");
+    let ha1 = |user: &str, algorithm| Some(Ha1::new(algorithm, user, "desk", "secret"));
+    let identified = world.registrar.identify(world.now, &request, &world.arrival(), ha1);
+    identified.map_err(|refused| Box::new(parse_datagram(&refused.0.bytes).expect("well formed")))
+}
+
+#[test]
+fn a_telephone_on_a_new_connection_is_known_by_its_password_and_as_no_other() {
+    let mut world = world();
+    world.transport = Transport::Tcp;
+    let own = "sip:1001@desk";
+    let challenge = dials(&mut world, own, "").expect_err("no credentials");
+    assert_eq!(status(&challenge), 401);
+    world.digest.challenged(&challenge).expect("a digest");
+    let mut lines = || {
+        let lines = world.digest.authorize(&Method::Invite, "sip:*1@desk", b"");
+        lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>()
+    };
+    let (first, second) = (lines(), lines());
+    assert_eq!(dials(&mut world, own, &first).ok().as_deref(), Some("1001"));
+    let repeated = dials(&mut world, own, &first).expect_err("a replay");
+    assert_eq!(status(&repeated), 401);
+    let foreign = dials(&mut world, "sip:1002@desk", &second).expect_err("another number");
+    assert_eq!(status(&foreign), 403);
 }

@@ -23,14 +23,16 @@ impl RegistrarAddress {
     /// `user` is the user of the contact; `domain` is registered with in place of the registrar's host.
     ///
     /// Without a listener of the transport another one lends its address: over TLS calls come on this node's own connection.
-    /// `None`: the URI names no host, or there is no listener of its IP version.
+    /// `None`: the URI names no host or an unknown transport, or there is no listener of its IP version.
     pub fn read(uri: &str, user: &str, domain: Option<&str>, listeners: &[Listener]) -> Option<RegistrarAddress> {
         let read = Uri::read(uri).ok().filter(|read| matches!(read.scheme, Scheme::Sip | Scheme::Sips))?;
         let wanted = match read.param("transport") {
             _ if read.scheme == Scheme::Sips => Transport::Tls,
             Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
             Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-            Some(_) | None => Transport::Udp,
+            Some(name) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
+            Some(_) => return None,
+            None => Transport::Udp,
         };
         let family = uri::address(read.host);
         let fits = |listener: &&Listener| family.is_none_or(|ip| ip.is_ipv4() == listener.local.is_ipv4());
@@ -41,7 +43,7 @@ impl RegistrarAddress {
             None => listeners.iter().find(fits)?,
         };
         let Listener { local, public, .. } = *listener;
-        let arrival = Arrival { transport: wanted, source: local, local };
+        let arrival = Arrival { transport: wanted, source: local, local, connection: None };
         let target = request_target(uri, &arrival)?;
         let port = read.port.map_or_else(String::new, |port| format!(":{port}"));
         let scheme = if read.scheme == Scheme::Sips { "sips" } else { "sip" };
@@ -53,6 +55,7 @@ impl RegistrarAddress {
                 .map_or_else(|| format!("{scheme}:{}{port}", read.host), |domain| format!("{scheme}:{domain}")),
             target,
             contact_uri: format!("{scheme}:{user}@{sent_by}{param}"),
+            is_listened: own.is_some(),
             sent_by,
         })
     }
@@ -93,12 +96,12 @@ mod tests {
         assert_eq!((plain.domain.as_str(), plain.contact_uri.as_str()), ("sip:reg.carrier", "sip:1001@192.0.2.1:5060"));
         let tcp = read("sip:198.51.100.1:5080;transport=tcp").expect("an address");
         assert_eq!((tcp.domain.as_str(), tcp.sent_by.as_str()), ("sip:198.51.100.1:5080", "192.0.2.1:5070"));
-        assert_eq!(tcp.contact_uri, "sip:1001@192.0.2.1:5070;transport=tcp");
+        assert_eq!((tcp.contact_uri.as_str(), tcp.is_listened), ("sip:1001@192.0.2.1:5070;transport=tcp", true));
         let six = read("sip:[2001:db8::9]").expect("an address");
         assert_eq!(six.contact_uri, "sip:1001@[2001:db8::1]:5060");
         let tls = read("sips:reg.carrier").expect("an address");
         assert_eq!(tls.target.transport(), Transport::Tls);
-        assert_eq!(tls.contact_uri, "sips:1001@192.0.2.1:5060");
+        assert_eq!((tls.contact_uri.as_str(), tls.is_listened), ("sips:1001@192.0.2.1:5060", false));
         let domain = RegistrarAddress::read("sip:edge.carrier;transport=tls", "1001", Some("carrier"), &listeners());
         let domain = domain.expect("an address");
         assert_eq!(
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_names_no_reachable_host_is_none() {
-        for uri in ["tel:110", "sip:", "carrier", "mailto:a@b"] {
+        for uri in ["tel:110", "sip:", "carrier", "mailto:a@b", "sip:reg.carrier;transport=sctp"] {
             assert!(read(uri).is_none(), "{uri}");
         }
         let four = &listeners()[..2];

@@ -7,7 +7,7 @@ use crate::lexer::HeaderName;
 use crate::limits;
 use crate::message::Message;
 use crate::name_addr::NameAddr;
-use crate::uri::Uri;
+use crate::uri::{self, Uri};
 
 /// The time that a 200 grants to this node's contact; never more than was asked for. `None`: it is not bound.
 ///
@@ -18,8 +18,10 @@ pub(super) fn granted(message: &Message, contact_uri: &str, asked: Duration) -> 
     let header = message.header_named("Expires").and_then(leading_seconds);
     let contacts: Vec<_> = message.list(HeaderName::Contact).filter_map(|value| NameAddr::read(value).ok()).collect();
     let ours = contacts.iter().find(|contact| is_same(contact.uri, contact_uri));
-    let time =
-        |contact: &NameAddr<'_>| param(contact.params, "expires").and_then(leading_seconds).or(header).unwrap_or(asked);
+    let time = |contact: &NameAddr<'_>| {
+        let own = param(contact.params, "expires").map(|time| time.trim_matches('"'));
+        own.and_then(leading_seconds).or(header).unwrap_or(asked)
+    };
     let granted = match ours {
         Some(contact) => time(contact),
         None if contacts.is_empty() => header.unwrap_or(asked),
@@ -32,6 +34,17 @@ pub(super) fn granted(message: &Message, contact_uri: &str, asked: Duration) -> 
 fn is_same(one: &str, other: &str) -> bool {
     let (Ok(one), Ok(other)) = (Uri::read(one), Uri::read(other)) else { return one == other };
     one.user == other.user && one.host.eq_ignore_ascii_case(other.host) && one.port == other.port
+}
+
+/// Whether calls come by the connection of this answer alone: the registrar says so (RFC 5626 §6), or it sees another address than
+/// the one that Via and Contact name, as behind NAT.
+pub(super) fn needs_flow(message: &Message, sent_by: &str) -> bool {
+    let says_so = message.list(HeaderName::Require).any(|option| option.eq_ignore_ascii_case("outbound"));
+    let via = message.header(HeaderName::Via).unwrap_or("");
+    let received = via.find(';').and_then(|at| param(&via[at..], "received"));
+    let host = uri::address(sent_by.rsplit_once(':').map_or(sent_by, |(host, _)| host));
+    let is_translated = received.is_some_and(|received| uri::address(received) != host);
+    says_so || message.header_named("Flow-Timer").is_some() || is_translated
 }
 
 /// The Service-Route values, in order; `None` of them more than a route set may hold.
@@ -74,6 +87,7 @@ mod tests {
         let other = "Contact: <sip:1001@192.0.2.7:5060>;expires=60\r\n";
         for (headers, granted) in [
             ("Contact: <sip:1001@192.0.2.1:5060>;expires=300\r\n".to_owned(), Some(300)),
+            ("Contact: <sip:1001@192.0.2.1:5060>;expires=\"60\"\r\n".to_owned(), Some(60)),
             (format!("{other}Contact: <sip:1001@192.0.2.1:5060;transport=udp>;expires=120\r\n"), Some(120)),
             ("Contact: <sip:1001@192.0.2.1:5060>\r\nExpires: 90\r\n".to_owned(), Some(90)),
             ("Contact: <sip:1001@192.0.2.1:5060>;expires=99999999999\r\n".to_owned(), Some(600)),

@@ -1,6 +1,5 @@
 //! What goes into a registration and comes out of it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use base::Bilingual;
@@ -22,6 +21,8 @@ pub struct RegistrarAddress {
     pub sent_by: String,
     /// The URI that calls are to be sent to.
     pub contact_uri: String,
+    /// Whether this node listens there for the registrar's transport; else calls come by the flow alone.
+    pub is_listened: bool,
 }
 
 /// What one registration is made of.
@@ -55,8 +56,10 @@ pub enum RegistrationInput {
     /// The host of the registrar that is asked has so many addresses: if one is silent or answers 503, the next one is
     /// asked (RFC 3263 §4.3).
     Addresses(usize),
-    /// A stream to this address has ended.
-    FlowLost(SocketAddr),
+    /// The stream connection of this arrival has ended.
+    FlowLost(Arrival),
+    /// A pong came by the stream connection of this arrival (RFC 5626 §3.5.1).
+    Ponged(Arrival),
     /// The deadline of [`Registration::deadline`] is due.
     Deadline,
     /// The node takes no more calls.
@@ -84,6 +87,8 @@ pub enum RegistrationOutput {
         /// Until the next attempt.
         retry_in: Duration,
     },
+    /// The stream connection of this arrival answers no keep-alive: it is to be closed, which [`RegistrationInput::FlowLost`] follows.
+    CloseFlow(Arrival),
     /// The node is no longer registered, or stops trying: nothing follows.
     Over,
 }

@@ -1,7 +1,7 @@
 //! Registers this node at a carrier, and keeps it registered (RFC 3261 §10.2, RFC 5626).
 //!
 //! ```text
-//!             REGISTER              200: bound                 80 to 90 % of the time
+//!             REGISTER              200: bound                 80 to 90 % of the time, or so early that a silence fits
 //!  Waiting ────────────► Asking ──────────────► Registered ─────────────────────────► Asking
 //!     ▲                    │ 401, 407, 423, 439: asked again, otherwise
 //!     │                    │ refused, silent, unreachable: the next registrar at once
@@ -11,8 +11,10 @@
 //!
 //! A registrar that is named by host may have several addresses, which are tried in turn (RFC 3263 §4.3).
 //! The registrars are tried in the order of the settings; after [`RETURN_AFTER`] a refresh begins with the first one again.
-//! While a refresh fails, the old binding counts until its time is over. When all registrars have failed, the pause grows
-//! from 30 s to 30 minutes, and half of it is random (RFC 5626 §4.5), so that a carrier that comes back is not stormed.
+//! While a refresh fails, the old binding counts until its time is over, and the pauses are so short that another attempt
+//! comes before. When all registrars have failed, the pause grows from 30 s to 30 minutes, and half of it is random
+//! (RFC 5626 §4.5), so that a carrier that comes back is not stormed. It grows as well where registrars answer 200 and
+//! close the connection soon.
 //!
 //! A registrar may grant any time, leave the binding out of its answer, or promise a year: what is believed is bounded by
 //! what was asked for.
@@ -60,6 +62,8 @@ pub struct Registration {
     addresses: (usize, usize),
     /// Rounds in which all failed, since the last success.
     failures: u32,
+    /// Connections in a row that ended soon after they had carried a binding.
+    short_flows: u32,
     error: Option<RegistrationError>,
     /// The longest pause that a registrar asked for in this round.
     retry_after: Duration,
@@ -95,6 +99,7 @@ impl Registration {
             left,
             addresses: (1, 0),
             failures: 0,
+            short_flows: 0,
             error: None,
             retry_after: Duration::ZERO,
             adjustments: 0,
@@ -138,6 +143,7 @@ impl Registration {
             due(stage, why),
             self.clients.next().map(|(at, why)| Deadline { at, why }),
             due(self.bound.as_ref().filter(|bound| !bound.is_silent).map(|bound| bound.keep_alive_at), "keep-alive"),
+            due(self.bound.as_ref().and_then(Bound::pong_by), "pong"),
         ])
     }
 
@@ -154,7 +160,8 @@ impl Registration {
                 self.lose_request(now, RegistrationError::Unreachable, &mut out);
             }
             RegistrationInput::Addresses(count) => self.addresses.0 = count.max(1),
-            RegistrationInput::FlowLost(peer) => self.lose_flow(now, peer, &mut out),
+            RegistrationInput::FlowLost(ended) => self.lose_flow(now, &ended, &mut out),
+            RegistrationInput::Ponged(arrival) => self.note_pong(now, &arrival),
             RegistrationInput::Deadline => self.run_timers(now, &mut out),
             RegistrationInput::Drain => self.leave(now, &mut out),
         }
@@ -172,6 +179,7 @@ impl Registration {
             Stage::Leaving(until) if until <= now => self.end(out),
             Stage::Waiting(_) | Stage::Asking | Stage::Leaving(_) | Stage::Over => {}
         }
+        self.miss_pong(now, out);
         self.keep_alive(now, out);
     }
 
@@ -262,19 +270,32 @@ impl Registration {
         (self.failures, self.adjustments, self.error) = (0, 0, None);
         let flow_timer = message.header_named("Flow-Timer").and_then(binding::leading_seconds);
         let flow_timer = flow_timer.filter(|timer| *timer >= FLOW_TIMER_MIN);
+        let is_listened = registrar.is_listened && !binding::needs_flow(message, &registrar.sent_by);
+        let carried = self.bound.as_ref().filter(|bound| bound.is_by(arrival) && !bound.is_silent);
+        let since = carried.map_or(now, |bound| bound.since);
         self.bound = Some(Bound {
             registrar: self.at,
             until: now + granted,
             arrival: *arrival,
+            since,
+            is_listened,
             service_route: binding::service_route(message),
             flow_timer,
             keep_alive_at: now,
             is_silent: false,
+            answers_pings: self.answers_pings(message, arrival),
+            pong_until: None,
         });
         self.plan_keep_alive(now);
+        self.stage = Stage::Waiting(now + self.refresh_after(granted));
+    }
+
+    /// When a binding is refreshed: so early that the next registrar is asked within its time if this one is silent, but not
+    /// before a third of it.
+    fn refresh_after(&mut self, granted: Duration) -> Duration {
         let share = 80 + self.random() % 11;
-        let pause = granted.mul_f64(share as f64 / 100.0).max(REFRESH_MIN);
-        self.stage = Stage::Waiting(now + pause);
+        let latest = granted.saturating_sub(SILENCE_MAX).max(granted / 3);
+        granted.mul_f64(share as f64 / 100.0).min(latest).max(REFRESH_MIN)
     }
 
     /// One address has failed: the next one of the registrar is asked at once, else the next registrar; after the last one
@@ -300,7 +321,7 @@ impl Registration {
             self.at = (self.at + 1) % self.settings.registrars.len();
             return self.ask(now, out);
         }
-        let pause = self.pause(error);
+        let pause = self.pause(now, error);
         self.failures = self.failures.saturating_add(1);
         self.stage = Stage::Waiting(now + pause);
         out.push(RegistrationOutput::Failed { registrar: failed, error, retry_in: pause });
@@ -316,11 +337,14 @@ impl Registration {
         may_help && failed + 1 < count
     }
 
-    /// RFC 5626 §4.5; longer where the registrar asks for it, or where the password is wrong.
-    fn pause(&mut self, error: RegistrationError) -> Duration {
+    /// RFC 5626 §4.5, but within the time of a binding that is still valid; longer where the registrar asks for it, or where
+    /// the password is wrong.
+    fn pause(&mut self, now: Instant, error: RegistrationError) -> Duration {
         let full = PAUSE_BASE.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MAX);
         let share = 50 + self.random() % 51;
-        let pause = full.mul_f64(share as f64 / 100.0).max(self.retry_after);
+        let left = self.bound.as_ref().map(|bound| bound.until.saturating_duration_since(now));
+        let most = left.filter(|left| !left.is_zero()).map_or(PAUSE_MAX, |left| (left / 2).max(REFRESH_MIN));
+        let pause = full.mul_f64(share as f64 / 100.0).min(most).max(self.retry_after);
         match error {
             // A registrar may say so in place of another challenge.
             RegistrationError::Credentials(_) | RegistrationError::Refused(403) => pause.max(CREDENTIALS_PAUSE),
@@ -379,6 +403,8 @@ pub const RETURN_AFTER: Duration = Duration::from_secs(600);
 const EXPIRES_MAX: Duration = Duration::from_secs(86_400);
 /// However short the granted time: no registrar is asked more often.
 const REFRESH_MIN: Duration = Duration::from_secs(5);
+/// How long a silent registrar holds up the next one (RFC 3261 §17.1.2.2, Timer F), and time for the answer of that one.
+const SILENCE_MAX: Duration = Duration::from_secs(34);
 /// RFC 5626 §4.5 base-time of a user agent whose every flow has failed.
 const PAUSE_BASE: Duration = Duration::from_secs(30);
 /// RFC 5626 §4.5 max-time.

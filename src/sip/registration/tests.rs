@@ -1,6 +1,7 @@
 //! Registrations with carriers that challenge, go away, come back and lie, on a virtual clock.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU64;
 
 use proptest::prelude::*;
 
@@ -8,7 +9,7 @@ use super::*;
 use crate::digest::ChallengeError;
 use crate::digest::{Algorithm, DigestServer, Ha1};
 use crate::test_peer::{addr, epoch};
-use crate::{Outgoing, Target, Transport, parse_datagram};
+use crate::{ConnectionId, Outgoing, Target, Transport, parse_datagram};
 
 /// How a carrier's registrar behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,10 @@ enum Mood {
     AtLeast(u32),
     /// It knows no outbound.
     NoOutbound,
+    /// Calls come by the flow (RFC 5626).
+    Outbound,
+    /// It sees the node at another address.
+    Nat,
 }
 
 struct Carrier {
@@ -46,6 +51,10 @@ struct World {
     start: Instant,
     now: Instant,
     keep_alives: usize,
+    /// The carriers answer keep-alives.
+    pongs: bool,
+    /// Connections that the node gave up.
+    closed: usize,
     events: Vec<RegistrationOutput>,
 }
 
@@ -53,6 +62,13 @@ const ASKED: u64 = 600;
 
 fn address_of(carrier: usize) -> String {
     format!("192.0.2.{}:5060", 10 + carrier)
+}
+
+/// How what a carrier sends arrives: by one connection, where the transport has any.
+fn stream_of(carrier: usize, transport: Transport) -> Arrival {
+    let id = NonZeroU64::MIN.saturating_add(carrier as u64);
+    let connection = (!transport.is_unreliable()).then_some(ConnectionId(id));
+    Arrival { transport, source: addr(&address_of(carrier)), local: addr("192.0.2.1:5060"), connection }
 }
 
 fn settings(carriers: usize, transport: Transport, seed: u64) -> RegistrationSettings {
@@ -63,6 +79,7 @@ fn settings(carriers: usize, transport: Transport, seed: u64) -> RegistrationSet
         target: Target::Address { transport, local, to: addr(&address_of(at)) },
         sent_by: "192.0.2.1:5060".into(),
         contact_uri: "sip:1001@192.0.2.1:5060".into(),
+        is_listened: false,
     };
     RegistrationSettings {
         registrars: (0..carriers).map(registrar).collect(),
@@ -93,6 +110,8 @@ impl World {
             start: now,
             now,
             keep_alives: 0,
+            pongs: false,
+            closed: 0,
             events: Vec::new(),
         }
     }
@@ -106,6 +125,10 @@ impl World {
             for output in self.registration.handle_input(self.now, input) {
                 match output {
                     RegistrationOutput::Send(outgoing) => inputs.extend(self.deliver(&outgoing)),
+                    RegistrationOutput::CloseFlow(arrival) => {
+                        self.closed += 1;
+                        inputs.push(RegistrationInput::FlowLost(arrival));
+                    }
                     event => self.events.push(event),
                 }
             }
@@ -122,10 +145,10 @@ impl World {
         let at = (0..self.carriers.len()).find(|at| addr(&address_of(*at)) == peer).expect("a carrier");
         if &outgoing.bytes[..] == b"\r\n\r\n" {
             self.keep_alives += 1;
-            return None;
+            return self.pongs.then(|| RegistrationInput::Ponged(stream_of(at, transport)));
         }
         let request = parse_datagram(&outgoing.bytes).expect("well formed");
-        let arrival = Arrival { transport, source: peer, local };
+        let arrival = Arrival { local, ..stream_of(at, transport) };
         match self.carriers[at].answer(self.now, &request) {
             Ok(message) => Some(RegistrationInput::Received { message, arrival }),
             Err(Lost::InTransit) => None,
@@ -203,14 +226,23 @@ impl Carrier {
         self.bound_until = (asked > 0).then(|| now + Duration::from_secs(granted.into()));
         let mut headers = format!("Contact: <{contact}>;expires={granted}\r\n");
         let _ = write!(headers, "Service-Route: <sip:edge.carrier;lr>\r\n");
-        respond(request, 200, &headers)
+        match self.mood {
+            Mood::Outbound => respond(request, 200, &format!("{headers}Require: outbound\r\n")),
+            Mood::Nat => respond_seen(request, 200, &headers, ";received=198.51.100.9"),
+            _ => respond(request, 200, &headers),
+        }
     }
 }
 
 fn respond(request: &Message, status: u16, headers: &str) -> Message {
+    respond_seen(request, status, headers, "")
+}
+
+/// With what the carrier adds to Via.
+fn respond_seen(request: &Message, status: u16, headers: &str, seen: &str) -> Message {
     let line = |name| request.header(name).unwrap_or("").to_owned();
     let text = format!(
-        "SIP/2.0 {status} Whatever\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag=reg\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+        "SIP/2.0 {status} Whatever\r\nVia: {}{seen}\r\nFrom: {}\r\nTo: {};tag=reg\r\nCall-ID: {}\r\nCSeq: {}\r\n\
          {headers}Content-Length: 0\r\n\r\n",
         line(HeaderName::Via),
         line(HeaderName::From),
@@ -366,12 +398,141 @@ fn contacts_that_were_all_rewritten_are_believed() {
 fn a_lost_connection_is_registered_again_within_seconds() {
     let mut world = World::with(&[Mood::Honest], Transport::Tcp, "secret", 5);
     world.pass_s(10);
-    world.input(RegistrationInput::FlowLost(addr("192.0.2.99:5060")));
-    assert!(world.registered().is_some(), "another connection");
-    world.input(RegistrationInput::FlowLost(addr(&address_of(0))));
+    let ours = stream_of(0, Transport::Tcp);
+    world.input(RegistrationInput::FlowLost(Arrival { source: addr("192.0.2.99:5060"), ..ours }));
+    world.input(RegistrationInput::FlowLost(Arrival { connection: stream_of(1, Transport::Tcp).connection, ..ours }));
+    assert!(world.registered().is_some(), "other connections");
+    world.input(RegistrationInput::FlowLost(ours));
     assert_eq!(world.registered(), None);
     world.pass_s(2);
     assert!(world.registered().is_some());
+}
+
+#[test]
+fn a_registrar_that_closes_its_connections_is_asked_less_and_less_often() {
+    let mut world = World::with(&[Mood::Honest], Transport::Tcp, "secret", 5);
+    let mut asked = Vec::new();
+    for _ in 0..7 {
+        while world.registered().is_none() {
+            world.pass_s(1);
+        }
+        asked.push(world.now);
+        world.input(RegistrationInput::FlowLost(stream_of(0, Transport::Tcp)));
+    }
+    let pauses: Vec<u64> = asked.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+    assert!(pauses[0] <= 3, "{pauses:?}");
+    for (n, pause) in pauses.iter().skip(1).enumerate() {
+        assert!((15 << n..=(30 << n) + 1).contains(pause), "{pauses:?}");
+    }
+    while world.registered().is_none() {
+        world.pass_s(1);
+    }
+    world.pass_s(130);
+    world.input(RegistrationInput::FlowLost(stream_of(0, Transport::Tcp)));
+    world.pass_s(3);
+    assert!(world.registered().is_some(), "this connection had lasted");
+}
+
+#[test]
+fn where_one_registrar_closes_its_connections_the_next_one_is_asked() {
+    let mut world = World::with(&[Mood::Honest, Mood::Honest], Transport::Tcp, "secret", 5);
+    for _ in 0..2 {
+        world.pass_s(3);
+        assert_eq!(world.registered().as_deref(), Some("sip:reg0.carrier"));
+        world.input(RegistrationInput::FlowLost(stream_of(0, Transport::Tcp)));
+    }
+    assert_eq!(world.registered().as_deref(), Some("sip:reg1.carrier"));
+}
+
+#[test]
+fn a_binding_of_a_contact_that_is_listened_at_outlives_its_connection() {
+    let listened = |carrier: Mood| {
+        let mut world = World::with(&[carrier], Transport::Tcp, "secret", 5);
+        world.registration.settings.registrars[0].is_listened = true;
+        world.pass_s(10);
+        world.input(RegistrationInput::FlowLost(stream_of(0, Transport::Tcp)));
+        world
+    };
+    let mut world = listened(Mood::Honest);
+    let before = world.carriers[0].requests.len();
+    assert!(world.registered().is_some() && world.error().is_none());
+    world.pass_s(300);
+    assert_eq!((world.carriers[0].requests.len(), world.keep_alives), (before, 0));
+    world.pass_s(ASKED);
+    assert!(world.registered().is_some() && world.carriers[0].requests.len() > before, "it is refreshed in time");
+
+    world.pass_s(130);
+    let before = world.carriers[0].requests.len();
+    world.input(RegistrationInput::FlowLost(stream_of(0, Transport::Tcp)));
+    world.pass_s(3);
+    assert!(
+        world.carriers[0].requests.len() > before,
+        "a connection that had lasted: the registrar may have restarted"
+    );
+    assert_eq!(listened(Mood::Outbound).registered(), None, "calls come by the flow");
+    assert_eq!(listened(Mood::Nat).registered(), None, "it sees another address");
+}
+
+#[test]
+fn a_short_binding_does_not_lapse_while_one_registrar_is_silent() {
+    for granted in [60, 75, 90, 120, 180] {
+        let mut world = World::new(&[Mood::Grants(granted), Mood::Honest]);
+        world.pass_s(1);
+        world.carriers[0].mood = Mood::Silent;
+        for second in 0..600 {
+            world.pass_s(1);
+            assert!(world.registered().is_some(), "{granted} s granted, after {second} s");
+        }
+        assert_eq!(world.registered().as_deref(), Some("sip:reg1.carrier"));
+    }
+}
+
+#[test]
+fn a_refresh_that_failed_is_tried_again_within_the_binding() {
+    for seed in 0..20 {
+        let mut world = World::with(&[Mood::Grants(120)], Transport::Udp, "secret", seed);
+        world.pass_s(1);
+        world.carriers[0].mood = Mood::Refuses(500);
+        while world.error().is_none() {
+            world.pass_s(1);
+        }
+        world.carriers[0].mood = Mood::Grants(120);
+        for _ in 0..60 {
+            world.pass_s(1);
+            assert!(world.registered().is_some(), "seed {seed}");
+        }
+        assert_eq!(world.error(), None);
+    }
+}
+
+#[test]
+fn a_connection_whose_pongs_cease_is_closed_and_the_node_registers_again() {
+    let mut world = World::with(&[Mood::Honest], Transport::Tcp, "secret", 5);
+    world.pongs = true;
+    world.pass_s(3600);
+    assert_eq!(world.closed, 0);
+    world.pongs = false;
+    let before = world.carriers[0].requests.len();
+    world.pass_s(119 + 10);
+    assert_eq!(world.closed, 1, "RFC 5626 §4.4.1: within 10 s of the ping");
+    world.pass_s(3);
+    assert!(world.carriers[0].requests.len() > before && world.registered().is_some());
+}
+
+#[test]
+fn a_registrar_that_says_that_it_knows_outbound_must_answer_the_first_ping() {
+    let mut world = World::with(&[Mood::Outbound], Transport::Tls, "secret", 5);
+    world.pass_s(119 + 10);
+    assert_eq!(world.closed, 1);
+}
+
+#[test]
+fn a_registrar_that_never_answered_a_ping_keeps_its_connection() {
+    let mut world = World::with(&[Mood::Honest], Transport::Tcp, "secret", 5);
+    world.pass_s(10);
+    world.input(RegistrationInput::Ponged(stream_of(0, Transport::Tcp)));
+    world.pass_s(3600);
+    assert!(world.keep_alives > 20 && world.closed == 0, "an empty line that answers nothing shows nothing");
 }
 
 #[test]
@@ -449,7 +610,7 @@ proptest! {
             world.pass_s(seconds);
             world.carriers[carrier].mood = mood;
             if cut {
-                world.input(RegistrationInput::FlowLost(addr(&address_of(carrier))));
+                world.input(RegistrationInput::FlowLost(stream_of(carrier, transport)));
             }
             prop_assert!(world.registration.deadline().is_some());
         }

@@ -4,7 +4,7 @@ use base::Codec;
 use serde_json::{Value, json};
 use support::agent_phone::AgentPhone;
 use support::gateway::Gateway;
-use support::phone::Phone;
+use support::phone::{Dial, Phone};
 use support::sound::clip;
 use support::studio::{Person, first_password, sign_in};
 use support::wait::{SOON, eventually};
@@ -65,6 +65,47 @@ fn asks_and_presses_0(gateway: &Gateway, (receipt, tail): &(String, String)) -> 
     eventually(LONG, "the case is found", || gateway.metric(found) > before);
     caller.press("0");
     caller
+}
+
+/// A caller of a trusted trunk who withholds the number that the trunk asserts, and the carrier's headers.
+const WITHHELD: [(&str, &str); 3] = [
+    ("<sip:13800007777@ims.example>", "Privacy: id\r\nP-Asserted-Identity: <sip:+8613800007777@ims.example>\r\n"),
+    ("\"Anonymous\" <sip:anonymous@anonymous.invalid>", "P-Asserted-Identity: <sip:+8613800007777@ims.example>\r\n"),
+    (
+        "<sip:13800007777@ims.example>",
+        "Remote-Party-ID: <sip:13800007777@ims.example>;party=calling;privacy=full;screen=yes\r\n",
+    ),
+];
+
+#[test]
+fn an_agent_sees_no_number_that_is_withheld_also_where_the_trunk_asserts_it() {
+    let trusted = "trunk.local.trusted_identity=p-asserted-identity,remote-party-id";
+    let one_line = "trunk.local.calls_per_caller_max=1";
+    let gateway = Gateway::start(&[&TWO_QUEUES[..], &["phone.desk=queue:desk", trusted, one_line]].concat());
+    let (li, mut desk) = takes_callers(&gateway, "li", "801");
+    for (from, headers) in WITHHELD {
+        let dial = Dial { headers, ..Dial::default() };
+        let mut caller = Phone::new(gateway.udp).calling_as(from);
+        let answer = caller.invite(&dial);
+        assert_eq!(answer.status, 200, "{headers}");
+        caller.ack();
+        caller.begin_media(&answer);
+        let second = Phone::new(gateway.udp).calling_as(from).invite(&dial).status;
+        assert_eq!(second, 486, "limits know the caller: {headers}");
+        caller.press("10");
+        assert!(desk.rings(LONG), "{}", gateway.log());
+        assert_eq!(desk.shows().as_deref(), Some("anonymous"), "{headers}");
+        let call = await_call(&li, "ringing");
+        let card = li.get(&format!("card?call={call}")).json();
+        assert_eq!((&card["number"], &card["earlier"]), (&Value::Null, &json!([])), "{card}");
+        assert!(!card.to_string().contains("1380000"), "{card}");
+        li.does("decline", &json!({ "call": call }));
+        assert!(desk.is_withdrawn(LONG));
+        caller.hang_up();
+        eventually(SOON, "the line is free", || gateway.metric("jindu_trunk_calls{trunk=\"local\"}") == 0.0);
+        li.does("ready", &json!({}));
+        await_state(&li, "ready");
+    }
 }
 
 #[test]

@@ -44,8 +44,18 @@ impl Peer {
     fn moved(&mut self, rtp: &str) -> &mut Peer {
         let rtcp = SocketAddr::new(at(rtp).ip(), at(rtp).port() + 1);
         let peer = Some(RemoteMedia { rtp: at(rtp), rtcp, rtcp_mux: false, learn: false });
-        self.tell(MediaCommand::Setup(Box::new(MediaSetup { peer, ..setup() })))
+        let symmetric = self.stream.setup.symmetric;
+        self.tell(MediaCommand::Setup(Box::new(MediaSetup { peer, symmetric, ..setup() })))
     }
+}
+
+/// Where sound goes although packets come from `source`: to the address of the SDP, but for a symmetric trunk.
+fn target_beside(source: &'static str, symmetric: bool) -> &'static str {
+    if symmetric { source } else { PEER }
+}
+
+fn symmetric() -> MediaSetup {
+    MediaSetup { symmetric: true, ..setup() }
 }
 
 #[test]
@@ -73,20 +83,55 @@ fn stray_packets_before_the_peers_first_one_change_nothing() {
 
 #[test]
 fn a_source_that_goes_on_while_the_sdps_is_silent_is_believed_with_its_first_key() {
+    for setup in [setup(), symmetric()] {
+        let target = target_beside(OTHER_PORT, setup.symmetric);
+        let mut talk = Peer::new(setup);
+        talk.key_from(OTHER_PORT, 4).speak(OTHER_PORT, 2);
+        assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("4", target));
+        talk.key_from(OTHER_PORT, 4).press(PEER, 9, 77);
+        assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("449", PEER));
+    }
+}
+
+#[test]
+fn sound_goes_to_the_port_of_the_sdp_although_it_comes_from_another_one() {
     let mut talk = Peer::new(setup());
-    talk.key_from(OTHER_PORT, 4).speak(OTHER_PORT, 2);
-    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("4", OTHER_PORT));
-    talk.key_from(OTHER_PORT, 4).press(PEER, 9, 77);
-    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("449", PEER));
+    talk.speak(OTHER_PORT, 500).key_from(OTHER_PORT, 4);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("4", PEER));
+    assert_eq!(talk.sent.len(), 509, "the peer has shown itself");
+    talk.stream.handle_rtcp(talk.now, &report_of(7777, &[]), at("192.0.2.1:7778"));
+    assert_eq!(talk.stream.rtcp_target(), Some(at(PEER_RTCP)));
+}
+
+/// A trunk with media gateways in 192.0.2.0/24.
+fn of_trunk() -> Option<Signalling> {
+    let media = MediaAddresses::new(|address| {
+        let of_trunk = address.ip().to_string().starts_with("192.0.2.");
+        if of_trunk { MediaAddress::Allowed } else { MediaAddress::Refused }
+    });
+    Some(Signalling { address: at(PEER).ip(), media })
+}
+
+#[test]
+fn another_media_gateway_of_the_trunk_is_heard_and_gets_nothing() {
+    let gateway = "192.0.2.77:6000";
+    let mut talk = Peer::new(MediaSetup { signalling_address: of_trunk(), ..setup() });
+    talk.speak(gateway, 400).key_from(gateway, 4).speak(STRANGER, 100).key_from(STRANGER, 9);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str(), talk.lost()), ("4", PEER, 0));
+    talk.speak(OTHER_PORT, 10).key_from(OTHER_PORT, 5).speak(PEER, 1).key_from(gateway, 6);
+    assert_eq!(talk.keys(), "45", "the machine of the SDP comes first");
 }
 
 #[test]
 fn a_stream_that_moves_without_a_new_sdp_is_followed_and_loses_no_key() {
-    let mut talk = Peer::new(setup());
-    talk.speak(PEER, 50).key_from(PEER, 1).key_from(OTHER_PORT, 2).speak(OTHER_PORT, 60).key_from(OTHER_PORT, 3);
-    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("123", OTHER_PORT));
-    talk.speak(PEER, 1);
-    assert_eq!(talk.target(), PEER);
+    for setup in [setup(), symmetric()] {
+        let target = target_beside(OTHER_PORT, setup.symmetric);
+        let mut talk = Peer::new(setup);
+        talk.speak(PEER, 50).key_from(PEER, 1).key_from(OTHER_PORT, 2).speak(OTHER_PORT, 60).key_from(OTHER_PORT, 3);
+        assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("123", target));
+        talk.speak(PEER, 1);
+        assert_eq!(talk.target(), PEER);
+    }
 }
 
 #[test]
@@ -100,18 +145,24 @@ fn a_source_that_speaks_beside_the_sdps_is_never_believed() {
 
 #[test]
 fn a_peer_that_announces_silence_is_not_replaced() {
-    let mut talk = Peer::new(setup());
-    talk.speak(PEER, 5);
-    let noise = Header { marker: false, payload_type: 13, sequence: talk.sequence, timestamp: 0, ssrc: 4000 };
-    talk.packet(PEER, noise, &[0x40]).speak(OTHER_PORT, 200);
-    assert_eq!(talk.target(), PEER);
-    talk.speak(OTHER_PORT, 500);
-    assert_eq!(talk.target(), OTHER_PORT);
+    for key_in_the_silence in [false, true] {
+        let mut talk = Peer::new(symmetric());
+        talk.speak(PEER, 5);
+        let noise = Header { marker: false, payload_type: 13, sequence: talk.sequence, timestamp: 0, ssrc: 4000 };
+        talk.packet(PEER, noise, &[0x40]);
+        if key_in_the_silence {
+            talk.key_from(PEER, 3);
+        }
+        talk.speak(OTHER_PORT, 200);
+        assert_eq!(talk.target(), PEER);
+        talk.speak(OTHER_PORT, 500);
+        assert_eq!(talk.target(), OTHER_PORT);
+    }
 }
 
 #[test]
 fn of_two_sources_that_speak_at_once_one_is_believed() {
-    let mut talk = Peer::new(setup());
+    let mut talk = Peer::new(symmetric());
     for _ in 0..40 {
         talk.speak(OTHER_PORT, 1).speak("192.0.2.1:7779", 1);
     }
@@ -128,16 +179,17 @@ fn a_stranger_is_not_heard_however_long_it_goes_on() {
 
 #[test]
 fn sound_may_come_from_where_the_callers_sip_comes_from() {
-    let caller = Some("127.0.0.1".parse().expect("an address"));
-    let mut talk = Peer::new(MediaSetup { signalling_address: caller, ..setup() });
-    talk.speak("127.0.0.1:4000", 3).key_from("127.0.0.1:4000", 2).press(STRANGER, 1, 9);
-    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("2", "127.0.0.1:4000"));
+    for setup in [setup(), symmetric()] {
+        let target = target_beside("127.0.0.1:4000", setup.symmetric);
+        let mut talk = Peer::new(MediaSetup { signalling_address: signalling_at("127.0.0.1"), ..setup });
+        talk.speak("127.0.0.1:4000", 3).key_from("127.0.0.1:4000", 2).press(STRANGER, 1, 9);
+        assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("2", target));
+    }
 }
 
 #[test]
 fn behind_nat_any_source_is_believed_and_gives_way_to_the_callers_machine() {
-    let caller = Some("203.0.113.5".parse().expect("an address"));
-    let mut talk = Peer::new(MediaSetup { symmetric: true, signalling_address: caller, ..setup() });
+    let mut talk = Peer::new(MediaSetup { signalling_address: signalling_at("203.0.113.5"), ..symmetric() });
     talk.speak(STRANGER, 10);
     assert_eq!(talk.target(), STRANGER);
     for _ in 0..10 {
@@ -180,18 +232,33 @@ fn a_key_that_is_down_while_the_sdp_changes_is_one_key() {
 
 #[test]
 fn the_same_sdp_again_and_a_hold_keep_what_was_learnt() {
-    let mut talk = Peer::new(setup());
-    talk.speak(OTHER_PORT, 10).tell(MediaCommand::Setup(Box::new(setup())));
+    let mut talk = Peer::new(symmetric());
+    talk.speak(OTHER_PORT, 10).tell(MediaCommand::Setup(Box::new(symmetric())));
     assert_eq!(talk.target(), OTHER_PORT);
-    talk.tell(MediaCommand::Setup(Box::new(MediaSetup { peer: None, ..setup() }))).press(OTHER_PORT, 1, 1);
-    assert_eq!((talk.target().as_str(), talk.keys().as_str()), ("", ""));
-    talk.tell(MediaCommand::Setup(Box::new(setup())));
+    talk.tell(MediaCommand::Setup(Box::new(MediaSetup { peer: None, ..symmetric() }))).key_from(OTHER_PORT, 1);
+    assert_eq!((talk.target().as_str(), talk.keys().as_str()), ("", "1"));
+    talk.tell(MediaCommand::Setup(Box::new(symmetric())));
     assert_eq!(talk.target(), OTHER_PORT);
 }
 
 #[test]
-fn reports_go_where_the_sdp_says_unless_the_peer_reports_from_elsewhere() {
-    let mut talk = Peer::new(setup());
+fn a_peer_that_holds_the_call_without_an_address_is_heard_and_gets_nothing() {
+    let mut talk = Peer::new(symmetric());
+    talk.speak(PEER, 10).key_from(PEER, 1);
+    let held = MediaSetup { peer: None, sending: false, receiving: false, ..symmetric() };
+    talk.tell(MediaCommand::Setup(Box::new(held)))
+        .tell(MediaCommand::Record { max: ms(5000), mode: RecordMode::Whole });
+    let sent = talk.sent.len();
+    talk.speak(PEER, 10).key_from(PEER, 2).speak(STRANGER, 50).key_from(STRANGER, 9).tell(MediaCommand::StopRecord);
+    assert_eq!((talk.keys().as_str(), talk.sent.len()), ("12", sent));
+    assert_eq!(talk.recorded()[0].len(), 1600, "music that another host plays is not the peer's");
+    talk.stream.handle_rtcp(talk.now, &report_of(4000, &[]), at(PEER_RTCP));
+    assert_eq!(talk.stream.quality().packets_refused, 58, "its reports show that it is there");
+}
+
+#[test]
+fn reports_go_where_the_sdp_says_unless_a_peer_behind_nat_reports_from_elsewhere() {
+    let mut talk = Peer::new(symmetric());
     let report = report_of(4000, &[]);
     let target = |talk: &Peer| talk.stream.rtcp_target().map(|target| target.to_string()).unwrap_or_default();
     talk.stream.handle_rtcp(talk.now, &report, at("192.0.2.1:9999"));
@@ -217,7 +284,7 @@ proptest! {
         after in proptest::collection::vec((1u8..5, 1u16..9), 0..12),
         renamed in any::<bool>(),
     ) {
-        let signalling_address = Some("203.0.113.5".parse().expect("an address"));
+        let signalling_address = signalling_at("203.0.113.5");
         let mut talk = Peer::new(MediaSetup { symmetric, signalling_address, ..setup() });
         for (number, packets, key) in before {
             talk.speak(source(number), packets);
@@ -279,8 +346,7 @@ fn reports_and_signalling_of_its_host_prolong_it() {
     talk.stream.handle_rtcp(talk.now, &report_of(100, &[]), at("192.0.2.1:5001"));
     assert!(sent_in(&mut talk, 30_000) >= 1500);
     for (signalling, packets) in [("192.0.2.1", 1501), ("192.0.2.200", 250)] {
-        let signalling_address = Some(signalling.parse().expect("an address"));
-        let mut talk = Peer::new(MediaSetup { signalling_address, ..setup() });
+        let mut talk = Peer::new(MediaSetup { signalling_address: signalling_at(signalling), ..setup() });
         talk.tell(MediaCommand::PeerAlive);
         assert_eq!(sent_in(&mut talk, 30_000), packets, "{signalling}");
     }

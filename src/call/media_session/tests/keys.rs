@@ -54,6 +54,41 @@ fn tones_count_until_the_first_event_although_events_were_agreed() {
 }
 
 #[test]
+fn tones_count_again_after_a_description_without_events() {
+    let mut talk = Peer::with_mode(DtmfMode::Auto);
+    talk.press(PEER, 1, 10_000).hear_samples(&tone_of_5());
+    // The number of before is heard still: its last packets may be late.
+    talk.tell(MediaCommand::Setup(Box::new(MediaSetup { event_payload: None, ..setup() })));
+    talk.pass(ms(2000)).hear_samples(&tone_of_5());
+    talk.pass(ms(2000)).hear_samples(&tone_of_5());
+    assert_eq!(talk.keys(), "155");
+}
+
+#[test]
+fn a_long_press_is_reported_as_held() {
+    let mut talk = Peer::new(setup());
+    for n in 1..=120u16 {
+        let [high, low] = (n * 160).to_be_bytes();
+        talk.event(9, n, 5000, [4, if n == 120 { 0x8A } else { 10 }, high, low]).pass(ms(20));
+    }
+    let held = talk.events.iter().filter(|event| matches!(event, MediaEvent::KeyHeld { key: Key::Digit(4) }));
+    assert_eq!((talk.keys().as_str(), held.count()), ("4", 4));
+}
+
+#[test]
+fn keys_that_each_have_an_ssrc_of_their_own_are_heard_beside_the_sound() {
+    let mut talk = Peer::new(setup());
+    for (n, event) in (0u32..).zip([3, 1, 4, 4, 4, 0, 1, 6, 3, 2, 3, 4, 7, 1, 9, 2]) {
+        for packet in 1..=6u16 {
+            talk.hear(PEER, u32::from(talk.sequence) * 160, &[0xD5; 160]).pass(ms(20));
+            let [high, low] = (packet.min(3) * 160).to_be_bytes();
+            talk.event(1000 + n, packet, 0, [event, if packet > 3 { 0x8A } else { 10 }, high, low]);
+        }
+    }
+    assert_eq!((talk.keys().as_str(), talk.stream.quality().packets_refused), ("3144401632347192", 0));
+}
+
+#[test]
 fn tones_of_a_conversation_are_for_the_other_side_and_keys_again_after_it() {
     let mut talk = Peer::with_mode(DtmfMode::Inband);
     talk.stream.set_relaying(0, true);

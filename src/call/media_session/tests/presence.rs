@@ -60,6 +60,48 @@ fn a_peer_that_suppresses_silence_is_there() {
 }
 
 #[test]
+fn a_key_in_announced_silence_does_not_end_it_and_sound_does() {
+    for (sound_follows, limit) in [(false, 600_000), (true, 60_000)] {
+        let mut talk = Peer::new(setup());
+        talk.hear(PEER, 0, &[0xD5; 160]);
+        let noise = Header { marker: false, payload_type: 13, sequence: talk.sequence, timestamp: 160, ssrc: OWN };
+        talk.packet(PEER, noise, &[0x40]).pass(ms(300));
+        talk.sequence += 1;
+        talk.press(PEER, 1, 2400);
+        if sound_follows {
+            talk.hear(PEER, 4000, &[0xD5; 160]);
+        }
+        talk.pass(ms(limit - 1000));
+        assert_eq!((talk.keys().as_str(), talk.lost()), ("1", 0), "{sound_follows}");
+        assert_eq!(talk.pass(ms(2000)).lost(), 1, "{sound_follows}");
+    }
+}
+
+#[test]
+fn an_ssrc_that_the_peer_uses_too_is_left_once() {
+    let mut talk = Peer::new(setup());
+    let ours = talk.pass(ms(100)).headers()[0].ssrc;
+    let reflect = |talk: &mut Peer| {
+        let last = talk.headers().last().copied().expect("packets were sent");
+        talk.packet(PEER, last, &[0xD5; 160]).pass(ms(40));
+    };
+    reflect(&mut talk);
+    let bye = talk.reports.iter().filter_map(|report| rtcp::read(report, 0)).find(|report| report.bye);
+    assert_eq!(bye.map(|report| report.ssrc), Some(ours));
+    let headers = talk.headers();
+    let (first, last) = (headers[headers.len() - 2], headers[headers.len() - 1]);
+    assert_ne!(last.ssrc, ours);
+    assert_eq!(last.timestamp, headers[0].timestamp + 160 * (headers.len() as u32 - 1), "the clock goes on");
+    assert!(last.marker || first.ssrc != ours && first.marker);
+    for _ in 0..20 {
+        reflect(&mut talk);
+    }
+    assert_eq!(talk.headers().last().map(|header| header.ssrc), Some(last.ssrc), "its own packets come back");
+    talk.press(PEER, 5, 90_000);
+    assert_eq!(talk.keys(), "5");
+}
+
+#[test]
 fn a_refreshed_session_shows_that_the_peer_is_there() {
     let mut talk = Peer::new(setup());
     for _ in 0..30 {
@@ -102,6 +144,7 @@ fn the_worse_direction_is_the_calls_quality() {
     let told = talk.events.iter().rev().find_map(|event| match event {
         MediaEvent::Quality(mos) => Some(mos.hundredths()),
         MediaEvent::Key { .. }
+        | MediaEvent::KeyHeld { .. }
         | MediaEvent::Played(_)
         | MediaEvent::Sound(_)
         | MediaEvent::Quiet(_)

@@ -240,6 +240,7 @@ fn one_who_hears_another_session_instead_has_a_pause_of_60_ms_at_most_and_every_
         let (mut caller, mut agent, mut third) = (Peer::new(setup()), Peer::new(setup()), Peer::new(setup()));
         // One clock, whenever each of them was made.
         let start = third.start;
+        (caller.now, agent.now) = (start, start);
         caller.stream.start_at(start);
         agent.stream.set_relaying(0, true);
         for n in 0..50 {

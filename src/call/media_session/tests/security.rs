@@ -283,3 +283,24 @@ proptest! {
         prop_assert_eq!(secure.talk.keys(), pressed);
     }
 }
+
+#[test]
+fn another_ssrc_after_a_collision_is_under_the_same_key() {
+    for suite in Suite::ALL {
+        let mut secure = Secure::new(suite);
+        secure.talk.pass(ms(100));
+        let ours = secure.talk.headers()[0].ssrc;
+        let sequence = secure.talk.sequence;
+        let mut fixed = [0; HEADER_OCTETS];
+        Header { marker: false, payload_type: 8, sequence, timestamp: 0, ssrc: ours }.write(&mut fixed);
+        // The peer's contexts are those of its own key.
+        let mut peer = Sender::new(keys(suite, 1).peer.key.clone());
+        let packet =
+            seal(&[fixed.as_slice(), &[0xD5; 160]].concat(), |buffer, length| peer.protect_rtp(buffer, length));
+        secure.arrives(&packet, PEER);
+        secure.talk.pass(ms(100));
+        let last = secure.talk.headers().last().map(|header| header.ssrc);
+        assert!(last.is_some_and(|ssrc| ssrc != ours), "{suite:?}");
+        assert_eq!(secure.heard().len(), 10 * 160 + 160, "{suite:?}: each packet can be read");
+    }
+}

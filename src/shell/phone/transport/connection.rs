@@ -19,10 +19,10 @@ use tokio::time::{timeout, timeout_at};
 
 use super::outbox::{Outbox, WAIT_LIMIT, Waiting};
 use super::receiver::Receiver;
-use super::streams::{Ends, Streams};
+use super::streams::{Ends, Route, Streams};
 use super::tap::Tap;
 use os::clock;
-use sip::{Arrival, Frame, StreamFramer};
+use sip::{Arrival, ConnectionId, Frame, StreamFramer};
 
 impl Streams {
     /// Serves a connection that a peer opened, or closes it if the limits allow no other.
@@ -32,37 +32,38 @@ impl Streams {
     {
         if self.make_room(arrival.source.ip()) {
             // A far end that begins again from the same port has given up the connection before.
-            let ends = self.enter(arrival.source);
+            let ends = self.enter(arrival.transport, arrival.local, arrival.source);
             let own = arrival.local;
             tokio::spawn(serve((stream, own), ends, arrival, receiver, Arc::clone(self)));
         }
     }
 
-    /// Opens a connection for a message. Messages that come meanwhile share it. `connecting` gives the stream with its own
-    /// address, while `arrival` names the listener.
+    /// Opens a connection for a message. Messages that come meanwhile and may take it share it. `connecting` gives the stream with
+    /// its own address, while `route` names the listener.
     pub(super) fn connect<S, F>(
         self: &Arc<Self>,
         message: Waiting,
-        arrival: Arrival,
+        route: &Route,
         receiver: Arc<dyn Receiver>,
         connecting: F,
     ) where
         S: AsyncRead + AsyncWrite + Send + 'static,
         F: Future<Output = io::Result<(S, SocketAddr)>> + Send + 'static,
     {
-        let peer = arrival.source;
-        let ends = self.enter_if_none(peer);
-        if let Err(message) = self.send(peer, message) {
+        let ends = self.enter_if_none(route);
+        if let Err(message) = self.send_by(route, message) {
             message.fail();
         }
         let Some(ends) = ends else { return };
+        let Route { transport, local, peer, .. } = *route;
+        let arrival = Arrival { transport, source: peer, local, connection: Some(ends.id) };
         let streams = Arc::clone(self);
         tokio::spawn(async move {
             match connecting.await {
                 Ok(stream) => serve(stream, ends, arrival, receiver, streams).await,
                 Err(error) => {
                     tracing::debug!(%error, "a connection could not be opened");
-                    streams.remove(peer, &ends.outbox);
+                    streams.remove(peer, ends.id);
                     ends.outbox.close();
                 }
             }
@@ -80,18 +81,19 @@ async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
-    let Ends { outbox, close } = ends;
+    let Ends { id, outbox, close } = ends;
+    let arrival = Arrival { connection: Some(id), ..arrival };
     let (reader, writer) = tokio::io::split(stream);
     let wire = Arrival { local: own, ..arrival };
     let mut writing = tokio::spawn(write(writer, Arc::clone(&outbox), wire, Arc::clone(&streams.tap)));
-    let reading = Reading { arrival, wire, receiver: &*receiver, streams: &streams, outbox: &outbox };
+    let reading = Reading { arrival, wire, id, receiver: &*receiver, streams: &streams, outbox: &outbox };
     let is_read = tokio::select! {
         () = reading.run(reader) => true,
         () = close.notified() => false,
         _ = &mut writing => false,
     };
-    streams.remove(arrival.source, &outbox);
-    receiver.stream_ended(arrival.source);
+    streams.remove(arrival.source, id);
+    receiver.stream_ended(&arrival);
     if is_read {
         outbox.finish();
         let _ = timeout(WRITE_LIMIT, &mut writing).await;
@@ -105,6 +107,7 @@ struct Reading<'a> {
     arrival: Arrival,
     /// The same with the connection's own address.
     wire: Arrival,
+    id: ConnectionId,
     receiver: &'a dyn Receiver,
     streams: &'a Streams,
     outbox: &'a Outbox,
@@ -119,7 +122,8 @@ impl Reading<'_> {
         // When the first octet of a message came that is not complete.
         let mut begun: Option<Instant> = None;
         loop {
-            let silence = clock::now() + if spoke { STREAM_IDLE } else { FIRST_MESSAGE };
+            let waits_since = clock::now();
+            let silence = waits_since + if spoke { STREAM_IDLE } else { FIRST_MESSAGE };
             let limit = begun.map_or(silence, |begun| begun + MESSAGE_LIMIT);
             let length = match timeout_at(limit.into(), reader.read(&mut buffer)).await {
                 Ok(Ok(length)) if length > 0 => length,
@@ -130,17 +134,20 @@ impl Reading<'_> {
                     return self.take(frame).await;
                 }
             };
+            if clock::now() >= waits_since + PAUSE {
+                framer.pause();
+            }
             framer.keep_octets(self.streams.tap.is_on());
             framer.push(&buffer[..length]);
             while let Some(frame) = framer.next() {
                 self.capture(&mut framer);
-                if !matches!(frame, Frame::Ping) {
+                if !matches!(frame, Frame::Ping | Frame::Pong) {
                     begun = None;
                 }
                 spoke |= matches!(frame, Frame::Message(_));
                 self.take(Some(frame)).await;
             }
-            self.streams.heard(self.arrival.source, spoke);
+            self.streams.heard(self.arrival.source, self.id, spoke);
             if framer.is_closed() {
                 return;
             }
@@ -157,6 +164,7 @@ impl Reading<'_> {
     async fn take(&self, frame: Option<Frame>) {
         match frame {
             Some(Frame::Ping) => drop(self.outbox.push(Waiting::new(Bytes::from_static(b"\r\n"), || {}))),
+            Some(Frame::Pong) => self.receiver.ponged(&self.arrival),
             Some(Frame::Message(message)) => {
                 if let Some(backlog) = self.receiver.message(message, &self.arrival) {
                     backlog.await;
@@ -187,6 +195,8 @@ async fn write(mut writer: impl AsyncWrite + Unpin, outbox: Arc<Outbox>, wire: A
 }
 
 const STREAM_READ: usize = 8192;
+/// The halves of a ping come together; pings are seconds apart, and so are their pongs.
+const PAUSE: Duration = Duration::from_secs(1);
 /// A connection on which nothing comes at first is closed.
 const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 /// A message is whole within this time of its first octet.

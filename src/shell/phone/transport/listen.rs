@@ -21,7 +21,7 @@ use config::Transport as Listening;
 use dns::Resolver;
 use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
-use sip::{Arrival, ShedReplies, Transport, parse_datagram};
+use sip::{Arrival, ShedReplies, Transport, is_keep_alive, parse_datagram};
 use tls::TlsContext;
 
 /// All SIP sockets of a node.
@@ -212,8 +212,8 @@ async fn read_datagrams(
 /// Gives a datagram to the receiver; a response that it gets unparsed is added to the replies.
 fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver, (tap, replies): (&Tap, &mut ShedReplies)) {
     let Datagram { octets, source } = *datagram;
-    let arrival = Arrival { transport: Transport::Udp, source, local };
-    if !receiver.accepts(Transport::Udp, source.ip()) {
+    let arrival = Arrival { transport: Transport::Udp, source, local, connection: None };
+    if !receiver.accepts(Transport::Udp, source.ip()) || is_keep_alive(octets) {
         return;
     }
     tap.received(&arrival, octets);
@@ -245,7 +245,7 @@ async fn accept(
                     continue;
                 }
                 let Ok(local) = stream.local_addr() else { continue };
-                let arrival = Arrival { transport, source, local };
+                let arrival = Arrival { transport, source, local, connection: None };
                 set_options(&stream);
                 match &secure {
                     Some(secure) => shake_hands(secure, stream, arrival, &streams, &receiver),

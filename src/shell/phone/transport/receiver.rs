@@ -1,7 +1,7 @@
 //! What the transport layer gives its messages to.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -38,8 +38,11 @@ pub trait Receiver: Send + Sync {
     /// datagram there is none.
     fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog>;
 
-    /// A stream to this address has ended, or could not be opened.
-    fn stream_ended(&self, peer: SocketAddr);
+    /// The stream connection that messages with this arrival came by has ended.
+    fn stream_ended(&self, arrival: &Arrival);
+
+    /// A pong came by the stream connection that messages with this arrival come by (RFC 5626 §3.5.1).
+    fn ponged(&self, arrival: &Arrival);
 
     /// A TLS handshake has failed: the far end was too slow, showed no certificate that is trusted, or spoke no TLS.
     fn handshake_failed(&self);

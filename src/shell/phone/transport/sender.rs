@@ -17,7 +17,7 @@ use super::chosen::{Chosen, branch_of, is_repeated};
 use super::connection::WRITE_LIMIT;
 use super::outbox::Waiting;
 use super::receiver::Receiver;
-use super::streams::{Streams, set_options};
+use super::streams::{Identity, Route, Streams, set_options};
 use super::tap::Tap;
 use dns::{DnsError, Located, Resolver};
 use os::clock;
@@ -102,8 +102,15 @@ impl Sender {
     }
 
     /// Closes the stream connection to a peer that has not answered by it, so that the next message takes a new one.
-    pub(crate) fn close(&self, peer: SocketAddr) {
-        self.streams.close(peer);
+    pub(crate) fn close(&self, transport: Transport, peer: SocketAddr) {
+        self.streams.close(transport, peer, self.trunk);
+    }
+
+    /// Closes the stream connection that messages with this arrival came by.
+    pub(crate) fn close_connection(&self, arrival: &Arrival) {
+        if let Some(connection) = arrival.connection {
+            self.streams.close_one(arrival.source, connection);
+        }
     }
 
     /// Sends one message; never waits. `failed` is called once, perhaps later, if it certainly did not go out.
@@ -142,11 +149,16 @@ impl Sender {
                     message.fail();
                 }
             }
-            Target::Same { transport, local, peer, otherwise } => {
-                let Err(message) = self.streams.send(peer, message) else { return };
-                match otherwise {
+            Target::Same { transport, local, peer, connection, otherwise } => {
+                let unsent = match connection {
+                    Some(id) => self.streams.send(peer, id, message),
+                    None => Err(message),
+                };
+                let Err(message) = unsent else { return };
+                // What came by TLS is not answered in the clear (RFC 3261 §26.2).
+                match otherwise.filter(|target| transport != Transport::Tls || target.transport() == Transport::Tls) {
                     Some(target) => self.send_to(*target, message),
-                    None => self.connect(message, transport, local, peer, &peer.ip().to_string()),
+                    None => self.on_stream(message, transport, local, peer, &peer.ip().to_string()),
                 }
             }
             Target::Address { transport, local, to } => {
@@ -177,29 +189,40 @@ impl Sender {
         }
     }
 
-    /// `name` is what the certificate of the far end must hold, where the stream is TLS.
+    /// `name` is what the certificate of the far end must hold, where the stream is TLS. `local` is the listener that responses are
+    /// to reach, as the port of a connection of this node's own accepts none.
     fn on_stream(&self, message: Waiting, transport: Transport, local: SocketAddr, peer: SocketAddr, name: &str) {
-        if let Err(message) = self.streams.send(peer, message) {
-            self.connect(message, transport, local, peer, name);
+        let Some(receiver) = self.receiver.upgrade() else { return message.fail() };
+        let identity = match (transport, &self.tls) {
+            (Transport::Udp | Transport::Tcp, _) => None,
+            (Transport::Tls, Some(tls)) => {
+                let trunk = self.trunk.or_else(|| receiver.trunk(transport, peer.ip()));
+                let name = tls.name_of(self.host.as_deref().unwrap_or(name), trunk).to_owned();
+                Some(Identity { trunk, name })
+            }
+            (Transport::Tls, None) => {
+                tracing::warn!("a message needs TLS, which this node cannot use: see phone.tls");
+                return message.fail();
+            }
+        };
+        let route = Route { transport, local, peer, identity };
+        if let Err(message) = self.streams.send_by(&route, message) {
+            self.connect(message, &route, receiver);
         }
     }
 
-    /// `local` is the listener that responses are to reach, as this connection's own port accepts none.
-    fn connect(&self, message: Waiting, transport: Transport, local: SocketAddr, peer: SocketAddr, name: &str) {
-        let Some(receiver) = self.receiver.upgrade() else { return message.fail() };
-        let name = self.host.as_deref().unwrap_or(name);
-        let arrival = Arrival { transport, source: peer, local };
+    fn connect(&self, message: Waiting, route: &Route, receiver: Arc<dyn Receiver>) {
+        let peer = route.peer;
         let connected = async move {
             let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
             set_options(&stream);
             let own = stream.local_addr()?;
             Ok::<(TcpStream, SocketAddr), io::Error>((stream, own))
         };
-        match (transport, &self.tls) {
-            (Transport::Tls, Some(tls)) => {
-                let (tls, name) = (Arc::clone(tls), name.to_owned());
-                let trunk = self.trunk.or_else(|| receiver.trunk(transport, peer.ip()));
-                self.streams.connect(message, arrival, receiver, async move {
+        match (&route.identity, &self.tls) {
+            (Some(Identity { trunk, name }), Some(tls)) => {
+                let (tls, trunk, name) = (Arc::clone(tls), *trunk, name.clone());
+                self.streams.connect(message, route, receiver, async move {
                     let (stream, own) = connected.await?;
                     let shaken = tls.connect(stream, &name, trunk).await;
                     shaken.map(|stream| (stream, own)).map_err(|error| {
@@ -208,11 +231,8 @@ impl Sender {
                     })
                 });
             }
-            (Transport::Tls, None) => {
-                tracing::warn!("a message needs TLS, which this node cannot use: see phone.tls");
-                message.fail();
-            }
-            (Transport::Udp | Transport::Tcp, _) => self.streams.connect(message, arrival, receiver, connected),
+            (Some(_), None) => message.fail(),
+            (None, _) => self.streams.connect(message, route, receiver, connected),
         }
     }
 

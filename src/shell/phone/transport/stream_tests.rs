@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::outbox::Waiting;
 use super::receiver::{Backlog, Receiver, Screening};
-use super::streams::{ADDRESS_STREAMS_MAX, Streams};
+use super::streams::{ADDRESS_STREAMS_MAX, Identity, Route, Streams};
 use sip::{Arrival, MalformedMessage, Message, ShedReplies, Transport};
 
 /// Answers each message at once; `backlog`: as one whose call takes its time.
@@ -20,6 +20,7 @@ struct Echo {
     answer: Bytes,
     backlog: Duration,
     failures: Arc<AtomicUsize>,
+    pongs: AtomicUsize,
     this: Weak<Echo>,
 }
 
@@ -39,17 +40,21 @@ impl Receiver for Echo {
     }
 
     fn message(&self, _message: Message, arrival: &Arrival) -> Option<Backlog> {
-        self.send(arrival.source, self.answer.clone());
+        self.reply(arrival, self.answer.clone());
         (!self.backlog.is_zero()).then(|| Box::pin(sleep(self.backlog)) as Backlog)
     }
 
-    fn stream_ended(&self, _peer: SocketAddr) {}
+    fn stream_ended(&self, _arrival: &Arrival) {}
+
+    fn ponged(&self, _arrival: &Arrival) {
+        self.pongs.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn handshake_failed(&self) {}
 
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {
         if let Some(reply) = malformed.reply(arrival) {
-            self.send(arrival.source, reply.bytes);
+            self.reply(arrival, reply.bytes);
         }
     }
 }
@@ -62,28 +67,66 @@ impl Echo {
             answer,
             backlog,
             failures: Arc::default(),
+            pongs: AtomicUsize::new(0),
             this: Weak::clone(this),
         })
     }
 
-    fn send(&self, peer: SocketAddr, bytes: Bytes) {
+    fn waiting(&self, bytes: Bytes) -> Waiting {
         let failures = Arc::clone(&self.failures);
-        let message = Waiting::new(bytes, move || {
+        Waiting::new(bytes, move || {
             failures.fetch_add(1, Ordering::Relaxed);
-        });
-        if let Err(message) = self.streams.send(peer, message) {
+        })
+    }
+
+    /// By the connection that a message came by.
+    fn reply(&self, arrival: &Arrival, bytes: Bytes) {
+        let connection = arrival.connection.expect("a stream");
+        if let Err(message) = self.streams.send(arrival.source, connection, self.waiting(bytes)) {
+            message.fail();
+        }
+    }
+
+    /// By any connection with a peer.
+    fn send(&self, peer: SocketAddr, bytes: Bytes) {
+        if let Err(message) = self.streams.send_by(&route(peer), self.waiting(bytes)) {
             message.fail();
         }
     }
 
     /// A telephone's end of a new connection from a port.
     fn connect(&self, port: u16) -> DuplexStream {
+        self.connect_to(Transport::Tcp, phone(5060), port)
+    }
+
+    /// The same to a listener.
+    fn connect_to(&self, transport: Transport, local: SocketAddr, port: u16) -> DuplexStream {
         let (far, near) = duplex(4096);
         let receiver: Arc<dyn Receiver> = self.this.upgrade().expect("it is in use");
-        let arrival = Arrival { transport: Transport::Tcp, source: phone(port), local: phone(5060) };
+        let arrival = Arrival { transport, source: phone(port), local, connection: None };
         self.streams.accept(near, arrival, receiver);
         far
     }
+
+    /// Sends by a connection that the route allows, or opens one: then the far end of it.
+    fn open(&self, route: &Route, bytes: &'static [u8]) -> Option<DuplexStream> {
+        let Err(message) = self.streams.send_by(route, self.waiting(Bytes::from_static(bytes))) else { return None };
+        let (far, near) = duplex(4096);
+        let receiver: Arc<dyn Receiver> = self.this.upgrade().expect("it is in use");
+        self.streams.connect(message, route, receiver, async move { Ok((near, phone(40_000))) });
+        Some(far)
+    }
+}
+
+/// To a peer by TCP.
+fn route(peer: SocketAddr) -> Route {
+    Route { transport: Transport::Tcp, local: phone(5060), peer, identity: None }
+}
+
+/// To a registrar by TLS, for a trunk, whose certificate must hold a name.
+fn secure(trunk: usize, name: &str) -> Route {
+    let identity = Some(Identity { trunk: Some(trunk), name: name.into() });
+    Route { transport: Transport::Tls, identity, ..route(phone(5061)) }
 }
 
 fn phone(port: u16) -> SocketAddr {
@@ -240,4 +283,95 @@ async fn at_the_limit_of_an_address_idle_connections_give_way_and_one_in_use_sta
     sleep(Duration::from_secs(40)).await;
     assert!(is_open(&mut echo.connect(5001)).await);
     assert!(!is_open(&mut in_use).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pongs_are_told_from_the_halves_of_a_ping() {
+    let echo = Echo::new(3, Duration::ZERO);
+    let mut far = echo.open(&route(phone(5061)), b"ping").expect("none is open");
+    assert_eq!(heard(&mut far).await, "ping");
+    for n in 1..4 {
+        far.write_all(b"\r\n").await.expect("open");
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(echo.pongs.load(Ordering::Relaxed), n);
+    }
+    assert_eq!(heard(&mut far).await, "", "none is answered");
+    for octet in b"\r\n\r\n" {
+        far.write_all(&[*octet]).await.expect("open");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(heard(&mut far).await, "\r\n");
+}
+
+/// What comes by a connection at once, as text.
+async fn heard(far: &mut DuplexStream) -> String {
+    let mut octets = vec![0; 4096];
+    let read = timeout(Duration::from_secs(1), far.read(&mut octets)).await;
+    let length = read.map_or(0, |read| read.expect("open"));
+    String::from_utf8_lossy(&octets[..length]).into_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_takes_the_connection_of_its_request_beside_others_of_the_same_far_end() {
+    let echo = Echo::new(3, Duration::ZERO);
+    let mut secure = echo.connect_to(Transport::Tls, phone(5061), 1);
+    let mut clear = echo.connect_to(Transport::Tcp, phone(5060), 1);
+    let mut other = echo.connect_to(Transport::Tcp, phone(5062), 1);
+    for n in 0..6 {
+        let asked = [&mut secure, &mut clear, &mut other];
+        let [one, second, third] = [n % 3, (n + 1) % 3, (n + 2) % 3];
+        asked[one].write_all(options("").as_bytes()).await.expect("open");
+        let mut answers = Vec::new();
+        for at in [one, second, third] {
+            answers.push(heard(asked[at]).await);
+        }
+        assert_eq!(answers, ["aa\n", "", ""], "connection {one}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_by_tls_is_not_answered_by_tcp_once_its_connection_is_gone() {
+    let echo = Echo::new(3, Duration::from_secs(1));
+    let mut secure = echo.connect_to(Transport::Tls, phone(5061), 1);
+    secure.write_all(options("").as_bytes()).await.expect("open");
+    assert_eq!(heard(&mut secure).await, "aa\n");
+    drop(secure);
+    let mut clear = echo.connect_to(Transport::Tcp, phone(5060), 1);
+    sleep(Duration::from_secs(2)).await;
+    let to_tls = Route { local: phone(5061), peer: phone(1), ..self::secure(0, "a.example") };
+    assert!(echo.open(&to_tls, b"BYE").is_some(), "it takes a connection of its own");
+    assert_eq!(heard(&mut clear).await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tls_connection_serves_the_trunk_and_the_name_that_it_was_verified_for() {
+    let echo = Echo::new(3, Duration::ZERO);
+    let _accepted = echo.connect_to(Transport::Tls, phone(5060), 5061);
+    let mut first = echo.open(&secure(0, "a.example"), b"one").expect("the accepted one is not verified");
+    let mut second = echo.open(&secure(1, "a.example"), b"two").expect("another trunk has other authorities");
+    let mut third = echo.open(&secure(0, "b.example"), b"three").expect("another name");
+    assert!(echo.open(&secure(0, "A.example"), b"+").is_none());
+    assert!(
+        echo.open(&secure(1, "127.0.0.1"), b"+").is_none(),
+        "an address of the trunk that asks for no further name"
+    );
+    assert_eq!(
+        (heard(&mut first).await, heard(&mut second).await, heard(&mut third).await),
+        ("one+".into(), "two+".into(), "three".into())
+    );
+    let mut clear = echo.open(&route(phone(5061)), b"clear").expect("TCP takes no TLS connection");
+    assert_eq!(heard(&mut clear).await, "clear");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trunk_closes_its_own_connection_to_a_silent_server() {
+    let echo = Echo::new(3, Duration::ZERO);
+    let mut first = echo.open(&secure(0, "a.example"), b"one").expect("none is open");
+    let mut second = echo.open(&secure(1, "a.example"), b"two").expect("another trunk");
+    assert_eq!((heard(&mut first).await, heard(&mut second).await), ("one".into(), "two".into()));
+    echo.streams.close(Transport::Tls, phone(5061), Some(0));
+    sleep(Duration::from_secs(1)).await;
+    assert!(echo.open(&secure(1, "a.example"), b"+").is_none());
+    assert_eq!(heard(&mut second).await, "+");
+    assert_eq!(first.read(&mut [0; 1]).await.ok(), Some(0), "it is closed");
 }

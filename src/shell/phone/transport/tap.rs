@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use crate::reachable::reachable;
 use os::clock;
 use sip::capture::Packet;
-use sip::{Arrival, Transport};
+use sip::{Arrival, Transport, is_keep_alive};
 
 /// Takes messages as they pass. Runs on the tasks of the sockets: it may not block.
 pub trait Sink: Send + Sync {
@@ -64,7 +64,7 @@ impl Tap {
 
     /// A message was received.
     pub(super) fn received(&self, arrival: &Arrival, octets: &[u8]) {
-        let Arrival { transport, source, local } = *arrival;
+        let Arrival { transport, source, local, .. } = *arrival;
         self.give(Direction::Received, transport, source, local, octets);
     }
 
@@ -82,8 +82,7 @@ impl Tap {
         octets: &[u8],
     ) {
         let sinks = self.sinks.load();
-        // Keep-alives (RFC 5626 §3.5.1) are no messages.
-        if sinks.is_empty() || octets.iter().all(|octet| matches!(octet, b'\r' | b'\n' | b'\0')) {
+        if sinks.is_empty() || is_keep_alive(octets) {
             return;
         }
         let named = |local: SocketAddr| SocketAddr::new(reachable(self.public, local), local.port());

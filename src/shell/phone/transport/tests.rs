@@ -42,7 +42,9 @@ impl Receiver for Notes {
         None
     }
 
-    fn stream_ended(&self, _peer: SocketAddr) {}
+    fn stream_ended(&self, _arrival: &Arrival) {}
+
+    fn ponged(&self, _arrival: &Arrival) {}
 
     fn handshake_failed(&self) {}
 
@@ -97,7 +99,20 @@ async fn a_datagram_is_received_with_its_arrival() {
     let (call_id, arrival) = running.notes.recv().await.expect("the transport runs");
     assert_eq!(call_id.as_deref(), Some("one"));
     let source = phone.local_addr().expect("bound");
-    assert_eq!(arrival, Arrival { transport: Transport::Udp, source, local: running.udp });
+    assert_eq!(arrival, Arrival { transport: Transport::Udp, source, local: running.udp, connection: None });
+}
+
+#[tokio::test]
+async fn keep_alives_by_udp_are_no_messages_and_empty_lines_before_one_are_skipped() {
+    let mut running = run(true);
+    let phone = UdpSocket::bind(ANY).await.expect("loopback");
+    for octets in [&b"\r\n\r\n"[..], b"\r\n", b"\n", b"\0\0\0\0", b""] {
+        phone.send_to(octets, running.udp).await.expect("loopback");
+    }
+    phone.send_to(format!("\r\n\r\n{}", options("one")).as_bytes(), running.udp).await.expect("loopback");
+    assert_eq!(running.notes.recv().await.expect("the transport runs").0.as_deref(), Some("one"));
+    phone.send_to(b"jaK", running.udp).await.expect("loopback");
+    assert_eq!(running.notes.recv().await.expect("the transport runs").0, None, "another protocol is malformed");
 }
 
 #[tokio::test]
@@ -112,7 +127,8 @@ async fn a_stream_is_framed_pinged_and_answered_on_itself() {
     let (second, arrival) = running.notes.recv().await.expect("the transport runs");
     let (third, _) = running.notes.recv().await.expect("the transport runs");
     assert_eq!((second.as_deref(), third.as_deref()), (Some("two"), Some("three")));
-    let to = Target::Same { transport: Transport::Tcp, local: arrival.local, peer: arrival.source, otherwise: None };
+    let Arrival { transport, source: peer, local, connection } = arrival;
+    let to = Target::Same { transport, local, peer, connection, otherwise: None };
     running.sender.send(Outgoing { bytes: Bytes::from_static(b"answer"), to }, || panic!("it went out"));
     let mut answer = [0; 6];
     phone.read_exact(&mut answer).await.expect("an answer");
