@@ -235,8 +235,8 @@ fn enter_ends_what_was_typed_whichever_button_was_pressed_before() {
             browser.press(&digit.to_string());
             browser.value(pause);
         }
-        let entered = browser.text("#entry").replace(' ', "");
-        assert_eq!(entered, receipt, "{button}");
+        let entered = format!("document.querySelector('#entry').textContent.replace(/ /g, '') === {receipt:?}");
+        browser.until(&entered);
         enter_looks_up(&mut browser);
         browser.click(".answer [data-do=home]");
         shows(&mut browser, "idle");
