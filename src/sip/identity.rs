@@ -8,7 +8,7 @@
 //! any other they are the caller's own words and are not read. From is the caller's word in any case, and is taken where
 //! nothing better is there. A caller who withholds the number has none, unless the trunk asserts it: privacy keeps the
 //! number from people, not from the network (RFC 3325 §7). [`Message::caller_number`] is therefore for limits and keyed
-//! hashes alone; what people see, hear or write to is [`Message::shown_number`].
+//! hashes; people must not see it where [`Message::is_withheld`] says so.
 //!
 //! Carriers withhold a number in three ways: `Privacy` (RFC 3323 §4.2), `privacy` of Remote-Party-ID, or an anonymous From.
 //! Each alone suffices, since some carriers send only one of them beside the identity that they assert. A From that
@@ -94,12 +94,6 @@ impl Message {
         number_of(&self.from()).or_else(|| trust.diversion.then(diverted).flatten())
     }
 
-    /// The number of the caller that people may see and use: [`Message::caller_number`], unless the caller withholds it
-    /// (RFC 3323 §4, RFC 3325 §7).
-    pub fn shown_number(&self, trust: IdentityTrust) -> Option<Number> {
-        self.caller_number(trust).filter(|_| !self.is_withheld(trust))
-    }
-
     /// The users that a call delivered to this node's own contact was dialled with, as written: P-Called-Party-ID
     /// (RFC 7315 §4.2) of a trunk whose assertions are trusted, then To.
     pub fn dialled_users(&self, trust: IdentityTrust) -> [Option<String>; 2] {
@@ -110,7 +104,7 @@ impl Message {
 
     /// Whether the caller wants the number kept from people, by `Privacy` (RFC 3323 §4.2), by a trusted Remote-Party-ID or by
     /// what From says (§4.1.1.3).
-    fn is_withheld(&self, trust: IdentityTrust) -> bool {
+    pub fn is_withheld(&self, trust: IdentityTrust) -> bool {
         let from = self.from();
         let (user, host) = user_and_host(&from);
         let display = half_width(from.display.trim_matches('"').trim()).to_lowercase();
@@ -261,7 +255,9 @@ mod tests {
     }
 
     fn shown(from: &str, headers: &str, trust: IdentityTrust) -> Option<String> {
-        invite(from, headers).shown_number(trust).map(|number| number.canonical(&NumberPlan::default()))
+        let invite = invite(from, headers);
+        let shown = invite.caller_number(trust).filter(|_| !invite.is_withheld(trust));
+        shown.map(|number| number.canonical(&NumberPlan::default()))
     }
 
     const PLAIN: &str = "<sip:13800000000@192.0.2.9>";

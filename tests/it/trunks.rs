@@ -187,32 +187,12 @@ fn a_full_trunk_gets_503_with_retry_after() {
 
 #[test]
 fn a_peer_is_reachable_once_it_answers_options() {
-    let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    peer.set_read_timeout(Some(SOON)).expect("a limit");
-    let port = format!("trunk.local.port={}", peer.local_addr().expect("bound").port());
-    let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.1", "trunk.local.ping_s=1", &port]);
-    let mut buffer = [0; 4096];
-    let (length, from) = peer.recv_from(&mut buffer).expect("an OPTIONS");
-    let asked = String::from_utf8_lossy(&buffer[..length]).into_owned();
-    assert!(asked.starts_with("OPTIONS "), "{asked}");
-    answer(&peer, from, &asked, "200 OK", "");
-    eventually(SOON, "the peer is reachable", || {
-        status(&gateway, &[])["trunks"][0]["peers"][0]["state"].as_str() == Some("reachable")
-    });
+    assert_peer_is("reachable", "200 OK");
 }
 
 #[test]
 fn a_peer_behind_a_proxy_that_answers_408_is_unreachable() {
-    let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    peer.set_read_timeout(Some(SOON)).expect("a limit");
-    let port = format!("trunk.local.port={}", peer.local_addr().expect("bound").port());
-    let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.1", "trunk.local.ping_s=1", &port]);
-    let mut buffer = [0; 4096];
-    let (length, from) = peer.recv_from(&mut buffer).expect("an OPTIONS");
-    answer(&peer, from, &String::from_utf8_lossy(&buffer[..length]), "408 Request Timeout", "");
-    eventually(SOON, "the peer is unreachable", || {
-        status(&gateway, &[])["trunks"][0]["peers"][0]["state"].as_str() == Some("unreachable")
-    });
+    assert_peer_is("unreachable", "408 Request Timeout");
 }
 
 #[test]
@@ -253,6 +233,22 @@ fn without_a_node_the_settings_are_shown() {
     let output = jindu(folder.path()).args(["trunk", "status"]).output().expect("the program can be run");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("local"));
+}
+
+/// Asserts what a peer that answers the OPTIONS with this status is.
+fn assert_peer_is(state: &str, answered: &str) {
+    let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    peer.set_read_timeout(Some(SOON)).expect("a limit");
+    let port = format!("trunk.local.port={}", peer.local_addr().expect("bound").port());
+    let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.1", "trunk.local.ping_s=1", &port]);
+    let mut buffer = [0; 4096];
+    let (length, from) = peer.recv_from(&mut buffer).expect("an OPTIONS");
+    let asked = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(asked.starts_with("OPTIONS "), "{asked}");
+    answer(&peer, from, &asked, answered, "");
+    eventually(SOON, format!("the peer is {state}"), || {
+        status(&gateway, &[])["trunks"][0]["peers"][0]["state"].as_str() == Some(state)
+    });
 }
 
 /// Answers a request with this status and these headers.

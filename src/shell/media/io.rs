@@ -67,7 +67,7 @@ impl Sockets {
         }
     }
 
-    /// Nobody gets any more what a pair receives. What its session has sent is on its way.
+    /// Drops what a pair receives from now on. What its session has sent still goes out.
     pub(super) fn ignore(&mut self, pair: &Pair) {
         match (self, pair.slot) {
             (Sockets::Epoll(epoll), _) => epoll.ignore(&pair.rtp, &pair.rtcp),

@@ -117,7 +117,7 @@ impl Ports {
         pool.place(address.port()).is_some_and(|place| pool.bound[place])
     }
 
-    /// Takes a pair back that is connected to nobody. What still comes for the old call is thrown away.
+    /// Takes back a pair whose RTP socket is not connected. Packets that still come for the old call are dropped.
     pub(crate) fn give_back(&self, pair: Pair, now: Instant) {
         self.pool_of(&pair).resting.push_back((now, pair));
     }

@@ -61,7 +61,7 @@ struct Outgoing {
 struct Place {
     /// Counts the pairs that had it; what the kernel still has to say about an earlier one is ignored.
     pair: u32,
-    /// Gets what arrives; none: nobody does.
+    /// The session that gets what arrives; without one it is dropped.
     session: Option<SessionId>,
 }
 
@@ -186,7 +186,7 @@ impl Uring {
         self.places[slot as usize].session = Some(id);
     }
 
-    /// Nobody gets any more what the sockets of a place receive.
+    /// Drops what the sockets of a place receive from now on.
     pub(super) fn ignore(&mut self, slot: u32) {
         self.places[slot as usize].session = None;
     }

@@ -34,7 +34,7 @@ use metrics::{Metrics, SipDrop};
 use os::{clock, memory};
 use sip::{
     Arrival, Dispatcher, Disposition, IdentityTrust, Late, LegKey, MalformedMessage, Message, Method, NodeState,
-    Number, Outgoing, Shed, ShedReplies, Transport, spread,
+    Outgoing, Shed, ShedReplies, Transport, spread,
 };
 
 /// Takes every SIP message of a node.
@@ -239,8 +239,10 @@ impl UserAgent {
     /// caller in limits and records, also of a withheld number that the trunk asserts (RFC 3325 §7).
     fn caller(&self, invite: &Message, trunk: usize) -> (Option<String>, Option<u64>) {
         let (plan, trust) = (&self.shared.settings.number_plan, self.trust(trunk));
-        let hash = |number: Number| self.shared.services.keys.client("caller", &number.canonical(plan));
-        (invite.shown_number(trust).map(|number| number.dialled(plan)), invite.caller_number(trust).map(hash))
+        let Some(number) = invite.caller_number(trust) else { return (None, None) };
+        let hash = self.shared.services.keys.client("caller", &number.canonical(plan));
+        let shown = (!invite.is_withheld(trust)).then(|| number.dialled(plan));
+        (shown, Some(hash))
     }
 
     fn admit(
@@ -251,7 +253,8 @@ impl UserAgent {
         capacity: Capacity,
     ) -> Result<Permit, Rejection> {
         let user = invite.called_user().unwrap_or_default();
-        let dialled = invite.dialled_users(self.trust(trunk));
+        let registers = self.shared.settings.trunks.get(trunk).is_some_and(|trunk| trunk.register.is_some());
+        let dialled = if registers { invite.dialled_users(self.trust(trunk)) } else { [None, None] };
         let services = &self.shared.services;
         let call = NewCall { trunk, user: &user, dialled: dialled.each_ref().map(Option::as_deref), caller };
         services.trunks.admit(call, capacity.availability(), self.registry.recording_calls())

@@ -1,4 +1,4 @@
-//! Files that lost octets: what is missing is told, and the rest stays in its place.
+//! Files that lost octets: findings say what is missing, and the rest of the sound keeps its place.
 
 use super::super::damage::{Damage, Gap};
 use super::super::ogg;
